@@ -1,0 +1,128 @@
+"""Roots of an algebraic equation e(u) = y that come down to a linear or quadratic polynomial."""
+
+from collections.abc import Callable, Iterator
+
+import sympy
+from sympy import Dummy, Expr, Poly, Pow, Symbol
+
+MAX_RADICALS = 3
+
+
+def algebraic_roots(expression: Expr, u: Symbol, y: Symbol) -> Iterator[Expr]:
+    """A superset of the roots u of ``expression = y`` that have a formula without cubics.
+
+    Radicals of u are eliminated one by one: A + B R = 0 with R^2 = P gives A^2 - B^2 P = 0.
+    """
+    equation, constants = _hide_constants(expression - y, u, y)
+    equation, radicals = _name_radicals(equation, u)
+    if equation is None or len(radicals) > MAX_RADICALS:
+        return
+    numerator = _numerator(equation)
+    for name, radicand in reversed(radicals):
+        numerator = _eliminate(numerator, name, radicand)
+    if not numerator.is_polynomial(u):
+        return
+    _, factors = sympy.factor_list(numerator)
+    for factor, _ in factors:
+        if factor.has(u):
+            for root in _polynomial_roots(Poly(factor, u), u):
+                yield root.xreplace(constants)
+
+
+def _numerator(expression: Expr) -> Expr:
+    return sympy.expand(sympy.fraction(sympy.together(expression))[0])
+
+
+def _hide_constants(expression: Expr, u: Symbol, y: Symbol) -> tuple[Expr, dict[Symbol, Expr]]:
+    """Name every constant that is not a rational function of symbols: polynomials need not see
+    inside.
+    """
+    names: dict[Expr, Symbol] = {}
+
+    def is_constant(e: Expr) -> bool:
+        atomic = e.is_Function or e.is_NumberSymbol or (e.is_Pow and not e.exp.is_Integer)
+        return bool(atomic) and not e.has(u, y)
+
+    def name(e: Expr) -> Symbol:
+        return names.setdefault(e, Dummy("c", positive=e.is_positive, real=True))
+
+    hidden = _replace_outermost(expression, is_constant, name)
+    return hidden, {symbol: constant for constant, symbol in names.items()}
+
+
+def _replace_outermost(
+    expression: Expr, matches: Callable[[Expr], bool], name: Callable[[Expr], Symbol]
+) -> Expr:
+    if matches(expression):
+        return name(expression)
+    if not expression.args:
+        return expression
+    return expression.func(*(_replace_outermost(e, matches, name) for e in expression.args))
+
+
+def _name_radicals(expression: Expr, u: Symbol) -> tuple[Expr | None, list[tuple[Symbol, Expr]]]:
+    """Name every square root of u, inner ones first; None if there is another radical or a
+    function.
+    """
+    radicals: list[tuple[Symbol, Expr]] = []
+    while True:
+        powers = [e for e in expression.atoms(Pow) if e.base.has(u) and not e.exp.is_Integer]
+        if not powers:
+            break
+        inner = min(powers, key=lambda e: (len(e.atoms(Pow)), sympy.count_ops(e)))
+        if not (inner.exp.is_Rational and inner.exp.q == 2):
+            return None, []
+        radicand = sympy.factor(inner.base)
+        name = Dummy("R", positive=True)
+        same = {e: name**e.exp.p for e in powers if e.base == inner.base and e.exp.q == 2}
+        for known, other in radicals:
+            ratio = sympy.cancel(radicand / other)
+            if ratio.is_Rational and ratio > 0:
+                same = {e: (sympy.sqrt(ratio) * known) ** e.exp.p for e in same}
+                break
+        else:
+            radicals.append((name, radicand))
+        expression = expression.xreplace(same)
+    if any(e.has(u) for e in expression.atoms(sympy.Function)):
+        return None, []
+    return expression, radicals
+
+
+def _eliminate(numerator: Expr, name: Symbol, radicand: Expr) -> Expr:
+    """The numerator of A^2 - B^2 P, where ``numerator`` is A + B R."""
+    polynomial = Poly(numerator, name)
+    even, odd = sympy.Integer(0), sympy.Integer(0)
+    for (power,), coefficient in polynomial.terms():
+        term = coefficient * radicand ** (power // 2)
+        even, odd = (even + term, odd) if power % 2 == 0 else (even, odd + term)
+    if odd == 0:
+        return _numerator(even)
+    return _numerator(sympy.factor(even) ** 2 - sympy.factor(odd) ** 2 * radicand)
+
+
+def _polynomial_roots(polynomial: Poly, u: Symbol) -> Iterator[Expr]:
+    """The real roots of a polynomial that is linear or quadratic in a power of u."""
+    step = sympy.igcd(0, 0, *(power for (power,) in polynomial.monoms() if power))
+    degree = polynomial.degree() // step
+    coefficients = [
+        sympy.factor(polynomial.coeff_monomial(u ** (k * step))) for k in range(degree, -1, -1)
+    ]
+    if degree == 1:
+        roots = [-coefficients[1] / coefficients[0]]
+    elif degree == 2:
+        roots = list(_quadratic_roots(*coefficients))
+    else:
+        return
+    for root in roots:
+        base = sympy.factor_terms(root) ** sympy.Rational(1, step)
+        yield base
+        if step % 2 == 0:
+            yield -base
+
+
+def _quadratic_roots(a: Expr, b: Expr, c: Expr) -> Iterator[Expr]:
+    """Both roots of a u^2 + b u + c, each in the two forms that cancel at opposite ends."""
+    root = sympy.sqrt(sympy.factor_terms(sympy.expand(b**2 - 4 * a * c)))
+    for signed in (root, -root):
+        yield (-b + signed) / (2 * a)
+        yield 2 * c / (-b + signed)

@@ -1,0 +1,90 @@
+"""A bound on the time of a symbolic step, on any thread.
+
+Computer algebra has steps whose cost cannot be foreseen. ``within`` runs one in a worker thread
+and, when the time is over, raises an exception inside that thread until it has ended. Signals
+would do only on the main thread, and processes would have to pickle expressions.
+"""
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+_POLL_SECONDS = 0.02
+_GRACE_SECONDS = 2.0
+
+
+class _OutOfTime(BaseException):
+    """Raised inside a worker; a BaseException, so that no ``except Exception`` on its way keeps
+    it.
+    """
+
+
+def within(
+    seconds: float, function: Callable[..., Value], *arguments: Any, default: Any = None
+) -> Value | Any:
+    """``function(*arguments)`` if it ends within ``seconds``, else ``default``.
+
+    Exceptions of the function pass to the caller. The worker is stopped between two byte codes;
+    one that is inside a single long call of compiled code is left behind as a daemon after a
+    short grace.
+    """
+    worker = _Worker(function, arguments)
+    worker.start()
+    try:
+        finished = worker.wait(seconds)
+    except BaseException:
+        worker.stop()
+        raise
+    if not finished:
+        worker.stop()
+    if worker.error is not None:
+        raise worker.error
+    return worker.value if worker.has_value else default
+
+
+class _Worker(threading.Thread):
+    """One call, its value or its exception."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__(daemon=True, name=f"within:{getattr(function, '__name__', function)}")
+        self.function = function
+        self.arguments = arguments
+        self.done = threading.Event()
+        self.value: Any = None
+        self.has_value = False
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = self.function(*self.arguments)
+            self.has_value = True
+        except _OutOfTime:
+            pass
+        except Exception as error:
+            self.error = error
+        finally:
+            self.done.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the call ended in time. Short waits, so that an outer budget can stop this
+        thread.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self.done.wait(min(left, _POLL_SECONDS)):
+                return True
+        return self.done.is_set()
+
+    def stop(self) -> None:
+        """Raise ``_OutOfTime`` in the thread, again if something on the way swallowed it."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self.is_alive() and time.monotonic() < deadline:
+            if not self.done.is_set():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self.ident or 0), ctypes.py_object(_OutOfTime)
+                )
+            self.join(_POLL_SECONDS)

@@ -1,0 +1,150 @@
+"""Closed-form inverses by unwinding.
+
+``e(x) = y`` is peeled from the outside while ``x`` stands in one place: sums, products, powers
+and functions go to the other side. Where ``x`` stands in several places, they are written in one
+*generator* ``u = g(x)`` (an exponential, a cosine, a tangent, ``x`` itself, ..) in which ``e`` is
+algebraic; radicals are eliminated by squaring; a linear or quadratic polynomial in ``u^k`` is
+solved; and ``g(x) = u`` is unwound in turn. Squaring and periodic functions make extra solutions.
+The right one is chosen by round trips at points of the domain, in many digits.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import mpmath
+import sympy
+from sympy import Add, Dummy, Expr, Mul, Pow, Symbol
+
+from solvergen.algebraic import algebraic_roots
+from solvergen.budget import within
+from solvergen.evaluation import end_points, evaluate_mp, is_real, substitute
+from solvergen.generators import generators
+
+BUDGET_SECONDS = 5.0
+MAX_DEPTH = 6
+_CHECK_DIGITS = 60
+_CHECK_TOLERANCE = mpmath.mpf("1e-25")
+
+
+def invert(
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Sequence[tuple[Symbol, Expr]] = (),
+) -> Expr | None:
+    """``symbol`` as an expression of ``value``, where ``expression = value`` and symbol is in
+    ``domain``.
+
+    None if there is no closed form that this method finds. Parameters stay symbols in the result;
+    the branch is the one that holds at their values.
+    """
+    forms = inverses(expression, symbol, value, domain, parameters)
+    return min(forms, key=sympy.count_ops, default=None)
+
+
+def inverses(
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Sequence[tuple[Symbol, Expr]] = (),
+) -> list[Expr]:
+    """Every form of the inverse that the method finds: equal on the domain, different in
+    float64.
+    """
+    candidates = within(BUDGET_SECONDS, _candidates, expression, symbol, value, default=())
+    low, high = (float(sympy.N(end)) for end in domain)
+    points = end_points(low, high, closest=4, interior=9)
+    numeric = substitute(expression, parameters)
+    pairs = [(x, evaluate_mp(numeric, symbol, x, _CHECK_DIGITS)) for x in points]
+    pairs = [(x, y) for x, y in pairs if is_real(y)]
+    return [
+        candidate
+        for candidate in candidates
+        if _inverts(substitute(candidate, parameters), value, pairs)
+    ]
+
+
+def _candidates(expression: Expr, symbol: Symbol, value: Symbol) -> tuple[Expr, ...]:
+    x = Dummy("x", positive=True)
+    found = unwind(expression.xreplace({symbol: x}), x, value, 0)
+    return tuple(dict.fromkeys(found))
+
+
+def _inverts(candidate: Expr, value: Symbol, pairs: Sequence[tuple[float, object]]) -> bool:
+    """Whether ``candidate`` takes each value back to its point."""
+    if not pairs or candidate.free_symbols - {value}:
+        return False
+    for point, image in pairs:
+        back = evaluate_mp(candidate, value, image, _CHECK_DIGITS)
+        with mpmath.workdps(_CHECK_DIGITS):
+            if not abs(back - point) <= _CHECK_TOLERANCE * abs(point):
+                return False
+    return True
+
+
+def unwind(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
+    """A superset of the solutions x of ``left(x) = right``."""
+    if left == x:
+        yield right
+        return
+    if depth > MAX_DEPTH or not left.has(x):
+        return
+    if isinstance(left, Add | Mul):
+        yield from _unwind_terms(left, x, right, depth)
+    elif isinstance(left, Pow) and not left.exp.has(x):
+        for root in _powers_back(right, left.exp):
+            yield from unwind(left.base, x, root, depth)
+    elif isinstance(left, Pow) and not left.base.has(x):
+        yield from unwind(left.exp, x, sympy.log(right) / sympy.log(left.base), depth)
+    elif isinstance(left, sympy.atan2):
+        yield from unwind(left.args[0] / left.args[1], x, sympy.tan(right), depth)
+    elif len(left.args) == 1:
+        for back in _functions_back(left, right):
+            yield from unwind(left.args[0], x, back, depth)
+
+
+def _unwind_terms(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
+    """Move what is free of x to the other side; then, if x is left in several terms, eliminate."""
+    is_sum = isinstance(left, Add)
+    constant, rest = left.as_independent(x, as_Add=is_sum)
+    if not isinstance(rest, Add if is_sum else Mul):
+        yield from unwind(rest, x, right - constant if is_sum else right / constant, depth)
+        return
+    if is_sum and rest.has(sympy.log):
+        product = sympy.powsimp(sympy.exp(sympy.expand_log(left, force=True)))
+        if not product.has(sympy.log):
+            yield from unwind(product, x, sympy.exp(right), depth + 1)
+            return
+    y = Dummy("y", real=True)
+    for generator, u, equation in generators(left, x):
+        for root in algebraic_roots(equation, u, y):
+            yield from unwind(generator, x, root.xreplace({y: right}), depth + 1)
+
+
+def _powers_back(right: Expr, exponent: Expr) -> tuple[Expr, ...]:
+    """The real bases whose power is ``right``."""
+    root = right ** (1 / exponent)
+    return (root, -root) if exponent.is_Rational and exponent.p % 2 == 0 else (root,)
+
+
+def _functions_back(call: Expr, right: Expr) -> tuple[Expr, ...]:
+    """The arguments, on the branches next to zero, at which a function has the value ``right``."""
+    match call.func:
+        case sympy.exp:
+            return (sympy.log(right),)
+        case sympy.sin:
+            return (sympy.asin(right), sympy.pi - sympy.asin(right))
+        case sympy.cos:
+            back = sympy.acos(right)
+            return (back, -back, 2 * sympy.pi - back)
+        case sympy.tan:
+            return (sympy.atan(right), sympy.atan(right) + sympy.pi)
+        case sympy.cosh:
+            return (sympy.acosh(right), -sympy.acosh(right))
+        case sympy.Abs:
+            return (right, -right)
+        case _ if hasattr(call, "inverse"):
+            return (call.inverse()(right),)
+        case _:
+            return ()

@@ -1,0 +1,225 @@
+"""Noise schedules: two formulas in, everything that a solver needs of them out.
+
+x_t = alpha_t x_0 + sigma_t eps,    eps ~ N(0, I),    t in [t_min, t_max]
+f = alpha' / alpha                  g^2 = (sigma^2)' - 2 f sigma^2
+lambda = log(alpha / sigma)         strictly decreasing in t
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy
+from sympy import Expr, Rational, Symbol
+
+from solvergen import limits
+from solvergen.budget import within
+from solvergen.errors import ScheduleError
+from solvergen.evaluation import substitute
+from solvergen.expressions import exact, parse, rational
+from solvergen.inversion import invert
+from solvergen.simplification import simplest
+from solvergen.symbols import half_log_snr_symbol, t
+from solvergen.validation import validate
+
+Parameters = tuple[tuple[Symbol, Rational], ...]
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """A noise schedule alpha_t, sigma_t over a domain of times.
+
+    ``alpha`` and ``sigma`` are sympy expressions, numbers or text, in one time symbol; further
+    symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
+    symbols in everything that is derived. Floats are read as the decimals that they show.
+    ScheduleError if the formulas are not a noise schedule over the domain: see
+    ``solvergen.validation``.
+    """
+
+    alpha: Expr
+    sigma: Expr
+    domain: tuple[Expr, Expr] = (sympy.Integer(0), sympy.Integer(1))
+    name: str = "custom"
+    parameters: Parameters = ()
+
+    def __post_init__(self) -> None:
+        parameters = _read_parameters(self.parameters)
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "domain", _read_domain(self.domain))
+        alpha = _read_expression("alpha", self.alpha, parameters)
+        sigma = _read_expression("sigma", self.sigma, parameters)
+        time = _time_symbol(alpha, sigma, parameters)
+        object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
+        object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        validate(self.substitute(self.alpha), self.substitute(self.sigma), self.domain)
+
+    @property
+    def t_min(self) -> Expr:
+        """The time of least noise."""
+        return self.domain[0]
+
+    @property
+    def t_max(self) -> Expr:
+        """The time of most noise, where sampling starts."""
+        return self.domain[1]
+
+    @cached_property
+    def alpha_prime(self) -> Expr:
+        """d alpha / dt."""
+        return self.simplest(sympy.diff(self.alpha, t))
+
+    @cached_property
+    def sigma_prime(self) -> Expr:
+        """d sigma / dt."""
+        return self.simplest(sympy.diff(self.sigma, t))
+
+    @cached_property
+    def f(self) -> Expr:
+        """The drift coefficient f = alpha' / alpha of dx = f x dt + g dw."""
+        return self.simplest(sympy.diff(self.alpha, t) / self.alpha)
+
+    @cached_property
+    def g_squared(self) -> Expr:
+        """The squared diffusion coefficient g^2 = (sigma^2)' - 2 f sigma^2."""
+        return self.simplest(sympy.diff(self.sigma**2, t) - 2 * self.f * self.sigma**2)
+
+    @cached_property
+    def snr(self) -> Expr:
+        """The signal-to-noise ratio alpha^2 / sigma^2."""
+        return self.simplest(self.alpha**2 / self.sigma**2)
+
+    @cached_property
+    def half_log_snr(self) -> Expr:
+        """lambda = log(alpha / sigma)."""
+        ratio = self.simplest(self.alpha / self.sigma)
+        inverse_snr = self.simplest(self.sigma**2 / self.alpha**2)
+        forms = [_log(ratio), _log(self.snr) / 2, -_log(inverse_snr) / 2]
+        return min(forms, key=sympy.count_ops)
+
+    @cached_property
+    def time_at_half_log_snr(self) -> Expr | None:
+        """The time at which lambda has the value ``half_log_snr_symbol``; None without a closed
+        form.
+        """
+        return self.inverse(self.half_log_snr, half_log_snr_symbol)
+
+    def inverse(self, expression: Expr, value: Symbol) -> Expr | None:
+        """The time at which a monotone ``expression`` of t has the value ``value``, in closed
+        form.
+        """
+        return invert(expression, t, value, self.domain, self.parameters)
+
+    def substitute(self, expression: Expr) -> Expr:
+        """``expression`` with the parameters at their values."""
+        return substitute(expression, self.parameters)
+
+    def read(self, expression: Any) -> Expr:
+        """A user's expression of time (text, number or sympy) in this schedule's own symbols."""
+        read = _read_expression("expression", expression, self.parameters)
+        return read.xreplace({_time_symbol(read, sympy.S.Zero, self.parameters): t})
+
+    def limit_at(self, expression: Expr, end: Expr) -> Expr:
+        """The limit of ``expression`` at an end of the domain, from inside; possibly oo, -oo or
+        nan.
+        """
+        return limits.limit_at(self.substitute(expression), t, end, self.domain).value
+
+    def simplest(self, expression: Expr) -> Expr:
+        """The shortest form found of an expression of time and parameters."""
+        return simplest(expression, t, self.domain, self.parameters)
+
+    def __str__(self) -> str:
+        values = "".join(f", {symbol} = {value}" for symbol, value in self.parameters)
+        return (
+            f"{self.name}: alpha = {self.alpha}, sigma = {self.sigma}, "
+            f"{self.t_min} <= t <= {self.t_max}{values}"
+        )
+
+
+def _log(ratio: Expr) -> Expr:
+    """log(ratio), with the logarithm of a pure exponential or power taken."""
+    expanded = within(1.0, lambda: sympy.expand_log(sympy.log(ratio), force=True), default=None)
+    if expanded is not None and sympy.count_ops(expanded) <= sympy.count_ops(sympy.log(ratio)):
+        return expanded
+    return sympy.log(ratio)
+
+
+def _read_parameters(given: Any) -> Parameters:
+    """Pairs of a symbol, positive if its value is, and an exact number."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
+        raise ScheduleError(f"parameters: got {given!r}; expected a mapping of names to numbers")
+    parameters: dict[str, tuple[Symbol, Rational]] = {}
+    for pair in pairs:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2):
+            raise ScheduleError(f"parameters: got {pair!r}; expected a pair (name, number)")
+        key, number = pair
+        name = key.name if isinstance(key, Symbol) else key
+        if not isinstance(name, str) or not name.isidentifier() or name in ("t", "pi"):
+            raise ScheduleError(
+                f"parameter name: got {key!r}; expected an identifier other than t, pi"
+            )
+        if name in parameters:
+            raise ScheduleError(f"parameter {name} is given twice; expected one value")
+        try:
+            value = rational(number)
+        except ScheduleError as error:
+            raise ScheduleError(f"parameter {name}: {error}") from error
+        symbol = Symbol(name, positive=True) if value > 0 else Symbol(name, real=True)
+        parameters[name] = (symbol, value)
+    return tuple(parameters.values())
+
+
+def _read_domain(given: Any) -> tuple[Expr, Expr]:
+    try:
+        low, high = (_read_end(end) for end in given)
+    except (TypeError, ValueError) as error:
+        raise ScheduleError(f"domain: got {given!r}; expected two times (t_min, t_max)") from error
+    if low < 0:
+        raise ScheduleError(
+            f"domain: got t_min = {low}; expected times >= 0: shift the time variable"
+        )
+    if not low < high:
+        raise ScheduleError(f"domain: got ({low}, {high}); expected t_min < t_max")
+    return low, high
+
+
+def _read_end(given: Any) -> Expr:
+    if isinstance(given, str):
+        given = parse(given)
+    if isinstance(given, Expr):
+        end = exact(given)
+        if end.free_symbols or end.is_finite is False or end.is_real is False:
+            raise ScheduleError(f"domain: got the end {given}; expected a finite real number")
+        return end
+    return rational(given)
+
+
+def _read_expression(what: str, given: Any, parameters: Parameters) -> Expr:
+    """alpha or sigma as an exact expression in the parameters' own symbols."""
+    symbols = {symbol.name: symbol for symbol, _ in parameters}
+    if isinstance(given, str):
+        return parse(given, symbols.values())
+    if isinstance(given, bool) or (isinstance(given, sympy.Basic) and not isinstance(given, Expr)):
+        raise ScheduleError(f"{what}: got {given!r}; expected a formula of time")
+    if isinstance(given, Expr):
+        expression = exact(given)
+        named = {e: symbols[e.name] for e in expression.free_symbols if e.name in symbols}
+        return expression.xreplace(named)
+    try:
+        return rational(given)
+    except ScheduleError as error:
+        raise ScheduleError(f"{what}: {error}; or a formula of time") from error
+
+
+def _time_symbol(alpha: Expr, sigma: Expr, parameters: Parameters) -> Symbol:
+    """The one symbol that is not a parameter."""
+    known = {symbol for symbol, _ in parameters}
+    free = sorted((alpha.free_symbols | sigma.free_symbols) - known, key=str)
+    if len(free) > 1:
+        raise ScheduleError(
+            f"got the symbols {', '.join(map(str, free))}; expected one time symbol "
+            "(give every other symbol a value in parameters)"
+        )
+    return free[0] if free else t

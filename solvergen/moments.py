@@ -1,0 +1,148 @@
+"""The weights of a method: integrating factor, zeroth moment, and the mean over the clock.
+
+With theta_u = (gamma_u - gamma_s)/(gamma_t - gamma_s) the normalised moments and the
+Taylor-coefficient integrals are (THEORY section 4)
+
+    mu_k(t, s) = 1/(q_t - q_s) int_s^t theta_u^k q'(u) du,
+    I_k(t, s)  = int_s^t Phi(t, u) b(u) (gamma_u - gamma_s)^k/k! du
+               = M0(t, s) (gamma_t - gamma_s)^k mu_k/k!,
+
+and the weights of a support with positions r_j are the means of its Lagrange basis over q,
+
+    ell_j = 1/(q_t - q_s) int_s^t L_j(theta_u) q'(u) du = int_0^1 L_j(theta) w dtheta / int_0^1 w,
+
+where w = dq/dgamma is the *density* of the clock in the expansion variable. Only ratios of w
+enter, so constant factors are dropped.
+
+If gamma depends on alpha/sigma alone, then  gamma' = gamma_sigma W/alpha  (gamma is homogeneous of
+degree 0), so that
+
+    w = b/(R gamma') = alpha/(det gamma_sigma R)
+
+holds without a derivative of the schedule; and if that is homogeneous of degree 0 too (noise,
+data, straight) it is one function of gamma for every schedule: e^(-lambda) for noise and
+e^lambda for data in gamma = lambda.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Expr, Integer, Symbol, cancel, diff, powsimp, simplify
+
+from solvergen import budget
+from solvergen.errors import DerivationError
+from solvergen.expansion import Expansion, is_ratio_variable
+from solvergen.identities import constant_ratio, values
+from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.schedule import NoiseSchedule
+from solvergen.semilinear import SemilinearODE, nonlinear
+from solvergen.symbols import alpha, gamma, sigma, t
+
+SIMPLIFY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Everything that the scalars of a step are computed from.
+
+    Attributes:
+        ode: Phi and M0.
+        expansion: gamma.
+        density: w = dq/dgamma in the symbol ``gamma`` or in ``t``; constant if gamma is the
+            clock itself. A constant factor may be missing if the clock has a closed form.
+
+    Raises:
+        DerivationError: gamma is not monotone over the domain.
+    """
+
+    ode: SemilinearODE
+    expansion: Expansion
+    density: Expr
+
+    @classmethod
+    def derive(cls, ode: SemilinearODE, expansion: Expansion) -> "Weights":
+        """Check that gamma is monotone and find the density."""
+        _check_monotone(expansion, ode.schedule)
+        return cls(ode, expansion, _density(ode, expansion))
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        return self.ode.schedule
+
+    @cached_property
+    def variable(self) -> Expr:
+        """gamma(t)."""
+        return self.schedule.simplest(self.expansion.at(self.schedule))
+
+    @cached_property
+    def time_at(self) -> Expr | None:
+        """t(gamma), or None where there is no closed form."""
+        return self.expansion.time_at(self.schedule)
+
+    @property
+    def density_symbol(self) -> Symbol | None:
+        """What the density is a function of: ``gamma``, ``t``, or None if it is constant."""
+        for symbol in (gamma, t):
+            if symbol in self.density.free_symbols:
+                return symbol
+        return None
+
+    @property
+    def same_clock(self) -> bool:
+        """Whether gamma is the integrand's clock, so that mu_k = 1/(k+1)."""
+        return self.density_symbol is None
+
+    @property
+    def no_linear_part(self) -> bool:
+        """Whether Phi = 1."""
+        return self.ode.factor == 1
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                str(self.ode),
+                f"{self.expansion.name}: gamma(t) = {self.variable}",
+                f"dq/dgamma = {self.density} up to a constant factor",
+            )
+        )
+
+
+def _check_monotone(expansion: Expansion, schedule: NoiseSchedule) -> None:
+    rate = at_schedule(total_derivative(expansion.variable), schedule)
+    speeds = values(rate, schedule, count=64)
+    if not all(speed.imag == 0 for speed in speeds) or min(speeds) <= 0 <= max(speeds):
+        raise DerivationError(
+            f"the expansion variable {expansion.name!r} is not strictly monotone over "
+            f"[{schedule.t_min}, {schedule.t_max}] for schedule {schedule.name!r}; expected one "
+            "that only grows or only falls, such as 'half_log_snr', 'time' or 'theta'."
+        )
+
+
+def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
+    """w = b/(R gamma'), as a function of gamma where that needs no inverse, else of t."""
+    universal = _universal_density(ode, expansion)
+    if universal is not None:
+        return universal
+    schedule = ode.schedule
+    rate = total_derivative(expansion.variable)
+    density = cancel(nonlinear(ode.integrand) / rate) / (ode.factor or 1)
+    if ode.factor is not None:
+        constant = constant_ratio(at_schedule(density, schedule), Integer(1), schedule)
+        if constant is not None:
+            return constant
+    at_time = schedule.simplest(at_schedule(density, schedule))
+    return at_time.subs(t, gamma) if expansion.name == "time" else at_time
+
+
+def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:
+    """alpha/(det gamma_sigma R) on the ray at gamma, if it is homogeneous of degree 0."""
+    if expansion.ray is None or ode.factor is None:
+        return None
+    slope = diff(expansion.variable, sigma)
+    density = alpha / (ode.integrand.determinant * slope * ode.factor)
+    if density.free_symbols - {alpha, sigma} or not is_ratio_variable(density):
+        return None
+    on_ray = density.subs(dict(zip((alpha, sigma), expansion.ray, strict=True)), simultaneous=True)
+    short = budget.within(SIMPLIFY_SECONDS, simplify, on_ray, default=on_ray)
+    factors = powsimp(short).as_independent(gamma, as_Add=False)
+    return factors[1] if factors[1].free_symbols else Integer(1)

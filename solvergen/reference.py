@@ -1,0 +1,153 @@
+"""The scalars of a step in mpmath, from the definitions: slow, independent, to 50 digits.
+
+Nothing here uses the clock, the density or a closed-form inverse. M0 and the weights are the
+integrals of THEORY section 4 over time, with Phi(t, u) b(u) straight from a and b:
+
+    M0 = int_s^t Phi(t, u) b(u) du,      ell_j = (1/M0) int_s^t Phi(t, u) b(u) L_j(theta_u) du.
+
+The interpreter with these scalars is what emitted modules are compared with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import mpmath
+from sympy import Expr
+
+from solvergen.evaluation import as_mp, evaluate_mp
+from solvergen.moments import Weights
+from solvergen.parameterization import Parameterization, at_schedule, conversion
+from solvergen.program import Combine, PhaseProgram
+from solvergen.scheme import CURRENT, Kind, Node
+from solvergen.symbols import t
+
+DIGITS = 50
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Functions of time of one solver, in mpmath.
+
+    Args:
+        weights: the solver's integrating factor, clocks and expansion variable.
+        prediction: what the model returns.
+    """
+
+    weights: Weights
+    prediction: Parameterization
+
+    def gamma(self, time: Any) -> Any:
+        """The expansion variable."""
+        return self._value(self.weights.expansion.at(self.weights.schedule), time)
+
+    def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
+        """The time between low and high at which the expansion variable is gamma."""
+        return mpmath.findroot(
+            lambda time: self.gamma(time) - gamma, (low, high), solver="anderson", tol=1e-80
+        )
+
+    def integrating_factor(self, end: Any, start: Any) -> Any:
+        """Phi(end, start) = exp int a."""
+        factor = self.weights.ode.factor
+        if factor is not None:
+            value = at_schedule(factor, self.weights.schedule)
+            return self._value(value, end) / self._value(value, start)
+        a = self.weights.ode.linear_coefficient
+        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), [start, end]))
+
+    def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """M0, and the means over the clock of functions of theta."""
+        b = self.weights.ode.nonlinear_coefficient
+        gamma_s = self.gamma(start)
+        width = self.gamma(end) - gamma_s
+
+        @cache
+        def sampled(u: Any) -> tuple[Any, Any]:
+            weight = self.integrating_factor(end, u) * self._value(b, u)
+            return weight, (self.gamma(u) - gamma_s) / width
+
+        def integral(function: Any) -> Any:
+            def integrand(u: Any) -> Any:
+                weight, theta = sampled(u)
+                return weight * function(theta)
+
+            return mpmath.quad(integrand, [start, end], method="gauss-legendre")
+
+        zeroth = integral(lambda theta: 1)
+        return zeroth, [integral(function) / zeroth for function in functions]
+
+    @cached_property
+    def conversion(self) -> tuple[Expr, Expr]:
+        """(A, B) as functions of t."""
+        a, b = conversion(self.prediction, self.weights.ode.integrand)
+        schedule = self.weights.schedule
+        return at_schedule(a, schedule), at_schedule(b, schedule)
+
+    def _value(self, expression: Expr, time: Any) -> Any:
+        exact = self.weights.schedule.substitute(expression)
+        return evaluate_mp(exact, t, time, mpmath.mp.dps)
+
+
+@dataclass(frozen=True)
+class ReferenceScalars:
+    """The scalars of step n of a run over ``timesteps``, for the interpreter."""
+
+    reference: Reference
+    phase: PhaseProgram
+    timesteps: tuple[Any, ...]
+    n: int
+
+    @classmethod
+    def over(
+        cls, reference: Reference, phase: PhaseProgram, timesteps: Sequence[float], n: int
+    ) -> "ReferenceScalars":
+        """The scalars of step n; the floats of ``timesteps`` are taken exactly."""
+        return cls(reference, phase, tuple(as_mp(time) for time in timesteps), n)
+
+    def time(self, stage: int) -> Any:
+        """The time of evaluation ``stage``; of the end of the step for the last stage."""
+        start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
+        position = 0 if stage == 0 else self.phase.combines[stage - 1].position
+        if position in (0, 1):
+            return end if position else start
+        fraction = mpmath.mpf(position.numerator) / position.denominator
+        low, high = self.reference.gamma(start), self.reference.gamma(end)
+        return self.reference.time_at(low + fraction * (high - low), end, start)
+
+    def integrating_factor(self, combine: Combine) -> Any:
+        return self.reference.integrating_factor(self.time(combine.stage), self.time(0))
+
+    def zeroth_moment(self, combine: Combine) -> Any:
+        return self.reference.means(self.time(combine.stage), self.time(0), ())[0]
+
+    def weights(self, combine: Combine) -> list[Any]:
+        end, start = self.time(combine.stage), self.time(0)
+        gamma_s = self.reference.gamma(start)
+        width = self.reference.gamma(end) - gamma_s
+        places = [(self.reference.gamma(self._at(n)) - gamma_s) / width for n in combine.support]
+        basis = [_lagrange(places, j) for j in range(len(places))]
+        return self.reference.means(end, start, basis)[1]
+
+    def conversion(self, stage: int) -> tuple[Any, Any]:
+        a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
+        return a, b
+
+    def _at(self, node: Node) -> Any:
+        if node.kind is Kind.PAST:
+            return self.timesteps[self.n - node.index]
+        return self.time(0 if node == CURRENT else node.index)
+
+
+def _lagrange(places: Sequence[Any], j: int) -> Any:
+    """theta -> L_j(theta)."""
+
+    def basis(theta: Any) -> Any:
+        product = mpmath.mpf(1)
+        for i, place in enumerate(places):
+            if i != j:
+                product *= (theta - place) / (places[j] - place)
+        return product
+
+    return basis

@@ -13,7 +13,7 @@ def algebraic_roots(expression: Expr, u: Symbol, y: Symbol) -> Iterator[Expr]:
 
     Radicals of u are eliminated one by one: A + B R = 0 with R^2 = P gives A^2 - B^2 P = 0.
     """
-    equation, constants = _hide_constants(expression - y, u, y)
+    equation, constants = hide_constants(expression - y, {u, y})
     equation, radicals = _name_radicals(equation, u)
     if equation is None or len(radicals) > MAX_RADICALS:
         return
@@ -33,18 +33,21 @@ def _numerator(expression: Expr) -> Expr:
     return sympy.expand(sympy.fraction(sympy.together(expression))[0])
 
 
-def _hide_constants(expression: Expr, u: Symbol, y: Symbol) -> tuple[Expr, dict[Symbol, Expr]]:
-    """Name every constant that is not a rational function of symbols: polynomials need not see
-    inside.
+def hide_constants(expression: Expr, variables: set[Symbol]) -> tuple[Expr, dict[Symbol, Expr]]:
+    """Name every constant that is not a rational function of symbols, and what the names stand
+    for.
+
+    Polynomials in the variables need not see inside. The names are positive symbols: a square
+    root of the square of one is itself, up to the sign.
     """
     names: dict[Expr, Symbol] = {}
 
     def is_constant(e: Expr) -> bool:
         atomic = e.is_Function or e.is_NumberSymbol or (e.is_Pow and not e.exp.is_Integer)
-        return bool(atomic) and not e.has(u, y)
+        return bool(atomic) and not e.has(*variables)
 
     def name(e: Expr) -> Symbol:
-        return names.setdefault(e, Dummy("c", positive=e.is_positive, real=True))
+        return names.setdefault(e, Dummy(f"c{len(names)}", positive=True))
 
     hidden = _replace_outermost(expression, is_constant, name)
     return hidden, {symbol: constant for constant, symbol in names.items()}
@@ -101,7 +104,10 @@ def _eliminate(numerator: Expr, name: Symbol, radicand: Expr) -> Expr:
 
 
 def _polynomial_roots(polynomial: Poly, u: Symbol) -> Iterator[Expr]:
-    """The real roots of a polynomial that is linear or quadratic in a power of u."""
+    """The real roots of a polynomial that is linear or quadratic in a power of u.
+
+    Every root comes with both signs of each even root in it, so that |c| may be written c.
+    """
     step = sympy.igcd(0, 0, *(power for (power,) in polynomial.monoms() if power))
     degree = polynomial.degree() // step
     coefficients = [
@@ -115,6 +121,7 @@ def _polynomial_roots(polynomial: Poly, u: Symbol) -> Iterator[Expr]:
         return
     for root in roots:
         base = sympy.factor_terms(root) ** sympy.Rational(1, step)
+        base = base.replace(sympy.Abs, lambda e: e)
         yield base
         if step % 2 == 0:
             yield -base

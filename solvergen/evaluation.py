@@ -14,19 +14,30 @@ DIGITS = 50
 """Decimal digits of a reference value."""
 
 
-@lru_cache(maxsize=1024)
-def _compiled(expression: Expr, symbol: Symbol, modules: str) -> Callable[[Any], Any]:
-    return sympy.lambdify(symbol, expression, modules=modules)
+@lru_cache(maxsize=2048)
+def _compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
+    names = [Symbol(f"x{k}", real=True) for k in range(len(symbols))]
+    renamed = expression.xreplace(dict(zip(symbols, names, strict=True)))
+    return sympy.lambdify(names, renamed, modules=modules)
 
 
-def evaluate_float(expression: Expr, symbol: Symbol, values: ArrayLike) -> NDArray[np.float64]:
+def evaluate_float(
+    expression: Expr,
+    symbol: Symbol,
+    values: ArrayLike,
+    parameters: Sequence[tuple[Symbol, Expr]] = (),
+) -> NDArray[np.float64]:
     """``expression`` at float64 ``values``, by the operations that it spells, in their order.
 
-    Values outside its real domain give nan, poles give inf; no warnings.
+    Parameters enter as float64 constants, as in an emitted module, and not as exact numbers, which
+    sympy would multiply into sums. Values outside the real domain give nan, poles give inf; no
+    warnings.
     """
     points = np.asarray(values, dtype=np.float64)
+    constants = [np.float64(float(value)) for _, value in parameters]
+    function = _compiled(expression, (symbol, *(name for name, _ in parameters)), "numpy")
     with np.errstate(all="ignore"):
-        result = np.asarray(_compiled(expression, symbol, "numpy")(points))
+        result = np.asarray(function(points, *constants))
         if np.iscomplexobj(result):
             result = np.where(result.imag == 0, result.real, np.nan)
         return np.broadcast_to(result.astype(np.float64), points.shape).copy()
@@ -41,7 +52,7 @@ def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGI
     with mpmath.workdps(digits):
         point = as_mp(value)
         try:
-            result = mpmath.mpmathify(_compiled(expression, symbol, "mpmath")(point))
+            result = mpmath.mpmathify(_compiled(expression, (symbol,), "mpmath")(point))
         except (ZeroDivisionError, ValueError, OverflowError):
             return mpmath.nan
         if isinstance(result, mpmath.mpc) and result.imag == 0:
@@ -70,6 +81,17 @@ def end_points(low: float, high: float, closest: int = 15, interior: int = 21) -
 def is_real(value: Any) -> bool:
     """Whether a value of ``evaluate_mp`` is a finite real number."""
     return isinstance(value, mpmath.mpf) and bool(mpmath.isfinite(value))
+
+
+def vanishes(expression: Expr, symbol: Symbol, domain: tuple[Expr, Expr]) -> bool:
+    """Whether an analytic expression is zero: to DIGITS digits at points of irrational spacing."""
+    with mpmath.workdps(DIGITS):
+        low, high = (as_mp(end) for end in domain)
+        points = [low + (high - low) * mpmath.frac(k * mpmath.phi) for k in range(1, 8)]
+        values = [evaluate_mp(expression, symbol, point) for point in points]
+        return all(
+            is_real(value) and abs(value) < mpmath.mpf(10) ** (8 - DIGITS) for value in values
+        )
 
 
 def substitute(expression: Expr, parameters: Sequence[tuple[Symbol, Expr]]) -> Expr:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 import sympy
 from sympy import Dummy, Expr, Function, Rational, Symbol
 
+MAX_PARTS = 8
+
 _HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth)
 _RECIPROCAL = (sympy.sec, sympy.csc, sympy.cot)
 
@@ -19,13 +21,23 @@ _RECIPROCAL = (sympy.sec, sympy.csc, sympy.cot)
 def generators(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
     """Triples (g, u, e): ``expression`` is e at u = g(x), and e is free of x."""
     expression = expression.rewrite(_HYPERBOLIC, sympy.exp)
-    for rewrite in (_in_exponential, _in_angle, _in_call, _in_power):
+    for rewrite in (_in_sum, in_exponential, _in_angle, _in_call, _in_power):
         for generator, u, rewritten in rewrite(expression, x):
             if not rewritten.has(x):
                 yield generator, u, rewritten
 
 
-def _in_exponential(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
+def _in_sum(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
+    """u = a sum or product that holds every x, and is not the whole: alpha in alpha/sqrt(1 -
+    alpha^2).
+    """
+    parts = [e for e in expression.atoms(sympy.Add, sympy.Mul) if e.has(x) and e != expression]
+    for part in sorted(parts, key=lambda e: (-sympy.count_ops(e), str(e)))[:MAX_PARTS]:
+        u = Dummy("u", positive=True)
+        yield part, u, expression.xreplace({part: u})
+
+
+def in_exponential(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
     """u = e^p, when every exponent of e is an integer multiple of p plus a constant."""
     expression = expression.replace(
         lambda e: isinstance(e, sympy.Pow) and not e.base.has(x) and e.exp.has(x),

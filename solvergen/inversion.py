@@ -9,6 +9,8 @@ The right one is chosen by round trips at points of the domain, in many digits.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
 
 import mpmath
 import sympy
@@ -18,9 +20,11 @@ from solvergen.algebraic import algebraic_roots
 from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_mp, is_real, substitute
 from solvergen.generators import generators
+from solvergen.stable import Parameters, most_accurate, reference
 
 BUDGET_SECONDS = 5.0
 MAX_DEPTH = 6
+MAX_FORMS = 10
 _CHECK_DIGITS = 60
 _CHECK_TOLERANCE = mpmath.mpf("1e-25")
 
@@ -30,7 +34,7 @@ def invert(
     symbol: Symbol,
     value: Symbol,
     domain: tuple[Expr, Expr],
-    parameters: Sequence[tuple[Symbol, Expr]] = (),
+    parameters: Parameters = (),
 ) -> Expr | None:
     """``symbol`` as an expression of ``value``, where ``expression = value`` and symbol is in
     ``domain``.
@@ -42,33 +46,68 @@ def invert(
     return min(forms, key=sympy.count_ops, default=None)
 
 
+def stable_inverse(
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Parameters = (),
+) -> Expr | None:
+    """The closed form of ``invert`` that keeps most digits in float64 over the image of the
+    domain.
+    """
+    forms = inverses(expression, symbol, value, domain, parameters)
+    if not forms:
+        return None
+    low, high = (float(sympy.N(end)) for end in domain)
+    numeric = substitute(expression, parameters)
+    images = [evaluate_mp(numeric, symbol, x) for x in (low, *end_points(low, high), high)]
+    values = sorted({float(y) for y in images if is_real(y)})
+    limits = [float(limit) for limit in reference(numeric, symbol, (), (low, high)).values]
+    ends = sorted(limits) if len(limits) == 2 else (-mpmath.inf, mpmath.inf)
+    exact = substitute(forms[0], parameters)
+    measure = reference(exact, value, [y for y in values if y not in ends], (ends[0], ends[1]))
+    return most_accurate(forms, measure, parameters)
+
+
+@lru_cache(maxsize=256)
 def inverses(
     expression: Expr,
     symbol: Symbol,
     value: Symbol,
     domain: tuple[Expr, Expr],
-    parameters: Sequence[tuple[Symbol, Expr]] = (),
-) -> list[Expr]:
-    """Every form of the inverse that the method finds: equal on the domain, different in
-    float64.
+    parameters: Parameters = (),
+) -> tuple[Expr, ...]:
+    """Some forms of the inverse: equal on the domain, different in float64; empty if none is
+    found.
     """
-    candidates = within(BUDGET_SECONDS, _candidates, expression, symbol, value, default=())
     low, high = (float(sympy.N(end)) for end in domain)
     points = end_points(low, high, closest=4, interior=9)
     numeric = substitute(expression, parameters)
     pairs = [(x, evaluate_mp(numeric, symbol, x, _CHECK_DIGITS)) for x in points]
     pairs = [(x, y) for x, y in pairs if is_real(y)]
-    return [
-        candidate
-        for candidate in candidates
-        if _inverts(substitute(candidate, parameters), value, pairs)
-    ]
+    found: dict[Expr, None] = {}
+    within(BUDGET_SECONDS, _collect, found, expression, symbol, value, pairs, parameters)
+    return tuple(found)
 
 
-def _candidates(expression: Expr, symbol: Symbol, value: Symbol) -> tuple[Expr, ...]:
+def _collect(
+    found: dict[Expr, None],
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    pairs: Sequence[tuple[float, Any]],
+    parameters: Parameters,
+) -> None:
+    """Put into ``found`` the candidates that invert, until the ones after the first are seen."""
     x = Dummy("x", positive=True)
-    found = unwind(expression.xreplace({symbol: x}), x, value, 0)
-    return tuple(dict.fromkeys(found))
+    after = 0
+    for candidate in unwind(expression.xreplace({symbol: x}), x, value, 0):
+        if candidate not in found and _inverts(substitute(candidate, parameters), value, pairs):
+            found[candidate] = None
+        after += bool(found)
+        if after > MAX_FORMS:
+            return
 
 
 def _inverts(candidate: Expr, value: Symbol, pairs: Sequence[tuple[float, object]]) -> bool:
@@ -116,10 +155,13 @@ def _unwind_terms(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Ex
         if not product.has(sympy.log):
             yield from unwind(product, x, sympy.exp(right), depth + 1)
             return
-    y = Dummy("y", real=True)
+    y = Dummy("y", positive=True)
     for generator, u, equation in generators(left, x):
         for root in algebraic_roots(equation, u, y):
             yield from unwind(generator, x, root.xreplace({y: right}), depth + 1)
+            if isinstance(right, sympy.exp):
+                reduced = sympy.factor(sympy.together(root.xreplace({y: 1 / y})))
+                yield from unwind(generator, x, reduced.xreplace({y: 1 / right}), depth + 1)
 
 
 def _powers_back(right: Expr, exponent: Expr) -> tuple[Expr, ...]:

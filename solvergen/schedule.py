@@ -16,14 +16,13 @@ from sympy import Expr, Rational, Symbol
 from solvergen import limits
 from solvergen.budget import within
 from solvergen.errors import ScheduleError
-from solvergen.evaluation import substitute
+from solvergen.evaluation import substitute, vanishes
 from solvergen.expressions import exact, parse, rational
-from solvergen.inversion import invert
+from solvergen.inversion import invert, stable_inverse
 from solvergen.simplification import simplest
+from solvergen.stable import Parameters, stable_form
 from solvergen.symbols import half_log_snr_symbol, t
 from solvergen.validation import validate
-
-Parameters = tuple[tuple[Symbol, Rational], ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,14 @@ class NoiseSchedule:
     @cached_property
     def g_squared(self) -> Expr:
         """The squared diffusion coefficient g^2 = (sigma^2)' - 2 f sigma^2."""
+        if self.is_variance_preserving:
+            return self.simplest(-2 * self.f)
         return self.simplest(sympy.diff(self.sigma**2, t) - 2 * self.f * self.sigma**2)
+
+    @cached_property
+    def is_variance_preserving(self) -> bool:
+        """Whether alpha^2 + sigma^2 = 1, so that g^2 = -2 f."""
+        return vanishes(self.substitute(self.alpha**2 + self.sigma**2 - 1), t, self.domain)
 
     @cached_property
     def snr(self) -> Expr:
@@ -102,13 +108,34 @@ class NoiseSchedule:
         """The time at which lambda has the value ``half_log_snr_symbol``; None without a closed
         form.
         """
-        return self.inverse(self.half_log_snr, half_log_snr_symbol)
+        return self.inverse(sympy.log(self.alpha / self.sigma), half_log_snr_symbol)
 
     def inverse(self, expression: Expr, value: Symbol) -> Expr | None:
         """The time at which a monotone ``expression`` of t has the value ``value``, in closed
         form.
         """
         return invert(expression, t, value, self.domain, self.parameters)
+
+    def stable_inverse(self, expression: Expr, value: Symbol) -> Expr | None:
+        """The form of ``inverse`` that keeps most digits in float64."""
+        return stable_inverse(expression, t, value, self.domain, self.parameters)
+
+    def stable(self, expression: Expr) -> Expr:
+        """The form of an expression of time that keeps most digits in float64, to the ends."""
+        return stable_form(expression, t, self.domain, self.parameters, self._equals(expression))
+
+    def _equals(self, expression: Expr) -> tuple[Expr, ...]:
+        """The definitions of lambda, f, g^2 and sigma' with stable forms put in."""
+        if expression in (self.alpha, self.sigma) or not expression.has(t):
+            return ()
+        alpha, sigma = self.stable(self.alpha), self.stable(self.sigma)
+        forms = {
+            self.half_log_snr: (sympy.log(alpha / sigma),),
+            self.f: (self.alpha_prime / alpha,),
+        }
+        if self.is_variance_preserving:
+            forms[self.sigma_prime] = (-alpha * self.alpha_prime / sigma,)
+        return forms.get(expression, ())
 
     def substitute(self, expression: Expr) -> Expr:
         """``expression`` with the parameters at their values."""

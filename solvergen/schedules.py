@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 
-from sympy import Symbol, exp, sqrt
+from sympy import Expr, Symbol, cos, exp, pi, sin, sqrt
 
 from solvergen.errors import ScheduleError
+from solvergen.expressions import rational
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import t
+
+
+def _linear_total() -> tuple[Symbol, Symbol, Expr]:
+    """beta_min, beta_max and B(t) = int_0^t beta."""
+    low, high = Symbol("beta_min", positive=True), Symbol("beta_max", positive=True)
+    return low, high, low * t + (high - low) * t**2 / 2
 
 
 def rectified_flow() -> NoiseSchedule:
@@ -22,8 +29,7 @@ def vp_linear(beta_min: float = 0.1, beta_max: float = 20) -> NoiseSchedule:
 
     alpha = e^{-B/2}, sigma^2 = 1 - e^{-B}, B = beta_min t + (beta_max - beta_min) t^2 / 2.
     """
-    low, high = Symbol("beta_min", positive=True), Symbol("beta_max", positive=True)
-    total = low * t + (high - low) * t**2 / 2
+    low, high, total = _linear_total()
     return NoiseSchedule(
         exp(-total / 2),
         sqrt(1 - exp(-total)),
@@ -44,8 +50,118 @@ def ve(sigma_max: float = 80) -> NoiseSchedule:
     return NoiseSchedule(1, t, domain=(0, sigma_max), name="ve")
 
 
+def flow_shifted(shift: float = 3) -> NoiseSchedule:
+    """Rectified flow with its time shifted for resolution (Esser et al. 2024, eq. 23).
+
+    sigma = shift u / (1 + (shift - 1) u) at u = t, alpha = 1 - sigma.
+    """
+    k = Symbol("shift", positive=True)
+    return NoiseSchedule(
+        (1 - t) / (1 + (k - 1) * t),
+        k * t / (1 + (k - 1) * t),
+        name="flow_shifted",
+        parameters=((k, shift),),
+    )
+
+
+def vp_cosine(offset: float = 0.008) -> NoiseSchedule:
+    """The cosine schedule (Nichol & Dhariwal 2021, eq. 17), without its clipping of beta.
+
+    alpha = cos(theta_t) / cos(theta_0), theta_t = (pi/2) (t + offset) / (1 + offset); VP.
+    """
+    o = Symbol("offset", positive=True)
+    alpha = cos(pi * (t + o) / (2 * (1 + o))) / cos(pi * o / (2 * (1 + o)))
+    return NoiseSchedule(alpha, sqrt(1 - alpha**2), name="vp_cosine", parameters=((o, offset),))
+
+
+def trigonometric() -> NoiseSchedule:
+    """alpha = cos(pi t/2), sigma = sin(pi t/2) (Albergo & Vanden-Eijnden 2023, eq. 2.16).
+
+    Variance preserving, and the same curve as vp_cosine with no offset.
+    """
+    return NoiseSchedule(cos(pi * t / 2), sin(pi * t / 2), name="trigonometric")
+
+
+def sub_vp(beta_min: float = 0.1, beta_max: float = 20) -> NoiseSchedule:
+    """Sub-VP (Song et al. 2021, eq. 29): alpha = e^{-B/2}, sigma = 1 - e^{-B}, B as in
+    vp_linear.
+    """
+    low, high, total = _linear_total()
+    return NoiseSchedule(
+        exp(-total / 2),
+        1 - exp(-total),
+        name="sub_vp",
+        parameters=((low, beta_min), (high, beta_max)),
+    )
+
+
+def zero_terminal_snr(beta_min: float = 0.1, beta_max: float = 20) -> NoiseSchedule:
+    """vp_linear rescaled to alpha(1) = 0 (Lin et al. 2023, algorithm 1).
+
+    With a = e^{-B/2} of vp_linear: alpha = (a_t - a_1) / (1 - a_1), sigma^2 = 1 - alpha^2.
+    """
+    low, high, total = _linear_total()
+    last = exp(-total / 2).subs(t, 1)
+    alpha = (exp(-total / 2) - last) / (1 - last)
+    return NoiseSchedule(
+        alpha,
+        sqrt(1 - alpha**2),
+        name="zero_terminal_snr",
+        parameters=((low, beta_min), (high, beta_max)),
+    )
+
+
+def vp_sigmoid(start: float = -3, end: float = 3, temperature: float = 1) -> NoiseSchedule:
+    """The sigmoid schedule (Jabri et al. 2023, algorithm 1); variance preserving.
+
+    alpha^2 = (S(b) - S(x)) / (S(b) - S(a)), x = a + (b - a) t, S(x) = 1 / (1 + e^{-x}), a = start
+    / temperature, b = end / temperature. Written without differences of S, with l = b - a:
+    alpha^2 = (1 + e^a) (e^{l (1-t)} - 1) / N, sigma^2 = (1 + e^b) (1 - e^{-l t}) / N, N = (e^l -
+    1) (e^a + e^{-l t}).
+    """
+    a, b = Symbol("start", real=True), Symbol("end", real=True)
+    norm = (exp(b - a) - 1) * (exp(a) + exp(-(b - a) * t))
+    scale = rational(temperature)
+    return NoiseSchedule(
+        sqrt((1 + exp(a)) * (exp((b - a) * (1 - t)) - 1) / norm),
+        sqrt((1 + exp(b)) * (1 - exp(-(b - a) * t)) / norm),
+        name="vp_sigmoid",
+        parameters=((a, rational(start) / scale), (b, rational(end) / scale)),
+    )
+
+
+def ve_geometric(sigma_min: float = 0.01, sigma_max: float = 50) -> NoiseSchedule:
+    """alpha = 1, sigma = sigma_min (sigma_max / sigma_min)^t (Song et al. 2021, eq. 31)."""
+    low, high = Symbol("sigma_min", positive=True), Symbol("sigma_max", positive=True)
+    return NoiseSchedule(
+        1,
+        low * (high / low) ** t,
+        name="ve_geometric",
+        parameters=((low, sigma_min), (high, sigma_max)),
+    )
+
+
+def edm(sigma_min: float = 0.002, sigma_max: float = 80) -> NoiseSchedule:
+    """alpha = 1, sigma = t over the noise levels that EDM samples (Karras et al. 2022, table 1)."""
+    return NoiseSchedule(1, t, domain=(sigma_min, sigma_max), name="edm")
+
+
 _NAMED: dict[str, Callable[..., NoiseSchedule]] = {
-    function.__name__: function for function in (rectified_flow, vp_linear, vp_alphabar, ve)
+    function.__name__: function
+    for function in (
+        rectified_flow,
+        flow_shifted,
+        vp_linear,
+        vp_cosine,
+        vp_sigmoid,
+        vp_alphabar,
+        zero_terminal_snr,
+        sub_vp,
+        trigonometric,
+        ve,
+        ve_geometric,
+        edm,
+    )
 }
 
 

@@ -4,9 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import sympy
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol
+from sympy.simplify.fu import TR5, TR6, TR2i
 
+from solvergen.algebraic import hide_constants
 from solvergen.budget import within
 from solvergen.evaluation import evaluate_mp, is_real, substitute
+from solvergen.generators import in_exponential
+from solvergen.symbols import t
 
 BUDGET_SECONDS = 1.0
 MAX_SIZE = 150
@@ -18,7 +22,7 @@ def simplest(
     domain: tuple[Expr, Expr],
     parameters: Sequence[tuple[Symbol, Rational]] = (),
 ) -> Expr:
-    """The shortest of a few rewritings, with factors that are positive on the domain where
+    """The shortest of a few rewritings, with factors that are positive on the domain if
     possible.
     """
     forms = within(BUDGET_SECONDS, _all_forms, expression, default=None) or [expression]
@@ -28,25 +32,45 @@ def simplest(
 
 
 def _all_forms(expression: Expr) -> list[Expr]:
-    forms = [expression]
-    if sympy.count_ops(expression) <= MAX_SIZE:
-        forms.extend(_forms(expression))
-    return forms
+    """The expression and its rewritings, for which constants are single letters."""
+    if sympy.count_ops(expression) > MAX_SIZE:
+        return [expression]
+    hidden, constants = hide_constants(expression, {t})
+    return [expression, *(form.xreplace(constants) for form in _forms(hidden))]
 
 
 def _forms(expression: Expr) -> Iterator[Expr]:
     """Rewritings by operations of polynomial cost."""
     flat = sympy.powsimp(sympy.powdenest(expression, force=True), deep=True)
-    yield flat
     together = sympy.together(flat)
-    yield together
-    for form in (sympy.factor(together), sympy.cancel(together)):
-        yield form
-        yield _joined_exponentials(form)
+    forms = [flat, together, sympy.factor(together), sympy.cancel(together), sympy.expand(together)]
+    if expression.has(sympy.exp):
+        forms.extend(_in_one_exponential(together))
+        forms.extend([_joined_exponentials(form) for form in sorted(forms, key=_length)[:3]])
     if expression.has(sympy.sin, sympy.cos, sympy.tan):
-        yield sympy.trigsimp(together)
-        yield sympy.trigsimp(sympy.cancel(together))
-    yield _joined_exponentials(sympy.expand(expression))
+        forms.extend(_trigonometric_forms(together))
+    yield from forms
+    yield sympy.collect(forms[-1] if forms[-1].is_polynomial(t) else sympy.expand(flat), t)
+
+
+def _trigonometric_forms(expression: Expr) -> Iterator[Expr]:
+    """sin p / cos p as tan p, with sin^2 p as 1 - cos^2 p where that cancels."""
+    for form in (expression, sympy.factor(TR5(sympy.expand(expression)))):
+        yield form
+        yield TR2i(form)
+        yield TR2i(sympy.factor(TR6(sympy.expand(form))))
+
+
+def _in_one_exponential(expression: Expr) -> Iterator[Expr]:
+    """A rational function of u = e^p, reduced in u and in 1/u."""
+    for symbol in expression.free_symbols & {t}:
+        for generator, u, rewritten in in_exponential(expression, symbol):
+            if rewritten.is_rational_function(u) and not rewritten.has(symbol):
+                for e, g in (
+                    (rewritten, generator),
+                    (rewritten.xreplace({u: 1 / u}), 1 / generator),
+                ):
+                    yield sympy.factor(e).xreplace({u: g})
 
 
 def _joined_exponentials(expression: Expr) -> Expr:
@@ -56,11 +80,20 @@ def _joined_exponentials(expression: Expr) -> Expr:
 
 
 def _shortest_exponent(exponent: Expr) -> Expr:
-    return min((exponent, sympy.factor(exponent)), key=_length)
+    collected = sympy.collect(sympy.expand(exponent), t)
+    return min((exponent, sympy.factor(exponent), collected), key=_length)
 
 
 def _length(expression: Expr) -> tuple[int, int]:
-    return int(sympy.count_ops(expression)), len(str(expression))
+    """Operations, with one more for each sum that holds a fraction of time: (1 - t)/t, not 1/t -
+    1.
+    """
+    fractions = sum(_has_fraction(e) for e in sympy.preorder_traversal(expression))
+    return int(sympy.count_ops(expression)) + fractions, len(str(expression))
+
+
+def _has_fraction(e: Expr) -> bool:
+    return isinstance(e, Add) and any(sympy.fraction(term)[1].has(t) for term in e.args)
 
 
 def _positive_factors(
@@ -78,9 +111,10 @@ def _positive_factors(
     factors, sign = [], 1
     for factor in Mul.make_args(expression):
         base, power = factor.as_base_exp()
-        if isinstance(base, Add) and power.is_Integer and is_negative(base):
-            sign *= (-1) ** int(power)
-            factors.append(Pow(-base, power))
+        if isinstance(base, Add) and power.is_Integer:
+            content, base = base.primitive()
+            sign *= (-1) ** int(power) if is_negative(base) else 1
+            factors += [content**power, Pow(-base if is_negative(base) else base, power)]
         else:
             factors.append(factor)
     product = Mul(*factors)

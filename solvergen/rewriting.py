@@ -1,0 +1,269 @@
+"""Rewritings that keep the value and may keep more of its digits in float64.
+
+Each rule maps an expression to one that is equal where its branches hold; no rule checks them,
+because ``solvergen.stable`` measures every result. What they are for:
+
+    1 - e^{-x}         -> -expm1(-x)                         x near 0
+    log(1 + x)         -> log1p(x)                           x near 0
+    cos(pi t/2)        -> sin(pi (1 - t)/2)                  t near 1
+    cos^2 a - cos^2 b  -> sin(b - a) sin(b + a)              a near b
+    a - sqrt(b)        -> (a^2 - b) / (a + sqrt(b))          b near a^2
+    acos(A) - k        -> atan(..)                           A near cos k
+    p(t)               -> (1 - t) q(t)                       t near a root
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import permutations
+
+import sympy
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol
+from sympy.codegen.cfunctions import expm1, log1p
+from sympy.core.traversal import bottom_up
+
+MAX_TERMS = 5
+Rule = Callable[[Expr, Symbol], Expr]
+
+
+def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
+    """Every rule applied everywhere in ``expression``, one rule at a time."""
+    for rule in _RULES:
+        yield _everywhere(rule, expression, symbol)
+    yield from _reflections(expression, symbol)
+    yield from _without_overflow(expression, symbol)
+
+
+@lru_cache(maxsize=50_000)
+def _everywhere(rule: Rule, expression: Expr, symbol: Symbol) -> Expr:
+    """``rule`` at every node that depends on the symbol, inner ones first."""
+    if not expression.args or not expression.has(symbol):
+        return expression
+    arguments = [_everywhere(rule, e, symbol) for e in expression.args]
+    if any(new is not old for new, old in zip(arguments, expression.args, strict=True)):
+        expression = expression.func(*arguments)
+    return rule(expression, symbol)
+
+
+def _joined(expression: Expr, symbol: Symbol) -> Expr:
+    """One fraction, with factored numerator and denominator."""
+    return _factored(expression) if isinstance(expression, Add) else expression
+
+
+def _exponential_difference(expression: Expr, symbol: Symbol) -> Expr:
+    """a e^q - a = a expm1(q), for two terms of a sum whose ratio is -e^q."""
+    if not isinstance(expression, Add) or len(expression.args) > MAX_TERMS:
+        return expression
+    for one, other in permutations(_longest_first(expression.args), 2):
+        if not (one + other).has(sympy.exp) or not (one + other).has(symbol):
+            continue
+        ratio = sympy.powsimp(-one / other, combine="exp")
+        if isinstance(ratio, sympy.exp):
+            return expression - one - other - other * expm1(_factored(ratio.args[0]))
+    return expression
+
+
+def _longest_first(terms: Iterable[Expr]) -> list[Expr]:
+    return sorted(terms, key=lambda e: (-sympy.count_ops(e), str(e)))
+
+
+def _logarithm_near_one(expression: Expr, symbol: Symbol) -> Expr:
+    """log(1 + x) = log1p(x)."""
+    if isinstance(expression, sympy.log):
+        return log1p(_factored(expression.args[0] - 1))
+    return expression
+
+
+def _logarithm_of_product(expression: Expr, symbol: Symbol) -> Expr:
+    """log(a b^c) = log a + c log b."""
+    if isinstance(expression, sympy.log):
+        return sympy.expand_log(sympy.log(_factored(expression.args[0])), force=True)
+    return expression
+
+
+def _logarithms_joined(expression: Expr, symbol: Symbol) -> Expr:
+    """log a - log b = log(a/b)."""
+    if isinstance(expression, Add) and expression.has(sympy.log):
+        return sympy.logcombine(expression, force=True)
+    return expression
+
+
+def _reflections(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
+    """cos(p) = sin(pi/2 - p), and so on, for each kind of call and each call."""
+    calls = [e for e in expression.atoms(sympy.cos, sympy.sin, sympy.tan) if e.has(symbol)]
+    calls.sort(key=str)
+    groups = [[e for e in calls if e.func == kind] for kind in (sympy.cos, sympy.sin, sympy.tan)]
+    groups += [[e] for e in calls[:MAX_TERMS]] if len(calls) > 2 else []
+    for group in groups:
+        if group:
+            yield expression.xreplace({e: _reflected(e) for e in group})
+
+
+def _reflected(call: Expr) -> Expr:
+    other = _factored(sympy.pi / 2 - call.args[0])
+    if call.func == sympy.cos:
+        return sympy.sin(other, evaluate=False)
+    if call.func == sympy.sin:
+        return sympy.cos(other, evaluate=False)
+    return sympy.sin(call.args[0]) / sympy.sin(other, evaluate=False)
+
+
+def _circle_identity(expression: Expr, symbol: Symbol) -> Expr:
+    """1 - cos^2 p = sin^2 p; in general cos^2 k - cos^2 p = sin(p - k) sin(p + k)."""
+    if not isinstance(expression, Add) or len(expression.args) != 2:
+        return expression
+    for call in expression.atoms(sympy.cos, sympy.sin):
+        coefficient = expression.coeff(call, 2)
+        rest = expression - coefficient * call**2
+        if not call.has(symbol) or coefficient == 0 or rest.has(symbol):
+            continue
+        p, level = call.args[0], sympy.cancel(-rest / coefficient)
+        if level == 1:
+            other = sympy.sin if call.func == sympy.cos else sympy.cos
+            return -coefficient * other(p) ** 2
+        if isinstance(level, Pow) and level.exp == 2 and level.base.func == call.func:
+            k = level.base.args[0]
+            sign = -1 if call.func == sympy.cos else 1
+            product = sympy.sin(_factored(p - k)) * sympy.sin(_factored(p + k))
+            return sign * coefficient * product
+    return expression
+
+
+def _difference_of_squares(expression: Expr, symbol: Symbol) -> Expr:
+    """a^2 - b^2 = (a - b)(a + b), where b^2 is written as a square and a is free of the symbol."""
+    if not isinstance(expression, Add) or len(expression.args) != 2:
+        return expression
+    constant, square = expression.as_independent(symbol, as_Add=True)
+    if constant == 0 or not any(
+        e.is_Pow and e.exp == 2 and isinstance(e.base, Add) for e in Mul.make_args(square)
+    ):
+        return expression
+    a, b = (_positive_root(e, sympy.S.Half) for e in (constant, -square))
+    if (a * b).has(sympy.I):
+        return expression
+    return _factored(a - b) * _factored(a + b)
+
+
+def _square_root_of_square(expression: Expr, symbol: Symbol) -> Expr:
+    """sqrt(a^2 b) = a sqrt(b) for a > 0."""
+    if isinstance(expression, Pow) and expression.exp.is_Rational and not expression.exp.is_Integer:
+        return _positive_root(_factored(expression.base), expression.exp)
+    return expression
+
+
+def _positive_root(square: Expr, power: Rational) -> Expr:
+    """square^power, where sqrt(c^2) is c."""
+    return sympy.powdenest(square**power, force=True).replace(sympy.Abs, lambda e: e)
+
+
+def _square_root_of_quotient(expression: Expr, symbol: Symbol) -> Expr:
+    """sqrt(a/b) = sqrt(a)/sqrt(b) for a, b > 0."""
+    if isinstance(expression, Pow) and expression.exp.is_Rational and not expression.exp.is_Integer:
+        return sympy.expand_power_base(expression, force=True)
+    return expression
+
+
+def _area_function(expression: Expr, symbol: Symbol) -> Expr:
+    """log(z + sqrt(z^2 + 1)) = asinh(z)."""
+    if not isinstance(expression, sympy.log):
+        return expression
+    terms = Add.make_args(sympy.expand(expression.args[0]))
+    roots = [e for e in terms if _has_square_root(e)]
+    if len(roots) != 1 or len(terms) == 1:
+        return expression
+    rest = Add(*terms) - roots[0]
+    if sympy.powsimp(sympy.expand(roots[0] ** 2 - rest**2)) == 1:
+        return sympy.asinh(rest)
+    return expression
+
+
+def _has_square_root(term: Expr) -> bool:
+    return any(e.is_Pow and e.exp.is_Rational and e.exp.q == 2 for e in Mul.make_args(term))
+
+
+def _conjugate(expression: Expr, symbol: Symbol) -> Expr:
+    """A + S = (A^2 - S^2)/(A - S), where S is the terms with a square root."""
+    if not isinstance(expression, Add) or len(expression.args) > MAX_TERMS:
+        return expression
+    roots = [e for e in expression.args if _has_square_root(e)]
+    if len(roots) != 1:
+        return expression
+    root, rest = roots[0], expression - roots[0]
+    return _factored(sympy.expand(rest**2 - root**2)) / (rest - root)
+
+
+def _angle_difference(expression: Expr, symbol: Symbol) -> Expr:
+    """acos(A) - k = atan((C^2 - A^2) / ((R C + A S)(A C + R S))), R^2 = S^2 + C^2 - A^2,
+
+    where C, S = cos k, sin k: the sine and cosine of the difference, the sine rationalised.
+    """
+    if not isinstance(expression, Add):
+        return expression
+    calls = [e for e in expression.atoms(sympy.acos) if e.has(symbol)]
+    if len(calls) != 1:
+        return expression
+    call, a = calls[0], calls[0].args[0]
+    coefficient = expression.coeff(call)
+    k = sympy.factor(-(expression - coefficient * call) / coefficient)
+    if k.has(symbol) or coefficient == 0:
+        return expression
+    c, s = sympy.cos(k), sympy.sin(k)
+    difference = _factored(c**2 - a**2)
+    r = sympy.sqrt(s**2 + difference)
+    return coefficient * sympy.atan(difference / ((r * c + a * s) * (a * c + r * s)))
+
+
+def _without_overflow(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
+    """Sums under powers with an exponential of the symbol taken out: no e^{2x} in them for large
+    x.
+    """
+    calls = [e for e in expression.atoms(sympy.exp) if e.has(symbol)]
+    for call in sorted(calls, key=lambda e: (sympy.count_ops(e), str(e)))[:2]:
+        yield _divided(expression, sympy.exp(-call.args[0]))
+
+
+def _divided(expression: Expr, factor: Expr) -> Expr:
+    """Each power (sum)^p as (sum factor)^p / factor^p."""
+
+    def rewrite(e: Expr) -> Expr:
+        if isinstance(e, Pow) and e.exp.is_Rational and isinstance(e.base, Add):
+            base = sympy.powsimp(sympy.expand(e.base * factor ** _sign(e)), combine="exp")
+            return base**e.exp * factor ** (-e.exp * _sign(e))
+        return e
+
+    return sympy.powsimp(bottom_up(expression, rewrite), combine="exp")
+
+
+def _sign(power: Pow) -> int:
+    return 2 if power.exp.q == 2 else 1
+
+
+@lru_cache(maxsize=5_000)
+def _factored(expression: Expr) -> Expr:
+    """The factors of an expression, as a polynomial in whatever functions it holds.
+
+    A sum with a negative number in it changes sign: 1 - t, not t - 1.
+    """
+    factors = []
+    for factor in Mul.make_args(sympy.factor(sympy.together(expression))):
+        base, power = factor.as_base_exp()
+        if isinstance(base, Add) and power.is_Integer and base.as_coeff_Add()[0].is_negative:
+            factors += [sympy.Integer(-1) ** power, Pow(-base, power)]
+        else:
+            factors.append(factor)
+    return Mul(*factors)
+
+
+_RULES: tuple[Rule, ...] = (
+    _exponential_difference,
+    _logarithm_near_one,
+    _joined,
+    _circle_identity,
+    _difference_of_squares,
+    _square_root_of_square,
+    _area_function,
+    _conjugate,
+    _square_root_of_quotient,
+    _logarithm_of_product,
+    _logarithms_joined,
+    _angle_difference,
+)

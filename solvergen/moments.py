@@ -48,7 +48,7 @@ class Weights:
     Attributes:
         ode: Phi and M0.
         expansion: gamma.
-        density: w = dq/dgamma in the symbol ``gamma`` or in ``t``; constant if gamma is the
+        density: w = dq/dgamma, or b/gamma' if q has no closed form, in the symbol ``gamma`` or in ``t``; constant if gamma is the
             clock itself. A constant factor may be missing if the clock has a closed form.
 
     Raises:
@@ -90,7 +90,15 @@ class Weights:
     @property
     def same_clock(self) -> bool:
         """Whether gamma is the integrand's clock, so that mu_k = 1/(k+1)."""
-        return self.density_symbol is None
+        return self.density_symbol is None and self.ode.clock is not None
+
+    @cached_property
+    def reaches_infinity(self) -> bool:
+        """Whether gamma is infinite at an end of the domain (THEORY section 7)."""
+        schedule = self.schedule
+        return not all(
+            schedule.limit_at(self.variable, end).is_finite for end in schedule.domain
+        )
 
     @property
     def no_linear_part(self) -> bool:
@@ -119,14 +127,18 @@ def _check_monotone(expansion: Expansion, schedule: NoiseSchedule) -> None:
 
 
 def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
-    """w = b/(R gamma'), as a function of gamma where that needs no inverse, else of t."""
+    """w = b/(R gamma'), as a function of gamma where that needs no inverse, else of t.
+
+    Without a clock in closed form R is left out: Phi(t, u) is then a factor at every node u.
+    """
     universal = _universal_density(ode, expansion)
     if universal is not None:
         return universal
     schedule = ode.schedule
     rate = total_derivative(expansion.variable)
-    density = cancel(nonlinear(ode.integrand) / rate) / (ode.factor or 1)
-    if ode.factor is not None:
+    density = cancel(nonlinear(ode.integrand) / rate)
+    if ode.clock is not None:
+        density = density / ode.factor
         constant = constant_ratio(at_schedule(density, schedule), Integer(1), schedule)
         if constant is not None:
             return constant

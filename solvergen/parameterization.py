@@ -70,6 +70,14 @@ class Parameterization:
         """det = alpha c_noise - sigma c_data; where it vanishes, N does not determine x0."""
         return alpha * self.noise - sigma * self.data
 
+    @property
+    def text(self) -> str:
+        """What ``get`` reads back."""
+        named = any(self is one or self == one for one in NAMED)
+        if named or self.name.startswith("rate("):
+            return self.name
+        return f"{expressions.to_text(self.data)}, {expressions.to_text(self.noise)}"
+
     def __str__(self) -> str:
         return f"{self.name}: N = ({self.data}) x0 + ({self.noise}) eps"
 
@@ -94,12 +102,11 @@ def total_derivative(expression: Expr) -> Expr:
     )
 
 
-def rate(variable: Expr, name: str | None = None) -> Parameterization:
+def rate(variable: Expr) -> Parameterization:
     """N = dx/dgamma: the un-split ODE in any time variable gamma (THEORY section 2).
 
     Args:
         variable: gamma, an expression in t, alpha and sigma, e.g. ``log(alpha / sigma)``.
-        name: defaults to ``rate(gamma)``.
     """
     gamma = expressions.exact(sympify(variable))
     speed = total_derivative(gamma)
@@ -109,7 +116,7 @@ def rate(variable: Expr, name: str | None = None) -> Parameterization:
             "such as t or log(alpha/sigma)."
         )
     return Parameterization(
-        alpha_dot / speed, sigma_dot / speed, name or f"rate({gamma})", clock=gamma
+        alpha_dot / speed, sigma_dot / speed, f"rate({expressions.to_text(gamma)})", clock=gamma
     )
 
 

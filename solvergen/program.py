@@ -28,7 +28,7 @@ from fractions import Fraction
 from sympy import Expr, Integer, Symbol
 
 from solvergen.errors import SchemeError
-from solvergen.scheme import CURRENT, Kind, Node, Phase, Scheme, past, stage
+from solvergen.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
 
 
 @dataclass(frozen=True)
@@ -84,26 +84,46 @@ class PhaseProgram:
 
 @dataclass(frozen=True)
 class StepProgram:
-    """All phases of a solver; ``phases[n]`` is run while n earlier steps can be read."""
+    """All phases of a solver.
+
+    Attributes:
+        phases: ``phases[n]`` is run while n earlier steps can be read.
+        history: how many earlier steps the main phase, the last one, reads.
+        at_infinity: what a step runs whose start or end lies at gamma = +-inf, where no weights
+            of higher order exist; None if gamma is finite over the whole domain.
+    """
 
     phases: tuple[PhaseProgram, ...]
     history: int
+    at_infinity: PhaseProgram | None = None
 
     def __post_init__(self) -> None:
         for available, phase in enumerate(self.phases):
             check(phase, min(available, self.history))
+        if self.at_infinity is not None:
+            check(self.at_infinity, 0)
+
+    @property
+    def all_phases(self) -> tuple[PhaseProgram, ...]:
+        """The phases by number, ``at_infinity`` last."""
+        return self.phases if self.at_infinity is None else (*self.phases, self.at_infinity)
 
     @property
     def main(self) -> PhaseProgram:
         return self.phases[-1]
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.phases))
+        return "\n".join(map(str, self.all_phases))
 
 
-def lower(scheme: Scheme) -> StepProgram:
-    """The program of a scheme."""
-    return StepProgram(tuple(map(lower_phase, scheme.phases)), scheme.main.history)
+FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
+
+
+def lower(scheme: Scheme, reaches_infinity: bool = False) -> StepProgram:
+    """The program of a scheme, with a first-order phase if gamma is infinite at an end."""
+    phases = tuple(map(lower_phase, scheme.phases))
+    needed = reaches_infinity and scheme.main.stages != FIRST_ORDER.stages
+    return StepProgram(phases, scheme.main.history, lower_phase(FIRST_ORDER) if needed else None)
 
 
 def lower_phase(phase: Phase) -> PhaseProgram:
@@ -237,7 +257,7 @@ def passes(program: StepProgram, converts: tuple[bool, bool]) -> tuple[tuple[Pas
             _fuse(phase, combine, converts, program.history > 0)
             for combine in phase.combines
         )
-        for phase in program.phases
+        for phase in program.all_phases
     )
 
 

@@ -44,8 +44,13 @@ class Reference:
 
     def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
         """The time between low and high at which the expansion variable is gamma."""
+        tolerance = mpmath.mpf(10) ** (4 - 2 * mpmath.mp.dps)  # on the squared residual
+        scale = abs(self.gamma(high) - self.gamma(low))
         return mpmath.findroot(
-            lambda time: self.gamma(time) - gamma, (low, high), solver="anderson", tol=1e-80
+            lambda time: (self.gamma(time) - gamma) / scale,
+            (low, high),
+            solver="anderson",
+            tol=tolerance,
         )
 
     def integrating_factor(self, end: Any, start: Any) -> Any:

@@ -26,9 +26,12 @@ Rule = Callable[[Expr, Symbol], Expr]
 
 
 def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
-    """Every rule applied everywhere in ``expression``, one rule at a time."""
+    """Every rule applied everywhere in ``expression``, one rule at a time.
+
+    |c| is written c: where that is wrong, so is the measured value.
+    """
     for rule in _RULES:
-        yield _everywhere(rule, expression, symbol)
+        yield _everywhere(rule, expression, symbol).replace(sympy.Abs, lambda e: e)
     yield from _reflections(expression, symbol)
     yield from _without_overflow(expression, symbol)
 
@@ -81,10 +84,15 @@ def _logarithm_of_product(expression: Expr, symbol: Symbol) -> Expr:
 
 
 def _logarithms_joined(expression: Expr, symbol: Symbol) -> Expr:
-    """log a - log b = log(a/b)."""
-    if isinstance(expression, Add) and expression.has(sympy.log):
-        return sympy.logcombine(expression, force=True)
-    return expression
+    """log a - log b = log(a/b), where the coefficients are numbers."""
+    if not isinstance(expression, Add):
+        return expression
+    logs = {e: e.as_coeff_Mul() for e in expression.args}
+    logs = {e: pair for e, pair in logs.items() if isinstance(pair[1], sympy.log)}
+    if len(logs) < 2:
+        return expression
+    product = Mul(*(call.args[0] ** coefficient for coefficient, call in logs.values()))
+    return expression - Add(*logs) + sympy.log(product)
 
 
 def _reflections(expression: Expr, symbol: Symbol) -> Iterator[Expr]:

@@ -8,7 +8,7 @@ Stage i lands at ``position`` theta_i and reads the integrand at the nodes of it
 The last stage lands at 1 and is the next sample; the model is evaluated at every earlier one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
@@ -134,6 +134,7 @@ class Scheme:
         name: as the user types it, e.g. ``multistep:3``.
         main: the phase that every step after the start-up runs.
         startup: ``startup[n]`` is run while only n earlier steps can be read.
+        source: the papers that the scheme is from.
 
     Raises:
         SchemeError: a start-up phase reads more steps than there are, or fewer start-up phases
@@ -143,6 +144,7 @@ class Scheme:
     name: str
     main: Phase
     startup: tuple[Phase, ...] = ()
+    source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if len(self.startup) != self.main.history:

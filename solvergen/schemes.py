@@ -6,14 +6,23 @@ steps have local error O(h^p), so a method of order p - 1 will do. ``ladder`` bu
 supports alone, for any order and with however many earlier steps there are.
 """
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
 from solvergen.errors import SchemeError
-from solvergen.scheme import CURRENT, Node, Phase, Scheme, Stage, past, stage
+from solvergen.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
 
 END = Fraction(1)
 STARTUPS = ("exact", "ramp")
+MULTISTEP_SOURCE = (
+    "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.5; "
+    "Lu et al. 2022b (arXiv:2211.01095), section 4; Zhang and Chen 2023 (arXiv:2204.13902), eq. 15"
+)
+SINGLESTEP_SOURCE = (
+    "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.3; "
+    "Lu et al. 2022 (arXiv:2206.00927), Algorithms 1 and 2"
+)
 
 
 def multistep(order: int, startup: str = "exact") -> Scheme:
@@ -41,7 +50,7 @@ def multistep(order: int, startup: str = "exact") -> Scheme:
             Phase(f"start_{n}", ladder(order - 1, available=n)) for n in range(order - 1)
         )
     suffix = "" if startup == "exact" else f":{startup}"
-    return Scheme(f"multistep:{order}{suffix}", main, first)
+    return Scheme(f"multistep:{order}{suffix}", main, first, MULTISTEP_SOURCE)
 
 
 def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None) -> Scheme:
@@ -58,15 +67,17 @@ def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None
     """
     _check_order("singlestep", order)
     if nodes is None:
-        return Scheme(f"singlestep:{order}", Phase("main", ladder(order)))
+        main = Phase("main", ladder(order))
+        return Scheme(f"singlestep:{order}", main, source=SINGLESTEP_SOURCE)
     inner = tuple(Fraction(str(node)) for node in nodes)
     if len(inner) != order - 1 or not all(0 < node < 1 for node in inner):
         raise SchemeError(
             f"singlestep({order}) got nodes {', '.join(map(str, inner)) or 'none'}; expected "
             f"{order - 1} distinct positions strictly between 0 and 1."
         )
-    name = ":".join((f"singlestep:{order}", ",".join(map(str, inner)))) if inner else ""
-    return Scheme(name or f"singlestep:{order}", Phase("main", ladder(order, nodes=inner)))
+    name = f"singlestep:{order}" + (":" + ",".join(map(str, inner)) if inner else "")
+    main = Phase("main", ladder(order, nodes=inner))
+    return Scheme(name, main, source=SINGLESTEP_SOURCE)
 
 
 def ladder(
@@ -125,9 +136,11 @@ def get(text: str) -> Scheme:
     """The scheme that ``text`` says, as the command line does.
 
     Args:
-        text: ``multistep:K``, ``multistep:K:ramp``, ``singlestep:K`` or
-            ``singlestep:K:r_1,r_2,..``.
+        text: ``multistep:K``, ``multistep:K:ramp``, ``singlestep:K``,
+            ``singlestep:K:r_1,r_2,..``, or all supports in the form of ``to_text``.
     """
+    if "{" in text:
+        return _read_structure(text)
     family, _, rest = text.strip().partition(":")
     order, _, option = rest.partition(":")
     if family in ("multistep", "singlestep") and order.isdecimal():
@@ -136,8 +149,58 @@ def get(text: str) -> Scheme:
         return singlestep(int(order), option.split(",") if option else None)
     raise SchemeError(
         f"unknown scheme {text!r}; expected multistep:K, multistep:K:ramp, singlestep:K or "
-        "singlestep:K:r1,r2,.. with an order K >= 1."
+        "singlestep:K:r1,r2,.. with an order K >= 1, or supports such as '1/2:{0}; 1:{0,s1}'."
     )
+
+
+def to_text(scheme: Scheme) -> str:
+    """The scheme as ``get`` reads it: its name if that says it all, else its supports.
+
+    Stages are ``position:{nodes}`` joined by ``;`` and phases are joined by ``|``, the main one
+    last. Nodes are ``0``, ``-j`` for earlier steps and ``si`` for inner stages.
+    """
+    try:
+        if get(scheme.name) == scheme:
+            return scheme.name
+    except SchemeError:
+        pass
+    return " | ".join(
+        "; ".join(
+            f"{one.position}:{{{','.join(map(_node_text, one.support))}}}" for one in phase.stages
+        )
+        for phase in scheme.phases
+    )
+
+
+def _node_text(node: Node) -> str:
+    return f"s{node.index}" if node.kind is Kind.STAGE else str(node)
+
+
+def _read_structure(text: str) -> Scheme:
+    parts = text.split("|")
+    names = [*(f"start_{n}" for n in range(len(parts) - 1)), "main"]
+    phases = [
+        Phase(name, tuple(map(_read_stage, part.split(";"))))
+        for name, part in zip(names, parts, strict=True)
+    ]
+    return Scheme("custom", phases[-1], tuple(phases[:-1]))
+
+
+def _read_stage(text: str) -> Stage:
+    found = re.fullmatch(r"\s*([\d/.]+)\s*:\s*\{([^{}]*)\}\s*", text)
+    nodes = found and [re.fullmatch(r"\s*(0|-\d+|s\d+)\s*", one) for one in found[2].split(",")]
+    if not found or not nodes or None in nodes:
+        raise SchemeError(
+            f"stage {text.strip()!r}: expected 'position:{{nodes}}' with nodes 0, -1, -2, .. and "
+            "s1, s2, .., for example '1/2:{0}'."
+        )
+    return Stage(Fraction(found[1]), tuple(_read_node(one[1]) for one in nodes if one))
+
+
+def _read_node(text: str) -> Node:
+    if text == "0":
+        return CURRENT
+    return stage(int(text[1:])) if text.startswith("s") else past(int(text[1:]))
 
 
 def names() -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class SemilinearODE:
     @cached_property
     def linear_coefficient(self) -> Expr:
         """a(t)."""
-        return self.schedule.simplest(at_schedule(_linear(self.integrand), self.schedule))
+        return self.schedule.simplest(at_schedule(linear(self.integrand), self.schedule))
 
     @cached_property
     def nonlinear_coefficient(self) -> Expr:
@@ -147,9 +147,10 @@ def nonlinear(integrand: Parameterization) -> Expr:
     return cancel(WRONSKIAN / integrand.determinant)
 
 
-def _linear(integrand: Parameterization) -> Expr:
+def linear(integrand: Parameterization) -> Expr:
+    """a = (alpha' c_noise - sigma' c_data) / det for every schedule."""
     numerator = alpha_dot * integrand.noise - sigma_dot * integrand.data
-    return numerator / integrand.determinant
+    return cancel(numerator / integrand.determinant)
 
 
 def _constant_direction(
@@ -167,7 +168,7 @@ def _constant_direction(
 
 def _factor(schedule: NoiseSchedule, integrand: Parameterization) -> Expr | None:
     """R with R' = a R, in t, alpha, sigma."""
-    a = at_schedule(_linear(integrand), schedule)
+    a = at_schedule(linear(integrand), schedule)
     if is_zero(a, schedule):
         return Integer(1)
     direction = _constant_direction(schedule, integrand)

@@ -36,7 +36,8 @@ def _all_forms(expression: Expr) -> list[Expr]:
     if sympy.count_ops(expression) > MAX_SIZE:
         return [expression]
     hidden, constants = hide_constants(expression, {t})
-    return [expression, *(form.xreplace(constants) for form in _forms(hidden))]
+    shortest = min(_forms(hidden), key=_length).xreplace(constants)
+    return [expression, shortest, sympy.powsimp(shortest, combine="exp", deep=True)]
 
 
 def _forms(expression: Expr) -> Iterator[Expr]:

@@ -27,7 +27,9 @@ from solvergen.rewriting import rewritings
 
 BUDGET_SECONDS = 4.0
 GOOD = 1.5e-15
+FIRST = 25
 MAX_CANDIDATES = 60
+MAX_PARTS = 3
 MAX_SIZE = 160
 WRONG_END = 1e-6
 Parameters = tuple[tuple[Symbol, Expr], ...]
@@ -49,6 +51,7 @@ class Reference:
     points: tuple[float, ...]
     values: tuple[Any, ...]
     scales: tuple[Any, ...]
+    ends: tuple[float, float]
 
     def errors(self, expression: Expr, parameters: Parameters = ()) -> list[float]:
         """The error of ``expression`` in float64 at each point, relative to the scale."""
@@ -79,6 +82,8 @@ def reference(
     rows = []
     with mpmath.workdps(_DIGITS):
         for point in points:
+            if point in ends:
+                continue
             value = evaluate_mp(expression, symbol, point, _DIGITS)
             if is_real(value) and abs(value) < _HUGE:
                 scale = max(abs(value), _sensitivity(expression, symbol, point, ends), 1 / _HUGE)
@@ -87,7 +92,13 @@ def reference(
         value = _at_end(expression, symbol, end, inwards)
         if value is not None:
             rows.append((end, value, abs(value)))
-    return Reference(symbol, *(tuple(column) for column in zip(*rows, strict=True)) or ((), (), ()))
+    return Reference(
+        symbol,
+        tuple(float(point) for point, _, _ in rows),
+        tuple(value for _, value, _ in rows),
+        tuple(scale for _, _, scale in rows),
+        ends,
+    )
 
 
 def _at_end(expression: Expr, symbol: Symbol, end: float, inwards: int) -> Any:
@@ -145,17 +156,20 @@ def stable_form(
     low, high = (float(sympy.N(end)) for end in domain)
     exact = substitute(expression, parameters)
     measure = reference(exact, symbol, end_points(low, high), (low, high))
-    return most_accurate([expression, *equals], measure, parameters)
+    return most_accurate([expression], measure, parameters, equals)
 
 
 def most_accurate(
     expressions: Sequence[Expr],
     measure: Reference,
     parameters: Parameters = (),
+    equals: Sequence[Expr] = (),
 ) -> Expr:
-    """The best of some equal expressions and of their rewritings."""
+    """The best of some equal expressions and of their rewritings; ``equals`` only if none is good."""
     search = _Search(measure, parameters)
-    within(BUDGET_SECONDS, search.run, expressions)
+    within(BUDGET_SECONDS, search.run, expressions, MAX_CANDIDATES if not equals else FIRST)
+    if equals and search.smallest() > GOOD:
+        within(BUDGET_SECONDS, search.run, equals, MAX_CANDIDATES)
     return search.best(expressions[0])
 
 
@@ -167,16 +181,33 @@ class _Search:
         self.parameters = parameters
         self.errors: dict[Expr, float] = {}
 
-    def run(self, expressions: Sequence[Expr]) -> None:
+    def run(self, expressions: Sequence[Expr], candidates: int) -> None:
+        """Rewrite, best form first, until a form is good; the longer it takes, the worse may be good."""
         queue: list[tuple[float, int, int, Expr]] = []
         for expression in expressions:
             self.push(queue, expression)
-        while queue and len(self.errors) < MAX_CANDIDATES:
+            self.push(queue, self.with_stable_logarithms(expression))
+        while queue and len(self.errors) < candidates:
             _, _, _, form = heapq.heappop(queue)
-            if self.errors[form] <= GOOD:
+            if self.errors[form] <= GOOD * (1 + len(self.errors) / 8):
                 return
             for rewritten in rewritings(form, self.measure.symbol):
                 self.push(queue, rewritten)
+
+    def with_stable_logarithms(self, expression: Expr) -> Expr:
+        """The expression with the logarithms inside it in forms that are good for themselves."""
+        calls = [e for e in expression.atoms(sympy.log) if e.has(self.measure.symbol)]
+        calls = [e for e in calls if e != expression and (-2 * e) != expression]
+        return expression.xreplace({call: self.stable_part(call) for call in calls[:MAX_PARTS]})
+
+    def stable_part(self, part: Expr) -> Expr:
+        """The stable form of a part of the expression at the same points."""
+        measure = self.measure
+        exact = substitute(part, self.parameters)
+        values = reference(exact, measure.symbol, measure.points, measure.ends)
+        search = _Search(values, self.parameters)
+        search.run([part], FIRST)
+        return search.best(part)
 
     def push(self, queue: list[tuple[float, int, int, Expr]], form: Expr) -> None:
         """Measure a form; ones with small errors at most points are taken from the queue first."""
@@ -188,8 +219,12 @@ class _Search:
         rank = (mean, int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
 
+    def smallest(self) -> float:
+        """The smallest error of a form seen."""
+        return min(self.errors.values(), default=float("inf"))
+
     def best(self, default: Expr) -> Expr:
         """The shortest form whose error is near the smallest."""
-        smallest = min(self.errors.values(), default=float("inf"))
-        accepted = [e for e, error in self.errors.items() if error <= max(GOOD, 2 * smallest)]
+        limit = max(GOOD, 2 * self.smallest())
+        accepted = [form for form, error in self.errors.items() if error <= limit]
         return min(accepted, key=sympy.count_ops, default=default)

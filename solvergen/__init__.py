@@ -1,0 +1,72 @@
+"""solvergen: a symbolic-numeric solver compiler for diffusion and flow-matching models.
+
+    import solvergen as sg
+
+    t = sg.t
+    schedule = sg.NoiseSchedule(alpha=1 - t**2, sigma=t, domain=(0, 1), name="my_flow")
+    spec = sg.Solver(schedule, prediction=sg.FLOW, expansion="time", scheme=sg.schemes.multistep(3))
+    module = sg.compile(spec, target="numba")
+    x = module.sample(model, noise, module.timesteps(20))
+"""
+
+from importlib.metadata import version
+
+from solvergen import schedules, schemes
+from solvergen.compiler import compile, emit, write
+from solvergen.errors import (
+    DerivationError,
+    EmissionError,
+    ScheduleError,
+    SchemeError,
+    SolvergenError,
+)
+from solvergen.expansion import Expansion
+from solvergen.parameterization import (
+    DATA,
+    FLOW,
+    NOISE,
+    SCORE,
+    STRAIGHT,
+    VELOCITY,
+    Parameterization,
+    rate,
+)
+from solvergen.schedule import NoiseSchedule
+from solvergen.scheme import Scheme
+from solvergen.semilinear import SemilinearODE
+from solvergen.solver import Solver, from_specification
+from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+
+__version__ = version("solvergen")
+
+__all__ = [
+    "DATA",
+    "FLOW",
+    "NOISE",
+    "SCORE",
+    "STRAIGHT",
+    "VELOCITY",
+    "DerivationError",
+    "EmissionError",
+    "Expansion",
+    "NoiseSchedule",
+    "Parameterization",
+    "ScheduleError",
+    "Scheme",
+    "SchemeError",
+    "SemilinearODE",
+    "Solver",
+    "SolvergenError",
+    "alpha",
+    "alpha_dot",
+    "compile",
+    "emit",
+    "from_specification",
+    "rate",
+    "schedules",
+    "schemes",
+    "sigma",
+    "sigma_dot",
+    "t",
+    "write",
+]

@@ -1,0 +1,90 @@
+"""How accurate the coefficients of an emitted module are, measured against mpmath."""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Expr, Symbol, lambdify
+
+from solvergen.backends.layout import Columns
+from solvergen.program import PhaseProgram, conversion, phi, weight, zeroth_moment
+from solvergen.reference import Reference, ReferenceScalars
+from solvergen.solver import Solver
+
+DIGITS = 30
+INSIDE = 0.02
+GRIDS = (8, 64)
+
+
+def coefficient_error(
+    solver: Solver, module: ModuleType, timesteps: Sequence[float], steps: Sequence[int]
+) -> float:
+    """The worst error of the coefficients of some steps.
+
+    It is the difference from the same products of scalars in mpmath, with every scalar computed
+    from its definition (``solvergen.reference``), relative to the largest coefficient of the pass.
+    """
+    table = module.coefficients(timesteps)
+    phases = module._phase_of_steps(np.asarray(timesteps, dtype=np.float64))
+    reference = Reference(solver.weights, solver.prediction)
+    worst = 0.0
+    with mpmath.workdps(DIGITS):
+        for n in steps:
+            number = int(phases[n])
+            phase = solver.program.all_phases[number]
+            scalars = ReferenceScalars.over(reference, phase, [float(u) for u in timesteps], n)
+            values = _values(scalars, phase)
+            for row, one in zip(table[n], solver.passes[number], strict=False):
+                columns = Columns.of(one)
+                exact = [_evaluate(term.coefficient, values) for _, term in columns.all]
+                worst = max(worst, _relative(row[1 : columns.width], exact))
+    return worst
+
+
+def statement(solver: Solver, module: ModuleType) -> str:
+    """A sentence for the docstring: the measured error on a coarse and a fine grid."""
+    schedule, history = solver.schedule, solver.program.history
+    width = schedule.t_max - schedule.t_min
+    ends = (
+        float(schedule.t_max - INSIDE * width),
+        float(schedule.t_min + INSIDE * width),
+    )
+    errors = []
+    for steps in GRIDS:
+        grid = np.linspace(*ends, steps + 1)
+        chosen = sorted({0, min(history, steps - 1), steps - 2})
+        errors.append(coefficient_error(solver, module, grid.tolist(), chosen))
+    found = ", ".join(
+        f"{error:.0e} on {steps} steps" for error, steps in zip(errors, GRIDS, strict=True)
+    )
+    return (
+        f"Coefficients differ from {DIGITS}-digit quadrature of their definitions, relative to the "
+        f"largest of a pass, by {found} uniform in time from {ends[0]:.3g} to {ends[1]:.3g}."
+    )
+
+
+def _values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
+    """The number behind every symbol of a phase's coefficients."""
+    values: dict[Symbol, Any] = {}
+    for combine in phase.combines:
+        i = combine.stage
+        values |= zip(conversion(i - 1), scalars.conversion(i - 1), strict=True)
+        values[phi(i)] = scalars.integrating_factor(combine)
+        values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
+        values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
+    return values
+
+
+def _evaluate(coefficient: Expr, values: dict[Symbol, Any]) -> Any:
+    symbols = sorted(coefficient.free_symbols, key=str)
+    return lambdify(symbols, coefficient, "mpmath")(*(values[one] for one in symbols))
+
+
+def _relative(row: np.ndarray, exact: list[Any]) -> float:
+    largest = max(abs(value) for value in exact)
+    return max(
+        float(abs(mpmath.mpf(float(number)) - value) / largest)
+        for number, value in zip(row, exact, strict=True)
+    )

@@ -1,0 +1,51 @@
+"""Passes as functions of arrays that return new ones: the numpy and torch targets.
+
+A pass takes the row of coefficients, the arrays, the earlier steps' integrand values ``past``
+(newest first) and this step's ``inner`` values by stage, and returns the landing and the value
+to keep (None if nothing reads it later).
+"""
+
+from solvergen.backends.layout import Columns, copies_prediction, formula, pass_name
+from solvergen.program import Array, Operand, Pass, Term
+from solvergen.scheme import CURRENT, Kind
+from solvergen.solver import Solver
+
+
+def passes(solver: Solver) -> str:
+    """The source of every pass."""
+    return "\n\n\n".join(
+        _function(phase.name, one)
+        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
+        for one in fused
+    )
+
+
+def _function(phase: str, one: Pass) -> str:
+    columns = Columns.of(one)
+    stored = "None"
+    if copies_prediction(one):
+        stored = "_keep(prediction)"
+    elif one.stored:
+        stored = _combination(columns.stored)
+    return "\n".join(
+        (
+            f"def {pass_name(phase, one)}(c, x, y, prediction, past, inner):",
+            f'    """{formula(one)}."""',
+            f"    landing = {_combination(columns.landing)}",
+            f"    return landing, {stored}",
+        )
+    )
+
+
+def _combination(terms: tuple[tuple[int, Term], ...]) -> str:
+    first, last = terms[0][0], terms[-1][0] + 1
+    arrays = ", ".join(_name(term.operand) for _, term in terms)
+    return f"_combine(c[{first}:{last}], {arrays})"
+
+
+def _name(operand: Operand) -> str:
+    if isinstance(operand, Array):
+        return operand.value
+    if operand.kind is Kind.PAST:
+        return f"past[{operand.index - 1}]"
+    return f"inner[{0 if operand == CURRENT else operand.index}]"

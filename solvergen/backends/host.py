@@ -1,0 +1,315 @@
+"""The host part of a module, the same for every target: float64 numpy functions of time.
+
+What is printed here is what ``templates/common/host.jinja`` asks for; the two change together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sympy import Expr, Integer, Symbol
+
+from solvergen.backends.layout import Columns, pass_name
+from solvergen.parameterization import conversion
+from solvergen.printing import constant_name, float_literal, host_code
+from solvergen.program import Combine, Pass, PhaseProgram, phi, weight, zeroth_moment
+from solvergen.scheme import CURRENT, Kind, Node
+from solvergen.solver import Solver
+from solvergen.stable import stable_form
+from solvergen.symbols import (
+    alpha,
+    alpha_dot,
+    alpha_s,
+    gamma,
+    half_log_snr_symbol,
+    s,
+    sigma,
+    sigma_dot,
+    sigma_s,
+    t,
+)
+
+QUADRATURE_POINTS = 24
+BISECTIONS = 100
+INDENT = "    "
+
+
+@dataclass(frozen=True)
+class HostCode:
+    """The expressions and statements that the host template lays out."""
+
+    constants: str
+    t_min: str
+    t_max: str
+    alpha: str
+    sigma: str
+    half_log_snr: str
+    time_at_half_log_snr: str
+    expansion_variable: str
+    time_at_expansion_variable: str
+    integrating_factor: str
+    zeroth_moment: str
+    linear_coefficient: str
+    density: str
+    clock_density: str
+    weights: bool
+    inner_times: bool
+    bisections: int
+    conversion: str
+    conversion_text: str
+    expansion_name: str
+    quadrature_points: int
+    history: int
+    first_order_phase: str
+    stages: int
+    width: int
+    phase_scalars: str
+    phase_names: str
+    phase_passes: str
+    default_spacing: str
+
+
+def host_code_of(solver: Solver) -> HostCode:
+    """Print the host part of a solver."""
+    printer = _Printer(solver)
+    phases = phases_of(solver)
+    columns = [Columns.of(one) for _, fused in phases for one in fused]
+    return HostCode(
+        constants=printer.constants(),
+        t_min=float_literal(solver.schedule.t_min),
+        t_max=float_literal(solver.schedule.t_max),
+        alpha=printer.of_time(solver.schedule.alpha),
+        sigma=printer.of_time(solver.schedule.sigma),
+        half_log_snr=printer.of_time(solver.schedule.half_log_snr),
+        time_at_half_log_snr=printer.inverse(
+            solver.schedule.time_at_half_log_snr, half_log_snr_symbol, "half_log_snr"
+        ),
+        expansion_variable=printer.expansion_variable(),
+        time_at_expansion_variable=printer.time_at_expansion_variable(),
+        integrating_factor=printer.integrating_factor(),
+        zeroth_moment=printer.zeroth_moment(),
+        linear_coefficient=printer.of_time(solver.ode.linear_coefficient),
+        density=printer.density(),
+        clock_density=printer.clock_density(),
+        weights=printer.has_weights or solver.ode.clock is None,
+        inner_times=any(len(fused) > 1 for _, fused in phases),
+        bisections=BISECTIONS,
+        conversion=printer.conversion(),
+        conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",  # type: ignore[union-attr]
+        expansion_name=solver.weights.expansion.name,
+        quadrature_points=printer.quadrature_points(),
+        history=solver.program.history,
+        first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
+        stages=max(len(fused) for _, fused in phases),
+        width=max(one.width for one in columns),
+        phase_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in phases),
+        phase_names=_tuple([f"_{phase.name}" for phase, _ in phases]),
+        phase_passes=_tuple(
+            [_tuple([pass_name(phase.name, one) for one in fused]) for phase, fused in phases]
+        ),
+        default_spacing=default_spacing(solver),
+    )
+
+
+def phases_of(solver: Solver) -> tuple[tuple[PhaseProgram, tuple[Pass, ...]], ...]:
+    """The phases in the order of their numbers, each with its passes."""
+    return tuple(zip(solver.program.all_phases, solver.passes, strict=True))
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+@dataclass(frozen=True)
+class _Printer:
+    """Prints the formulas of one solver."""
+
+    solver: Solver
+
+    def constants(self) -> str:
+        """The parameters as module constants."""
+        return "\n".join(
+            f"{constant_name(symbol)} = {float_literal(value)}"
+            for symbol, value in self.solver.schedule.parameters
+        )
+
+    def code(self, expression: Expr) -> str:
+        return host_code(expression, self.solver.schedule.parameters)
+
+    def of_time(self, expression: Expr) -> str:
+        """A function of t in the form that is most accurate over the domain."""
+        if not expression.has(t):
+            return f"np.full_like(t, {self.code(expression)})"
+        schedule = self.solver.schedule
+        return self.code(stable_form(expression, t, schedule.domain, schedule.parameters))
+
+    def inverse(self, closed: Expr | None, value: Symbol, function: str) -> str:
+        """A closed form, or the guarded numeric inverse."""
+        if closed is None:
+            return f"_solve({function}, {self.code(value)})"
+        return self.code(closed)
+
+    def general(self, expression: Expr) -> str:
+        """Statements that return a formula in alpha, sigma at t and s: one for any schedule."""
+        names = {alpha: "alpha(t)", sigma: "sigma(t)", alpha_s: "alpha(s)", sigma_s: "sigma(s)"}
+        lines = [
+            f"{self.code(symbol)} = {call}"
+            for symbol, call in names.items()
+            if symbol in expression.free_symbols
+        ]
+        if not expression.free_symbols & {alpha, sigma, t, s}:
+            return f"return np.full_like(t, {self.code(expression)})"
+        return f"\n{INDENT}".join([*lines, f"return {self.code(expression)}"])
+
+    def expansion_variable(self) -> str:
+        expansion = self.solver.weights.expansion
+        if expansion.name == "half_log_snr":
+            return "return half_log_snr(t)"
+        if expansion.name == "time":
+            return "return np.asarray(t, dtype=np.float64)"
+        return self.general(expansion.variable)
+
+    def time_at_expansion_variable(self) -> str:
+        """Empty if neither an inner stage nor the density asks for a time."""
+        solver = self.solver
+        inner = any(len(fused) > 1 for fused in solver.passes)
+        needs_time = solver.weights.density_symbol is t or solver.ode.clock is None
+        if not inner and not (needs_time and self.has_weights):
+            return ""
+        name = solver.weights.expansion.name
+        if name == "half_log_snr":
+            return "time_at_half_log_snr(gamma)"
+        return self.inverse(solver.weights.time_at, gamma, "expansion_variable")
+
+    def integrating_factor(self) -> str:
+        """Empty if Phi has no closed form; the template then has the quadrature of a."""
+        general = self.solver.ode.general_integrating_factor
+        if general is None:
+            return ""
+        return self.general(general)
+
+    def zeroth_moment(self) -> str:
+        """Empty if q has no closed form; the template then has its quadrature."""
+        general = self.solver.ode.general_zeroth_moment
+        return "" if general is None else self.general(general)
+
+    def density(self) -> str:
+        """dq/dgamma, a function of gamma."""
+        weights = self.solver.weights
+        if weights.density_symbol is t:
+            schedule = self.solver.schedule
+            form = stable_form(weights.density, t, schedule.domain, schedule.parameters)
+            lines = ("t = time_at_expansion_variable(gamma)", f"return {self.code(form)}")
+            return f"\n{INDENT}".join(lines)
+        if weights.density_symbol is None:
+            return f"return np.full_like(gamma, {self.code(weights.density)})"
+        return f"return {self.code(weights.density)}"
+
+    def clock_density(self) -> str:
+        """Without a clock in closed form the integrating factor varies from node to node."""
+        if self.solver.ode.clock is not None:
+            return "return _density(gamma) * width"
+        time = "time = time_at_expansion_variable(gamma)"
+        factor = "integrating_factor(end[..., None], time)"
+        return f"{time}\n{INDENT}return _density(gamma) * width * {factor}"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether any support has more than one node."""
+        phases = self.solver.program.all_phases
+        return any(len(one.support) > 1 for phase in phases for one in phase.combines)
+
+    def conversion(self) -> str:
+        """Statements that return (A, B); empty if the integrand is the prediction."""
+        if self.solver.conversion == (0, 1):
+            return ""
+        assert self.solver.integrand is not None
+        a, b = conversion(self.solver.prediction, self.solver.integrand)
+        if (a.free_symbols | b.free_symbols) & {alpha_dot, sigma_dot, t}:
+            first, second = map(self.of_time, self.solver.conversion)
+            return f"t = np.asarray(t, dtype=np.float64)\n{INDENT}return {first}, {second}"
+        lines = [
+            f"{self.code(symbol)} = {symbol}(t)"
+            for symbol in (alpha, sigma)
+            if symbol in a.free_symbols | b.free_symbols
+        ]
+        return f"\n{INDENT}".join([*lines, f"return {self.code(a)}, {self.code(b)}"])
+
+    def quadrature_points(self) -> int:
+        """Enough for polynomials if gamma is the clock itself, 24 otherwise."""
+        if not self.solver.weights.same_clock:
+            return QUADRATURE_POINTS
+        combines = [one for phase in self.solver.program.phases for one in phase.combines]
+        return max(len(one.support) for one in combines) // 2 + 1
+
+    def phase(self, phase: PhaseProgram, fused: tuple[Pass, ...]) -> str:
+        """The function that computes the scalars of the steps of one phase."""
+        last = len(phase.combines)
+        body = [f"t_0, t_{last} = t[n], t[n + 1]"]
+        body += [
+            f"t_{one.stage} = _time_between(t_{last}, t_0, {_fraction(one.position)})"
+            for one in phase.combines[:-1]
+        ]
+        if self.solver.conversion != (0, 1):
+            body += [f"a_{i}, b_{i} = _to_integrand(t_{i})" for i in range(last)]
+        for combine in phase.combines:
+            body += self._combine(combine)
+        rows = ",\n".join(f"{2 * INDENT}{self._row(one)}" for one in fused)
+        text = f"\n{INDENT}".join(body)
+        return (
+            f"def _{phase.name}(t, n):\n"
+            f'{INDENT}"""The rows of the passes of steps ``n``: {_supports(phase)}."""\n'
+            f"{INDENT}{text}\n{INDENT}return (\n{rows},\n{INDENT})"
+        )
+
+    def _combine(self, combine: Combine) -> list[str]:
+        i = combine.stage
+        lines = [
+            f"{phi(i)} = integrating_factor(t_{i}, t_0)",
+            f"{zeroth_moment(i)} = zeroth_moment(t_{i}, t_0)",
+        ]
+        if len(combine.support) > 1:
+            names = ", ".join(str(weight(i, j)) for j in range(len(combine.support)))
+            nodes = ", ".join(map(_node_time, combine.support))
+            lines.append(f"{names} = _weights(t_{i}, t_0, {nodes})")
+        return lines
+
+    def _row(self, one: Pass) -> str:
+        single = {weight(one.stage + 1, 0): Integer(1)} if _is_single(one) else {}
+        columns = Columns.of(one)
+        items = [f"t_{one.stage}"]
+        for _, term in columns.all:
+            items.append(self.code(term.coefficient.subs(single)))
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def _is_single(one: Pass) -> bool:
+    """Whether only one weight occurs in the landing, which is then 1."""
+    symbols = {sym for term in one.landing for sym in term.coefficient.free_symbols}
+    return sum(str(sym).startswith("ell_") for sym in symbols) == 1
+
+
+def _node_time(node: Node) -> str:
+    if node.kind is Kind.PAST:
+        return f"t[n - {node.index}]"
+    return f"t_{0 if node == CURRENT else node.index}"
+
+
+def _fraction(value: Fraction) -> str:
+    return f"{value.numerator} / {value.denominator}"
+
+
+def _supports(phase: PhaseProgram) -> str:
+    def name(node: Node) -> str:
+        return f"s{node.index}" if node.kind is Kind.STAGE else str(node)
+
+    return "; ".join(
+        f"{one.position}:{{{', '.join(map(name, one.support))}}}" for one in phase.combines
+    )
+
+
+def default_spacing(solver: Solver) -> str:
+    """half_log_snr if it is finite over the whole domain, else time."""
+    schedule = solver.schedule
+    ends = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain)
+    return "half_log_snr" if all(end.is_finite for end in ends) else "time"

@@ -1,0 +1,140 @@
+"""The docstring of an emitted module: what it is, the derivation, what was proved and measured."""
+
+import textwrap
+
+from sympy import Expr, Symbol
+
+from solvergen import schemes
+from solvergen.printing import constant_name
+from solvergen.semilinear import linear, nonlinear
+from solvergen.solver import Solver
+
+WIDTH = 96
+ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+def docstring(solver: Solver, header: str, accuracy: str) -> str:
+    """The whole docstring, quotes included."""
+    parts = (
+        _title(solver),
+        _schedule(solver),
+        _step(solver),
+        _order(solver),
+        _paragraph(accuracy),
+        _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",  # type: ignore[union-attr]
+        header,
+    )
+    body = "\n\n".join(part for part in parts if part)
+    return f'"""{body}\n"""'.replace("\\\n", "\\\\\n")
+
+
+def ordinal(order: int) -> str:
+    """1 -> first."""
+    return ORDINALS[order] if order < len(ORDINALS) else f"{order}th"
+
+
+def _title(solver: Solver) -> str:
+    kind = ordinal(solver.order).capitalize()
+    return f"{kind}-order solver for the noise schedule {solver.schedule.name}."
+
+
+def _paragraph(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
+def _formulas(rows: list[tuple[str, str]]) -> str:
+    """Indented equations, aligned at the equals sign."""
+    left = max(len(name) for name, _ in rows)
+    lines: list[str] = []
+    for name, value in rows:
+        lead = f"    {name:<{left}} = " if name else " " * (left + 7)
+        wrapped = textwrap.wrap(
+            value, WIDTH - len(lead), break_long_words=False, break_on_hyphens=False
+        )
+        lines.append(lead + wrapped[0])
+        lines += [" " * len(lead) + more for more in wrapped[1:]]
+    return "\n".join(lines)
+
+
+def _schedule(solver: Solver) -> str:
+    schedule = solver.schedule
+    rows = [
+        ("alpha(t)", str(schedule.alpha)),
+        ("sigma(t)", str(schedule.sigma)),
+        ("lambda(t)", f"log(alpha/sigma) = {schedule.half_log_snr}"),
+    ]
+    inverse = schedule.time_at_half_log_snr
+    if inverse is not None:
+        rows.append(("t(lambda)", str(inverse)))
+    values = "".join(
+        f", {symbol} = {constant_name(symbol)}" for symbol, _ in schedule.parameters
+    )
+    return (
+        _paragraph(
+            f"The schedule is x_t = alpha x_0 + sigma eps for t in [{schedule.t_min}, "
+            f"{schedule.t_max}]{values}:"
+        )
+        + "\n\n"
+        + _formulas(rows)
+    )
+
+
+def _step(solver: Solver) -> str:
+    ode, expansion = solver.ode, solver.weights.expansion
+    quadrature = "by Gauss-Legendre quadrature"
+
+    def shown(expression: Expr | None) -> str:
+        return quadrature if expression is None else str(expression)
+
+    rows = [
+        ("N", _combination(ode.integrand.data, ode.integrand.noise)),
+        ("dx/dt", "a x + b N"),
+        ("a", str(linear(ode.integrand))),
+        ("b", str(nonlinear(ode.integrand))),
+        ("Phi(t, s)", f"exp int_s^t a = {shown(ode.general_integrating_factor)}"),
+        ("q(t)", f"int b/Phi = {shown(ode.clock)}"),
+        ("M0(t, s)", f"int_s^t Phi(t, u) b(u) du = {shown(ode.general_zeroth_moment)}"),
+        ("x_t", "Phi(t, s) x_s + M0(t, s) sum_j ell_j N_j"),
+        ("ell_j", "mean over q of L_j(theta), the Lagrange basis of the nodes in"),
+        ("theta", "(gamma - gamma_s)/(gamma_t - gamma_s)"),
+        ("gamma(t)", str(expansion.variable)),
+        ("dq/dgamma", _density(solver)),
+    ]
+    text = _paragraph(
+        f"The network predicts {solver.prediction.name}. The solver integrates N = "
+        f"{ode.integrand.name}, expanded in gamma = {expansion.name}:"
+    )
+    return text + "\n\n" + _formulas(rows)
+
+
+def _combination(data: Expr, noise: Expr) -> str:
+    """c_data x0 + c_noise eps as a person writes it."""
+    x0, eps = Symbol("x0"), Symbol("eps")
+    return str(data * x0 + noise * eps)
+
+
+def _density(solver: Solver) -> str:
+    weights = solver.weights
+    if weights.same_clock:
+        return "constant: gamma is the clock, so the moments are 1/(k+1)"
+    if weights.ode.clock is None:
+        return f"Phi(t, u) b/gamma', b/gamma' = {weights.density}"
+    return f"{weights.density}, up to a constant factor"
+
+
+def _order(solver: Solver) -> str:
+    scheme = solver.scheme
+    evaluations = scheme.main.evaluations  # type: ignore[union-attr]
+    extra = scheme.extra_evaluations  # type: ignore[union-attr]
+    lines = [
+        f"The scheme {schemes.to_text(scheme)} has {solver.order_report}; "  # type: ignore[arg-type]
+        "proved on power series with exact coefficients. "
+        f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
+        + (f", {extra} more in the start-up." if extra else ".")
+    ]
+    if solver.weights.reaches_infinity:
+        lines.append(
+            "gamma is infinite at an end of the domain. No weights of higher order exist there, "
+            "so a step that starts or ends exactly there is of first order."
+        )
+    return _paragraph(" ".join(lines))

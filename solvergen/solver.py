@@ -1,0 +1,183 @@
+"""A solver's specification: the schedule, the four choices, and what follows from them."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sympy import Expr
+
+from solvergen import order, parameterization, program, schedules, schemes
+from solvergen.errors import SolvergenError
+from solvergen.expansion import HALF_LOG_SNR, Expansion, resolve
+from solvergen.expressions import to_text
+from solvergen.moments import Weights
+from solvergen.parameterization import NOISE, Parameterization
+from solvergen.program import Pass, StepProgram
+from solvergen.schedule import NoiseSchedule
+from solvergen.scheme import Scheme
+from solvergen.semilinear import SemilinearODE
+
+
+@dataclass(frozen=True)
+class Solver:
+    """What is compiled.
+
+    Args:
+        schedule: a NoiseSchedule, or the name of one.
+        prediction: what the network returns: a Parameterization, or its text.
+        integrand: what is expanded, likewise; the prediction by default.
+        expansion: the variable gamma that it is expanded in: a name, an expression in t, alpha,
+            sigma, or an Expansion.
+        scheme: a Scheme, or its text.
+
+    Raises:
+        SolvergenError: a ScheduleError, DerivationError or SchemeError that says which choice
+            does not exist for this schedule.
+    """
+
+    schedule: NoiseSchedule
+    prediction: Parameterization = NOISE
+    integrand: Parameterization | None = None
+    expansion: Expansion | Expr | str = HALF_LOG_SNR
+    scheme: Scheme | str = "multistep:2"
+
+    def __post_init__(self) -> None:
+        self._read("schedule", schedules.get)
+        self._read("prediction", parameterization.get)
+        if self.integrand is None:
+            object.__setattr__(self, "integrand", self.prediction)
+        self._read("integrand", parameterization.get)
+        self._read("scheme", schemes.get)
+        object.__setattr__(self, "expansion", resolve(self.expansion, self.ode.clock))
+        SemilinearODE.derive(self.schedule, self.prediction)
+        self.weights  # noqa: B018 - derived now, so that a wrong choice is refused here
+
+    def _read(self, field: str, get: Any) -> None:
+        value = getattr(self, field)
+        if isinstance(value, str):
+            object.__setattr__(self, field, get(value))
+
+    @cached_property
+    def ode(self) -> SemilinearODE:
+        """The semilinear ODE of the integrand."""
+        assert self.integrand is not None
+        return SemilinearODE.derive(self.schedule, self.integrand)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Integrating factor, zeroth moment and the two clocks."""
+        assert isinstance(self.expansion, Expansion)
+        return Weights.derive(self.ode, self.expansion)
+
+    @cached_property
+    def program(self) -> StepProgram:
+        """What a step computes, in which order."""
+        assert isinstance(self.scheme, Scheme)
+        return program.lower(self.scheme, self.weights.reaches_infinity)
+
+    @cached_property
+    def order_report(self) -> order.OrderReport:
+        """The exact order of the main step and of the start-up."""
+        return order.report(self.program, self.weights.same_clock, self.weights.no_linear_part)
+
+    @property
+    def order(self) -> int:
+        """The order of a whole run, computed by power series (``solvergen.order``)."""
+        return self.order_report.order
+
+    @cached_property
+    def conversion(self) -> tuple[Expr, Expr]:
+        """(A, B) with integrand = A x + B prediction, as functions of t."""
+        assert self.integrand is not None
+        factors = parameterization.conversion(self.prediction, self.integrand)
+        a, b = (parameterization.at_schedule(one, self.schedule) for one in factors)
+        return self.schedule.simplest(a), self.schedule.simplest(b)
+
+    @cached_property
+    def passes(self) -> tuple[tuple[Pass, ...], ...]:
+        """The fused passes of every phase of the program."""
+        a, b = self.conversion
+        return program.passes(self.program, (a != 0, b != 1))
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """The inputs as plain text: what an emitted module carries as ``SPEC``."""
+        assert isinstance(self.expansion, Expansion)
+        assert isinstance(self.scheme, Scheme)
+        assert self.integrand is not None
+        return {
+            "schedule": {
+                "name": self.schedule.name,
+                "alpha": to_text(self.schedule.alpha),
+                "sigma": to_text(self.schedule.sigma),
+                "domain": [to_text(end) for end in self.schedule.domain],
+                "parameters": {
+                    symbol.name: to_text(value) for symbol, value in self.schedule.parameters
+                },
+            },
+            "prediction": self.prediction.text,
+            "integrand": self.integrand.text,
+            "expansion": self.expansion.name,
+            "scheme": schemes.to_text(self.scheme),
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """Of everything that determines the emitted code but the target and the version."""
+        canonical = json.dumps(self.specification, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def arguments(self) -> str:
+        """The command line options of ``solvergen compile`` that say the same."""
+        spec = self.specification
+        options = [*self._schedule_arguments(spec["schedule"])]
+        for key in ("prediction", "integrand", "expansion", "scheme"):
+            options += [f"--{key}", spec[key]]
+        return " ".join(map(shlex.quote, options))
+
+    def _schedule_arguments(self, spec: Mapping[str, Any]) -> list[str]:
+        if self.schedule.name in schedules.names():
+            if schedules.get(self.schedule.name) == self.schedule:
+                return ["--schedule", self.schedule.name]
+        options = ["--alpha", spec["alpha"], "--sigma", spec["sigma"], "--domain", *spec["domain"]]
+        for name, value in spec["parameters"].items():
+            options += ["--parameter", f"{name}={value}"]
+        return [*options, "--name", spec["name"]]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                str(self.schedule),
+                str(self.weights),
+                f"{schemes.to_text(self.scheme)}: {self.order_report}",  # type: ignore[arg-type]
+            )
+        )
+
+
+def from_specification(spec: Mapping[str, Any]) -> Solver:
+    """The solver that an emitted module's ``SPEC`` describes.
+
+    Raises:
+        SolvergenError: a field is missing or does not read.
+    """
+    try:
+        given = spec["schedule"]
+        schedule = NoiseSchedule(
+            alpha=given["alpha"],
+            sigma=given["sigma"],
+            domain=tuple(given["domain"]),
+            name=given["name"],
+            parameters=tuple(given["parameters"].items()),
+        )
+        choices = (spec["prediction"], spec["integrand"], spec["expansion"], spec["scheme"])
+    except (KeyError, TypeError) as error:
+        raise SolvergenError(
+            f"SPEC has no readable field {error}; expected schedule (name, alpha, sigma, domain, "
+            "parameters), prediction, integrand, expansion and scheme, as solvergen writes them."
+        ) from error
+    return Solver(schedule, *choices)

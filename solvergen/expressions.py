@@ -34,10 +34,20 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "acosh": sympy.acosh,
     "atanh": sympy.atanh,
     "erf": sympy.erf,
+    "Abs": sympy.Abs,
     "expm1": expm1,
     "log1p": log1p,
 }
 """The functions that text may call."""
+
+_RECIPROCALS = {
+    "cot": "tan",
+    "sec": "cos",
+    "csc": "sin",
+    "coth": "tanh",
+    "sech": "cosh",
+    "csch": "sinh",
+}
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 60
@@ -187,11 +197,16 @@ class _TextPrinter(StrPrinter):
 
     def _print_Function(self, call: Expr) -> str:  # noqa: N802
         name = call.func.__name__
+        if name in _RECIPROCALS:
+            return f"(1/{_RECIPROCALS[name]}({self._print(call.args[0])}))"
         if name not in FUNCTIONS:
             raise ScheduleError(
                 f"{call} cannot be written as text: expected only {', '.join(FUNCTIONS)}"
             )
         return f"{name}({', '.join(self._print(argument) for argument in call.args)})"
+
+    def _print_Abs(self, call: Expr) -> str:  # noqa: N802
+        return f"Abs({self._print(call.args[0])})"
 
     def _print_Piecewise(self, expression: Expr) -> str:  # noqa: N802
         raise ScheduleError(f"{expression} cannot be written as text: expected no cases")

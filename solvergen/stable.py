@@ -165,7 +165,9 @@ def most_accurate(
     parameters: Parameters = (),
     equals: Sequence[Expr] = (),
 ) -> Expr:
-    """The best of some equal expressions and of their rewritings; ``equals`` only if none is good."""
+    """The best of some equal expressions and of their rewritings; ``equals`` only if none is
+    good.
+    """
     search = _Search(measure, parameters)
     within(BUDGET_SECONDS, search.run, expressions, MAX_CANDIDATES if not equals else FIRST)
     if equals and search.smallest() > GOOD:
@@ -182,8 +184,10 @@ class _Search:
         self.errors: dict[Expr, float] = {}
 
     def run(self, expressions: Sequence[Expr], candidates: int) -> None:
-        """Rewrite, best form first, until a form is good; the longer it takes, the worse may be good."""
-        queue: list[tuple[float, int, int, Expr]] = []
+        """Rewrite, best form first, until a form is good; the longer it takes, the worse may be
+        good.
+        """
+        queue: list[tuple[int, int, int, Expr]] = []
         for expression in expressions:
             self.push(queue, expression)
             self.push(queue, self.with_stable_logarithms(expression))
@@ -209,14 +213,14 @@ class _Search:
         search.run([part], FIRST)
         return search.best(part)
 
-    def push(self, queue: list[tuple[float, int, int, Expr]], form: Expr) -> None:
+    def push(self, queue: list[tuple[int, int, int, Expr]], form: Expr) -> None:
         """Measure a form; ones with small errors at most points are taken from the queue first."""
         if form in self.errors or sympy.count_ops(form) > MAX_SIZE:
             return
         errors = self.measure.errors(form, self.parameters)
         self.errors[form] = max(errors, default=0.0)
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
-        rank = (mean, int(sympy.count_ops(form)), len(self.errors))
+        rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
 
     def smallest(self) -> float:

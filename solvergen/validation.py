@@ -1,7 +1,9 @@
 """What makes two formulas a noise schedule, checked at points of the domain in many digits."""
 
+from itertools import combinations, pairwise
 from typing import Any
 
+import mpmath
 import sympy
 from sympy import Expr
 
@@ -24,6 +26,8 @@ def validate(alpha: Expr, sigma: Expr, domain: tuple[Expr, Expr]) -> None:
             "expected noise that grows with t"
         )
     low, high = (float(sympy.N(end)) for end in domain)
+    for name, formula in (("alpha", alpha), ("sigma", sigma)):
+        _check_smooth(name, formula, low, high)
     points = end_points(low, high, closest=12, interior=63)
     ratios = []
     for point in points:
@@ -57,3 +61,54 @@ def _value(name: str, formula: Expr, point: float) -> Any:
             "shorten the domain to where the formula holds"
         )
     return value
+
+
+def _check_smooth(name: str, formula: Expr, low: float, high: float) -> None:
+    """Raise ScheduleError where ``formula`` changes branch with a jump in its value or its
+    slope.
+    """
+    if formula.has(sympy.floor, sympy.ceiling, sympy.frac):
+        raise ScheduleError(f"{name} = {formula} has steps; expected a differentiable formula")
+    for point in _branch_points(formula, low, high):
+        with mpmath.workdps(_DIGITS):
+            step = (high - low) * mpmath.mpf("1e-20")
+            values = [evaluate_mp(formula, t, point + k * step, _DIGITS) for k in (-2, -1, 1, 2)]
+            if not all(is_real(value) for value in values):
+                continue
+            left, right = values[1] - values[0], values[3] - values[2]
+            jump = abs(values[2] - values[1])
+        where = (
+            f"{name} = {formula} has a {{}} at t = {float(point):.6g}; expected a differentiable "
+        )
+        where += "formula: smooth it, or end the domain there"
+        if jump > 1e-9 * (1 + abs(values[1])):
+            raise ScheduleError(where.format("jump"))
+        if abs(right - left) > 1e-9 * (abs(left) + abs(right)):
+            raise ScheduleError(where.format("kink"))
+
+
+def _branch_points(formula: Expr, low: float, high: float) -> list[Any]:
+    """The times inside the domain at which a condition, an absolute value or a maximum switches."""
+    switches = {e.lhs - e.rhs for e in formula.atoms(sympy.core.relational.Relational)}
+    switches |= {e.args[0] for e in formula.atoms(sympy.Abs, sympy.sign, sympy.Heaviside)}
+    for e in formula.atoms(sympy.Max, sympy.Min):
+        switches |= {a - b for a, b in combinations(e.args, 2)}
+    return [point for switch in switches for point in _sign_changes(switch, low, high)]
+
+
+def _sign_changes(switch: Expr, low: float, high: float) -> list[Any]:
+    """Where ``switch`` changes sign, by bisection between points of irrational spacing."""
+    with mpmath.workdps(_DIGITS):
+        grid = [low + (high - low) * (k + mpmath.phi - 1) / 64 for k in range(64)]
+        found = []
+        for a, b in pairwise(grid):
+            if _sign(switch, a) * _sign(switch, b) < 0:
+                for _ in range(4 * _DIGITS):
+                    middle = (a + b) / 2
+                    a, b = (a, middle) if _sign(switch, middle) == _sign(switch, b) else (middle, b)
+                found.append((a + b) / 2)
+    return found
+
+
+def _sign(switch: Expr, point: Any) -> Any:
+    return mpmath.sign(evaluate_mp(switch, t, point, _DIGITS))

@@ -1,0 +1,72 @@
+"""Every way in which two formulas fail to be a noise schedule is refused with its reason."""
+
+import numpy as np
+import pytest
+import sympy
+from sympy import Piecewise, Symbol, oo, sqrt
+
+from solvergen.errors import ScheduleError
+from solvergen.schedule import NoiseSchedule
+from solvergen.symbols import t
+
+u, k = Symbol("u"), Symbol("k")
+
+BAD = {
+    "alpha negative inside": (dict(alpha=1 - 2 * t, sigma=t), r"alpha = .* at t = 0\.5"),
+    "alpha zero inside": (dict(alpha=(1 - 2 * t) ** 2, sigma=t), "alpha.*expected alpha > 0"),
+    "sigma negative": (dict(alpha=1 - t, sigma=-t), "sigma = .*expected sigma > 0"),
+    "sigma zero": (dict(alpha=1 - t, sigma=0), "sigma = 0 .*expected sigma > 0"),
+    "sigma crosses zero": (dict(alpha=1 - t, sigma=t - 0.5), "sigma"),
+    "noise falls": (dict(alpha=t, sigma=1 - t), "strictly decreases.*reverse time"),
+    "noise turns": (dict(alpha=1, sigma=t * (1.5 - t)), "strictly decreases"),
+    "noise stands still": (dict(alpha=2 * t, sigma=t), "strictly decreases"),
+    "both constant": (dict(alpha=1, sigma=0.5), "both constant"),
+    "jump": (dict(alpha=1, sigma=Piecewise((t, t < 0.5), (t + 1, True))), "jump at t = 0.5"),
+    "kink": (dict(alpha=1, sigma=Piecewise((t, t < 0.3), (2 * t - 0.3, True))), "kink at t = 0.3"),
+    "kink by Abs": (dict(alpha=1, sigma=t + sympy.Abs(t - 0.4) / 2), "kink at t = 0.4"),
+    "complex alpha": (dict(alpha=sqrt(0.47 - t), sigma=t), "alpha.*expected a finite real"),
+    "imaginary": (dict(alpha=1, sigma=sympy.I * t), "sigma.*expected a finite real"),
+    "pole inside": (dict(alpha=1, sigma=1 / (0.7 - t) ** 2 + t), "strictly decreases|finite real"),
+    "log of a negative": (dict(alpha=1, sigma=sympy.log(t)), "sigma"),
+    "two time symbols": (dict(alpha=1 - t, sigma=u), "symbols t, u; expected one time symbol"),
+    "parameter without value": (dict(alpha=1 - t, sigma=k * t), "symbols k, t; expected one"),
+    "parameter without value, text": (dict(alpha="1-t", sigma="k*t"), "unknown name 'k'"),
+    "domain reversed": (dict(alpha=1 - t, sigma=t, domain=(1, 0)), "expected t_min < t_max"),
+    "domain empty": (dict(alpha=1 - t, sigma=t, domain=(1, 1)), "expected t_min < t_max"),
+    "domain too wide": (dict(alpha=1 - t, sigma=t, domain=(0, 2)), "alpha = .*at t = 1"),
+    "negative time": (dict(alpha=1 - t, sigma=2 + t, domain=(-1, 0)), "expected times >= 0"),
+    "infinite domain": (dict(alpha=1, sigma=t, domain=(0, oo)), "expected a finite real number"),
+    "infinite domain, float": (dict(alpha=1, sigma=t, domain=(0, np.inf)), "finite real number"),
+    "domain of one": (dict(alpha=1, sigma=t, domain=(1,)), "two times"),
+    "domain not a pair": (dict(alpha=1, sigma=t, domain=1), "two times"),
+    "domain of symbols": (dict(alpha=1, sigma=t, domain=(0, k)), "finite real number"),
+    "parameter nan": (dict(alpha=1, sigma=k * t, parameters={"k": np.nan}), "k: got nan"),
+    "parameter infinite": (dict(alpha=1, sigma=k * t, parameters={"k": np.inf}), "k: got inf"),
+    "parameter text": (dict(alpha=1, sigma=k * t, parameters={"k": "big"}), "k: got 'big'"),
+    "parameter twice": (dict(alpha=1, sigma=k * t, parameters=[("k", 1), (k, 2)]), "twice"),
+    "parameter named t": (dict(alpha=1, sigma=t, parameters={"t": 1}), "other than t, pi"),
+    "parameters not pairs": (dict(alpha=1, sigma=t, parameters=[1]), r"pair \(name, number\)"),
+    "parameters text": (dict(alpha=1, sigma=t, parameters="k=1"), "mapping"),
+    "parameter makes it fail": (dict(alpha=1, sigma=k * t, parameters={"k": -1}), "sigma > 0"),
+    "not an expression": (dict(alpha=[1], sigma=t), "alpha: got"),
+    "a relation": (dict(alpha=t < 1, sigma=t), "alpha: got.*formula"),
+    "a truth value": (dict(alpha=True, sigma=t), "alpha: got True"),
+    "nan": (dict(alpha=float("nan"), sigma=t), "alpha: got nan"),
+    "none": (dict(alpha=None, sigma=t), "alpha: got None"),
+    "text that is code": (dict(alpha="__import__('os')", sigma=t), "call of '__import__'"),
+    "text with an attribute": (dict(alpha="t.real", sigma=t), "got 't.real'"),
+    "text cut off": (dict(alpha="1 -", sigma=t), "cannot read"),
+    "text divided by zero": (dict(alpha="1/0", sigma=t), "divided by zero"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_schedule_is_refused_with_its_reason(case: str) -> None:
+    arguments, reason = BAD[case]
+    with pytest.raises(ScheduleError, match=reason):
+        NoiseSchedule(**arguments)
+
+
+def test_smooth_cases_are_accepted() -> None:
+    sigma = Piecewise((t, t < sympy.Rational(1, 2)), (sympy.Rational(1, 4) + t**2, True))
+    assert NoiseSchedule(1, sigma).sigma_prime.subs(t, 1) == 2

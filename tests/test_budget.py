@@ -1,0 +1,62 @@
+"""A step that does not end is ended, on any thread, and leaves nothing running."""
+
+import threading
+import time
+
+import pytest
+
+from solvergen.budget import within
+
+
+def endless() -> None:
+    while True:
+        pass
+
+
+def stubborn() -> None:
+    """Swallows every ordinary exception on its way."""
+    while True:
+        try:
+            endless()
+        except Exception:
+            continue
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("within:")]
+
+
+def test_value_and_exception_pass_through() -> None:
+    assert within(5, lambda a, b: a + b, 1, 2) == 3
+    assert within(5, lambda: None, default=1) is None
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("function", [endless, stubborn])
+def test_endless_step_gives_the_default_in_time(function) -> None:
+    started = time.perf_counter()
+    assert within(0.1, function, default="late") == "late"
+    assert time.perf_counter() - started < 2
+    assert not workers()
+
+
+def test_works_off_the_main_thread() -> None:
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(within(0.1, endless, default="late")))
+    thread.start()
+    thread.join(5)
+    assert results == ["late"]
+    assert not workers()
+
+
+def test_outer_budget_ends_an_inner_one() -> None:
+    started = time.perf_counter()
+    assert within(0.2, within, 60, endless, default="late") == "late"
+    assert time.perf_counter() - started < 3
+    assert not workers()
+
+
+def test_the_next_step_is_not_disturbed() -> None:
+    within(0.05, endless)
+    assert within(5, sum, range(1000)) == 499500

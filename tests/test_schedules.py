@@ -1,0 +1,116 @@
+"""The named schedules: derived, inverted, accurate to their ends, within a second."""
+
+import time
+
+import pytest
+import sympy
+from sympy import Rational, cos, log, pi
+from test_schedule import assert_derived, assert_round_trip, assert_stable
+
+from solvergen import schedules
+from solvergen.errors import ScheduleError
+from solvergen.evaluation import evaluate_mp
+from solvergen.schedule import NoiseSchedule
+from solvergen.symbols import half_log_snr_symbol, t
+
+
+@pytest.fixture(params=schedules.names())
+def schedule(request: pytest.FixtureRequest) -> NoiseSchedule:
+    return schedules.get(request.param)
+
+
+def test_derivatives_against_many_digits(schedule: NoiseSchedule) -> None:
+    assert_derived(schedule)
+
+
+def test_round_trip(schedule: NoiseSchedule) -> None:
+    assert_round_trip(schedule)
+
+
+def test_stable_to_the_ends(schedule: NoiseSchedule) -> None:
+    assert_stable(schedule)
+
+
+def test_derives_in_a_second(schedule: NoiseSchedule) -> None:
+    """With room for a slow machine: three times what is asked."""
+    fresh = schedules.get(schedule.name)
+    started = time.process_time()
+    for value in (fresh.f, fresh.g_squared, fresh.half_log_snr, fresh.time_at_half_log_snr):
+        assert value is not None
+    assert time.process_time() - started < 3
+
+
+def test_name_and_parameters(schedule: NoiseSchedule) -> None:
+    assert schedule.name in schedules.names()
+    symbols = (schedule.alpha.free_symbols | schedule.sigma.free_symbols) - {t}
+    assert symbols == {symbol for symbol, _ in schedule.parameters}
+
+
+def test_unknown_name_lists_the_known() -> None:
+    with pytest.raises(ScheduleError, match="unknown schedule 'vp_lineer'.*vp_linear"):
+        schedules.get("vp_lineer")
+
+
+def test_variance_preserving_ones() -> None:
+    names = {name for name in schedules.names() if schedules.get(name).is_variance_preserving}
+    expected = {"vp_linear", "vp_cosine", "vp_sigmoid", "vp_alphabar", "zero_terminal_snr"}
+    assert names == expected | {"trigonometric"}
+
+
+def test_terminal_signal_to_noise() -> None:
+    """Which schedules end in pure noise: exactly, not nearly."""
+    pure = {
+        name
+        for name in schedules.names()
+        if schedules.get(name).limit_at(schedules.get(name).alpha, schedules.get(name).t_max) == 0
+    }
+    assert pure == {
+        "rectified_flow", "flow_shifted", "vp_cosine", "vp_sigmoid", "vp_alphabar",
+        "zero_terminal_snr", "trigonometric",
+    }  # fmt: skip
+
+
+def test_zero_terminal_snr_is_the_rescaled_table() -> None:
+    """Algorithm 1 of Lin et al.: shift sqrt(alpha_bar) so that the last is 0, scale back the
+    first.
+    """
+    linear, rescaled = schedules.vp_linear(), schedules.zero_terminal_snr()
+    first, last = (linear.substitute(linear.alpha).subs(t, x) for x in (0, 1))
+    for x in (Rational(1, 7), Rational(1, 2), Rational(9, 10)):
+        a = linear.substitute(linear.alpha).subs(t, x)
+        expected = (a - last) * first / (first - last)
+        assert abs(sympy.N(rescaled.substitute(rescaled.alpha).subs(t, x) - expected, 40)) < 1e-35
+
+
+def test_shift_moves_the_half_log_snr_by_a_constant() -> None:
+    """Esser et al.: a shift by k is lambda - log k at the same time."""
+    plain, shifted = schedules.rectified_flow(), schedules.flow_shifted(shift=3)
+    for point in (0.1, 0.5, 0.9):
+        difference = evaluate_mp(
+            plain.half_log_snr - shifted.substitute(shifted.half_log_snr), t, point
+        )
+        assert abs(difference - sympy.N(log(3), 50)) < 1e-45
+
+
+def test_cosine_without_offset_is_trigonometric() -> None:
+    schedule = schedules.vp_cosine(offset=1e-9)
+    assert abs(evaluate_mp(schedule.substitute(schedule.alpha) - cos(pi * t / 2), t, 0.3)) < 1e-8
+
+
+def test_sigmoid_is_the_difference_of_sigmoids() -> None:
+    """The formula of the paper against the one that is free of differences."""
+    schedule = schedules.vp_sigmoid(start=-3, end=3, temperature=Rational(9, 10))
+
+    def sigmoid(x: sympy.Expr) -> sympy.Expr:
+        return 1 / (1 + sympy.exp(-x / Rational(9, 10)))
+
+    paper = (sigmoid(3) - sigmoid(-3 + 6 * t)) / (sigmoid(3) - sigmoid(-3))
+    for point in (0.01, 0.4, 0.99):
+        difference = evaluate_mp(schedule.substitute(schedule.alpha) ** 2 - paper, t, point)
+        assert abs(difference) < 1e-45
+
+
+def test_inverse_of_sub_vp_is_quadratic_in_the_exponential() -> None:
+    inverse = schedules.sub_vp().time_at_half_log_snr
+    assert inverse is not None
+    assert inverse.has(half_log_snr_symbol)

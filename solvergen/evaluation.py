@@ -10,6 +10,8 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
+from solvergen.tables import namespace
+
 DIGITS = 50
 """Decimal digits of a reference value."""
 
@@ -18,7 +20,8 @@ DIGITS = 50
 def _compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
     names = [Symbol(f"x{k}", real=True) for k in range(len(symbols))]
     renamed = expression.xreplace(dict(zip(symbols, names, strict=True)))
-    return sympy.lambdify(names, renamed, modules=modules)
+    tables = namespace(expression, in_float=modules == "numpy")
+    return sympy.lambdify(names, renamed, modules=[tables, modules])
 
 
 def evaluate_float(
@@ -47,13 +50,14 @@ def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGI
     """``expression`` at ``value`` in ``digits`` decimal digits: an mpf, or an mpc where it is
     complex.
 
-    ``value`` may be a float (taken exactly), an mpf or a sympy number. A pole gives nan.
+    ``value`` may be a float (taken exactly), an mpf or a sympy number. A pole gives nan, and so
+    does a complex argument of a function of a real one.
     """
     with mpmath.workdps(digits):
         point = as_mp(value)
         try:
             result = mpmath.mpmathify(_compiled(expression, (symbol,), "mpmath")(point))
-        except (ZeroDivisionError, ValueError, OverflowError):
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
             return mpmath.nan
         if isinstance(result, mpmath.mpc) and result.imag == 0:
             return result.real

@@ -21,6 +21,7 @@ from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_mp, is_real, substitute
 from solvergen.generators import generators
 from solvergen.stable import Parameters, most_accurate, reference
+from solvergen.tables import Interpolate
 
 BUDGET_SECONDS = 5.0
 MAX_DEPTH = 6
@@ -138,6 +139,9 @@ def unwind(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
         yield from unwind(left.exp, x, sympy.log(right) / sympy.log(left.base), depth)
     elif isinstance(left, sympy.atan2):
         yield from unwind(left.args[0] / left.args[1], x, sympy.tan(right), depth)
+    elif isinstance(left, Interpolate):
+        table, inner = left.args
+        yield from unwind(inner, x, Interpolate(table.inverted(), right), depth)
     elif len(left.args) == 1:
         for back in _functions_back(left, right):
             yield from unwind(left.args[0], x, back, depth)
@@ -174,7 +178,8 @@ def _functions_back(call: Expr, right: Expr) -> tuple[Expr, ...]:
     """The arguments, on the branches next to zero, at which a function has the value ``right``."""
     match call.func:
         case sympy.exp:
-            return (sympy.log(right),)
+            back = sympy.log(right)
+            return (sympy.expand_log(back, force=True), back)
         case sympy.sin:
             return (sympy.asin(right), sympy.pi - sympy.asin(right))
         case sympy.cos:

@@ -136,6 +136,19 @@ def _circle_identity(expression: Expr, symbol: Symbol) -> Expr:
     return expression
 
 
+def _half_angle(expression: Expr, symbol: Symbol) -> Expr:
+    """1 - cos p = 2 sin^2(p/2), 1 + cos p = 2 cos^2(p/2)."""
+    if not isinstance(expression, Add) or len(expression.args) != 2:
+        return expression
+    for call in expression.atoms(sympy.cos):
+        coefficient = expression.coeff(call)
+        rest = expression - coefficient * call
+        if call.has(symbol) and coefficient != 0 and rest in (coefficient, -coefficient):
+            function = sympy.cos if rest == coefficient else sympy.sin
+            return 2 * rest * function(call.args[0] / 2) ** 2
+    return expression
+
+
 def _difference_of_squares(expression: Expr, symbol: Symbol) -> Expr:
     """a^2 - b^2 = (a - b)(a + b), where b^2 is written as a square and a is free of the symbol."""
     if not isinstance(expression, Add) or len(expression.args) != 2:
@@ -266,6 +279,7 @@ _RULES: tuple[Rule, ...] = (
     _logarithm_near_one,
     _joined,
     _circle_identity,
+    _half_angle,
     _difference_of_squares,
     _square_root_of_square,
     _area_function,

@@ -98,10 +98,10 @@ class NoiseSchedule:
     @cached_property
     def half_log_snr(self) -> Expr:
         """lambda = log(alpha / sigma)."""
-        ratio = self.simplest(self.alpha / self.sigma)
-        inverse_snr = self.simplest(self.sigma**2 / self.alpha**2)
-        forms = [_log(ratio), _log(self.snr) / 2, -_log(inverse_snr) / 2]
-        return min(forms, key=sympy.count_ops)
+        if not any(e.exp.is_Rational and e.exp.q == 2 for e in self.sigma.atoms(sympy.Pow)):
+            return _log(self.simplest(self.alpha / self.sigma))
+        noise_to_signal = self.simplest(self.sigma**2 / self.alpha**2)
+        return min(_log(self.snr) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
 
     @cached_property
     def time_at_half_log_snr(self) -> Expr | None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
-from sympy import Expr, Symbol, cos, exp, pi, sin, sqrt
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr, Rational, Symbol, cos, exp, pi, sin, sqrt
 
 from solvergen.errors import ScheduleError
 from solvergen.expressions import rational
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import t
+from solvergen.tables import Interpolate, Table
 
 
 def _linear_total() -> tuple[Symbol, Symbol, Expr]:
@@ -146,6 +149,55 @@ def edm(sigma_min: float = 0.002, sigma_max: float = 80) -> NoiseSchedule:
     return NoiseSchedule(1, t, domain=(sigma_min, sigma_max), name="edm")
 
 
+def tabulated(
+    *,
+    betas: ArrayLike | None = None,
+    alphas_cumprod: ArrayLike | None = None,
+    name: str = "tabulated",
+) -> NoiseSchedule:
+    """The schedule of a discrete-time network, log alpha interpolated linearly between its steps.
+
+    Step n = 1 .. N is the time t = n / N, with alpha = sqrt(alphas_cumprod), alphas_cumprod the
+    running product of 1 - betas, as in the code of DPM-Solver (Lu et al. 2022, appendix D.4); the
+    domain is [1/N, 1]. Give one of the two tables. Variance preserving.
+    """
+    if (betas is None) == (alphas_cumprod is None):
+        raise ScheduleError("tabulated: got both tables or none; expected betas or alphas_cumprod")
+    if betas is None:
+        column = np.asarray(alphas_cumprod, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            log_alpha = np.log(column) / 2
+    else:
+        column = np.asarray(betas, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            log_alpha = np.cumsum(np.log1p(-column)) / 2
+    _check_fractions(column)
+    steps = len(log_alpha)
+    log_alpha_t = Interpolate(Table("log_alpha", np.arange(1, steps + 1) / steps, log_alpha), t)
+    return NoiseSchedule(
+        exp(log_alpha_t),
+        sqrt(1 - exp(2 * log_alpha_t)),
+        domain=(Rational(1, steps), 1),
+        name=name,
+    )
+
+
+def _check_fractions(column: NDArray[np.float64]) -> None:
+    if column.ndim != 1 or len(column) < 2:
+        raise ScheduleError(f"tabulated: got shape {column.shape}; expected one column, >= 2 rows")
+    outside = ~((column > 0) & (column < 1))
+    if np.any(outside):
+        row = int(np.argmax(outside))
+        raise ScheduleError(f"tabulated: got {column[row]} at row {row}; expected values in (0, 1)")
+
+
+def stable_diffusion() -> NoiseSchedule:
+    """The scaled-linear table of Stable Diffusion (Rombach et al. 2022): 1000 steps, sqrt(beta)
+    evenly spaced from sqrt(0.00085) to sqrt(0.012)."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    return tabulated(betas=betas, name="stable_diffusion")
+
+
 _NAMED: dict[str, Callable[..., NoiseSchedule]] = {
     function.__name__: function
     for function in (
@@ -161,6 +213,7 @@ _NAMED: dict[str, Callable[..., NoiseSchedule]] = {
         ve,
         ve_geometric,
         edm,
+        stable_diffusion,
     )
 }
 

@@ -103,11 +103,18 @@ def _sign_changes(switch: Expr, low: float, high: float) -> list[Any]:
         found = []
         for a, b in pairwise(grid):
             if _sign(switch, a) * _sign(switch, b) < 0:
-                for _ in range(4 * _DIGITS):
-                    middle = (a + b) / 2
-                    a, b = (a, middle) if _sign(switch, middle) == _sign(switch, b) else (middle, b)
-                found.append((a + b) / 2)
+                found.append(_bisect(switch, a, b))
     return found
+
+
+def _bisect(switch: Expr, a: Any, b: Any) -> Any:
+    for _ in range(4 * _DIGITS):
+        middle = (a + b) / 2
+        if _sign(switch, middle) == _sign(switch, b):
+            b = middle
+        else:
+            a = middle
+    return (a + b) / 2
 
 
 def _sign(switch: Expr, point: Any) -> Any:

@@ -143,14 +143,14 @@ def test_limits_at_the_ends(name: str, pair: tuple[sympy.Expr, sympy.Expr]) -> N
 def schedules() -> st.SearchStrategy[NoiseSchedule | ScheduleError]:
     """Random formulas for alpha and sigma, most of them valid, each with a parameter."""
     k = Symbol("k", positive=True)
-    falls = st.sampled_from(
-        [1 - t, 1 - t**2, sqrt(1 - t), cos(pi * t / 2), exp(-k * t), exp(-t), 1 / (1 + k * t)]
-        + [1 - t**k, (1 - t) ** 2, 1 / (1 + t**2), sympy.Integer(1), exp(-k * t - t**2), 1 - k * t]
-    )
-    grows = st.sampled_from(
-        [t, t**2, sqrt(t), sin(pi * t / 2), 1 - exp(-k * t), sqrt(1 - exp(-t)), exp(k * t), k * t]
-        + [log(1 + t), sympy.tanh(k * t), t / (1 + k * t), t + k * t**2, 1 - cos(t), t - k]
-    )
+    falls = st.sampled_from([
+        1 - t, 1 - t**2, sqrt(1 - t), cos(pi * t / 2), exp(-k * t), exp(-t), 1 / (1 + k * t),
+        1 - t**k, (1 - t) ** 2, 1 / (1 + t**2), sympy.Integer(1), exp(-k * t - t**2), 1 - k * t,
+    ])  # fmt: skip
+    grows = st.sampled_from([
+        t, t**2, sqrt(t), sin(pi * t / 2), 1 - exp(-k * t), sqrt(1 - exp(-t)), exp(k * t), k * t,
+        log(1 + t), sympy.tanh(k * t), t / (1 + k * t), t + k * t**2, 1 - cos(t), t - k,
+    ])  # fmt: skip
     alpha = falls | st.builds(lambda a, b: a * b, falls, falls)
     sigma = (
         grows

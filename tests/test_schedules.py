@@ -1,7 +1,9 @@
 """The named schedules: derived, inverted, accurate to their ends, within a second."""
 
+import pickle
 import time
 
+import numpy as np
 import pytest
 import sympy
 from sympy import Rational, cos, log, pi
@@ -9,7 +11,7 @@ from test_schedule import assert_derived, assert_round_trip, assert_stable
 
 from solvergen import schedules
 from solvergen.errors import ScheduleError
-from solvergen.evaluation import evaluate_mp
+from solvergen.evaluation import evaluate_float, evaluate_mp
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, t
 
@@ -47,14 +49,14 @@ def test_name_and_parameters(schedule: NoiseSchedule) -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ScheduleError, match="unknown schedule 'vp_lineer'.*vp_linear"):
+    with pytest.raises(ScheduleError, match=r"unknown schedule 'vp_lineer'.*vp_linear"):
         schedules.get("vp_lineer")
 
 
 def test_variance_preserving_ones() -> None:
     names = {name for name in schedules.names() if schedules.get(name).is_variance_preserving}
     expected = {"vp_linear", "vp_cosine", "vp_sigmoid", "vp_alphabar", "zero_terminal_snr"}
-    assert names == expected | {"trigonometric"}
+    assert names == expected | {"trigonometric", "stable_diffusion"}
 
 
 def test_terminal_signal_to_noise() -> None:
@@ -114,3 +116,47 @@ def test_inverse_of_sub_vp_is_quadratic_in_the_exponential() -> None:
     inverse = schedules.sub_vp().time_at_half_log_snr
     assert inverse is not None
     assert inverse.has(half_log_snr_symbol)
+
+
+def test_table_of_betas_is_the_running_product() -> None:
+    betas = np.linspace(1e-4, 0.02, 50)
+    schedule = schedules.tabulated(betas=betas)
+    again = schedules.tabulated(alphas_cumprod=np.cumprod(1 - betas))
+    times = np.arange(1, 51) / 50
+    for one in (schedule, again):
+        alpha = evaluate_float(one.stable(one.alpha), t, times)
+        np.testing.assert_allclose(alpha**2, np.cumprod(1 - betas), rtol=1e-14)
+    assert (schedule.t_min, schedule.t_max) == (Rational(1, 50), 1)
+
+
+def test_table_is_linear_between_its_steps() -> None:
+    schedule = schedules.tabulated(betas=[0.1, 0.2, 0.3])
+    halves = [float(evaluate_mp(log(schedule.alpha), t, x)) for x in (1 / 3, 0.5, 2 / 3)]
+    assert abs(halves[1] - (halves[0] + halves[2]) / 2) < 1e-15
+    assert abs(evaluate_mp(schedule.f, t, 0.5) - 3 * (halves[2] - halves[0])) < 1e-14
+
+
+def test_table_is_a_value() -> None:
+    schedule = schedules.tabulated(betas=[0.1, 0.2, 0.3])
+    assert schedule == schedules.tabulated(betas=[0.1, 0.2, 0.3])
+    assert schedule != schedules.tabulated(betas=[0.1, 0.2, 0.4])
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+
+
+@pytest.mark.parametrize(
+    ("tables", "reason"),
+    [
+        ({}, "both tables or none"),
+        ({"betas": [0.1, 0.2], "alphas_cumprod": [0.9, 0.8]}, "both tables or none"),
+        ({"betas": [0.1]}, "expected one column"),
+        ({"betas": [[0.1, 0.2]]}, "expected one column"),
+        ({"betas": [0.1, 1.5]}, "1.5 at row 1"),
+        ({"betas": [0.1, np.nan]}, "nan at row 1"),
+        ({"betas": [0.0, 0.1]}, "0.0 at row 0"),
+        ({"alphas_cumprod": [0.9, 0.95, 0.1]}, "at row 0; expected finite, strictly monotone"),
+        ({"alphas_cumprod": [0.9, 0.5, 0.0]}, "0.0 at row 2"),
+    ],
+)
+def test_bad_table_is_refused(tables: dict[str, object], reason: str) -> None:
+    with pytest.raises(ScheduleError, match=reason):
+        schedules.tabulated(**tables)

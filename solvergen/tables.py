@@ -1,0 +1,144 @@
+"""Functions given by a table: piecewise linear, with a derivative and an inverse.
+
+    Interpolate(table, x)      y_i + (x - x_i) (y_{i+1} - y_i) / (x_{i+1} - x_i)   on [x_i, x_{i+1}]
+    Slope(table, x)            (y_{i+1} - y_i) / (x_{i+1} - x_i)
+
+In a module they are ``np.interp(x, table.x, table.y)`` and a look-up in the divided differences.
+"""
+
+from bisect import bisect_right
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import ArrayLike
+from sympy import Atom, Expr, Float, Function, Symbol
+
+from solvergen.errors import ScheduleError
+
+
+class Table(Atom):
+    """Points (x_i, y_i) in float64 with increasing x and strictly monotone y, under a name."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __new__(cls, name: str, x: ArrayLike, y: ArrayLike) -> "Table":
+        """ScheduleError unless both columns are finite, as long as each other, and monotone."""
+        columns = [np.asarray(column, dtype=np.float64) for column in (x, y)]
+        if columns[0].ndim != 1 or columns[0].shape != columns[1].shape or len(columns[0]) < 2:
+            shapes = " and ".join(str(column.shape) for column in columns)
+            raise ScheduleError(f"table {name}: got shapes {shapes}; expected two equal columns")
+        for label, column in zip("xy", columns, strict=True):
+            steps = np.diff(column) * (1 if label == "x" else np.sign(column[-1] - column[0]))
+            if not np.all(np.isfinite(column)) or not np.all(steps > 0):
+                row = int(np.argmin(np.where(np.isfinite(steps), steps, -np.inf)))
+                raise ScheduleError(
+                    f"table {name}: {label} goes from {column[row]} to {column[row + 1]} "
+                    f"at row {row}; expected finite, strictly monotone values"
+                )
+        table = Atom.__new__(cls)
+        table.name = name
+        table.x, table.y = (tuple(map(float, column)) for column in columns)
+        return table
+
+    def inverted(self) -> "Table":
+        """The table of x over y."""
+        order = slice(None, None, 1 if self.y[0] < self.y[-1] else -1)
+        name = self.name.removesuffix("_inverse")
+        name = name if name != self.name else f"{name}_inverse"
+        return Table(name, self.y[order], self.x[order])
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (self.name, self.x, self.y)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.name, self.x, self.y)
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name
+
+    _numpycode = _mpmathcode = _latex = _sympystr
+
+
+class _TableFunction(Function):
+    """A real function of a table and a number."""
+
+    nargs = 2
+    is_real = True
+    is_commutative = True
+
+    def _eval_evalf(self, precision: int) -> Expr:
+        table, x = self.args
+        if not x.is_number:
+            return self
+        with mpmath.workprec(precision):
+            return Float(self.in_many_digits(table, x.evalf(mpmath.mp.dps)), precision=precision)
+
+    @staticmethod
+    def in_many_digits(table: Table, x: Any) -> Any:
+        """The value at an mpf, with the table's entries taken as exact."""
+        raise NotImplementedError
+
+
+class Interpolate(_TableFunction):
+    """The piecewise linear function through the points of a table."""
+
+    def _eval_derivative(self, symbol: Symbol) -> Expr:
+        table, x = self.args
+        return sympy.diff(x, symbol) * Slope(table, x)
+
+    @staticmethod
+    def in_many_digits(table: Table, x: Any) -> Any:
+        """See ``_TableFunction``."""
+        x = mpmath.mpf(x)
+        i = _segment(table, x)
+        return table.y[i] + (x - table.x[i]) * _divided_difference(table, i)
+
+    @staticmethod
+    def in_float(table: Table, x: Any) -> Any:
+        """The values at an array."""
+        return np.interp(x, table.x, table.y)
+
+
+class Slope(_TableFunction):
+    """The derivative of ``Interpolate``: constant on each segment, from the right at the points."""
+
+    def _eval_derivative(self, symbol: Symbol) -> Expr:
+        return sympy.S.Zero
+
+    @staticmethod
+    def in_many_digits(table: Table, x: Any) -> Any:
+        """See ``_TableFunction``."""
+        return _divided_difference(table, _segment(table, mpmath.mpf(x)))
+
+    @staticmethod
+    def in_float(table: Table, x: Any) -> Any:
+        """The values at an array."""
+        slopes = np.diff(table.y) / np.diff(table.x)
+        return slopes[np.clip(np.searchsorted(table.x, x, "right") - 1, 0, len(slopes) - 1)]
+
+
+def _segment(table: Table, x: Any) -> int:
+    return min(max(bisect_right(table.x, x) - 1, 0), len(table.x) - 2)
+
+
+def _divided_difference(table: Table, i: int) -> Any:
+    rise = mpmath.mpf(table.y[i + 1]) - table.y[i]
+    return rise / (mpmath.mpf(table.x[i + 1]) - table.x[i])
+
+
+def namespace(expression: Expr, in_float: bool) -> dict[str, Any]:
+    """What the names of tables and of their functions stand for when ``expression`` is
+    evaluated.
+    """
+    tables = {table.name: table for table in expression.atoms(Table)}
+    if not tables:
+        return {}
+    functions = {
+        kind.__name__: kind.in_float if in_float else kind.in_many_digits
+        for kind in (Interpolate, Slope)
+    }
+    return tables | functions

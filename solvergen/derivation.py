@@ -5,7 +5,6 @@ import textwrap
 from sympy import Expr, Symbol
 
 from solvergen import schemes
-from solvergen.printing import constant_name
 from solvergen.semilinear import linear, nonlinear
 from solvergen.solver import Solver
 
@@ -67,7 +66,7 @@ def _schedule(solver: Solver) -> str:
     if inverse is not None:
         rows.append(("t(lambda)", str(inverse)))
     values = "".join(
-        f", {symbol} = {constant_name(symbol)}" for symbol, _ in schedule.parameters
+        f", {symbol} = {float(value)}" for symbol, value in schedule.parameters
     )
     return (
         _paragraph(

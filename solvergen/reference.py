@@ -10,7 +10,7 @@ The interpreter with these scalars is what emitted modules are compared with.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import mpmath
@@ -40,7 +40,7 @@ class Reference:
 
     def gamma(self, time: Any) -> Any:
         """The expansion variable."""
-        return self._value(self.weights.expansion.at(self.weights.schedule), time)
+        return self._value(self._variable, time)
 
     def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
         """The time between low and high at which the expansion variable is gamma."""
@@ -55,10 +55,8 @@ class Reference:
 
     def integrating_factor(self, end: Any, start: Any) -> Any:
         """Phi(end, start) = exp int a."""
-        factor = self.weights.ode.factor
-        if factor is not None:
-            value = at_schedule(factor, self.weights.schedule)
-            return self._value(value, end) / self._value(value, start)
+        if self._factor is not None:
+            return self._value(self._factor, end) / self._value(self._factor, start)
         a = self.weights.ode.linear_coefficient
         return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), [start, end]))
 
@@ -90,6 +88,15 @@ class Reference:
         schedule = self.weights.schedule
         return at_schedule(a, schedule), at_schedule(b, schedule)
 
+    @cached_property
+    def _variable(self) -> Expr:
+        return self.weights.expansion.at(self.weights.schedule)
+
+    @cached_property
+    def _factor(self) -> Expr | None:
+        factor = self.weights.ode.factor
+        return None if factor is None else at_schedule(factor, self.weights.schedule)
+
     def _value(self, expression: Expr, time: Any) -> Any:
         exact = self.weights.schedule.substitute(expression)
         return evaluate_mp(exact, t, time, mpmath.mp.dps)
@@ -111,6 +118,7 @@ class ReferenceScalars:
         """The scalars of step n; the floats of ``timesteps`` are taken exactly."""
         return cls(reference, phase, tuple(as_mp(time) for time in timesteps), n)
 
+    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
     def time(self, stage: int) -> Any:
         """The time of evaluation ``stage``; of the end of the step for the last stage."""
         start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
@@ -125,15 +133,19 @@ class ReferenceScalars:
         return self.reference.integrating_factor(self.time(combine.stage), self.time(0))
 
     def zeroth_moment(self, combine: Combine) -> Any:
-        return self.reference.means(self.time(combine.stage), self.time(0), ())[0]
+        return self._means(combine)[0]
 
     def weights(self, combine: Combine) -> list[Any]:
+        return self._means(combine)[1]
+
+    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
+    def _means(self, combine: Combine) -> tuple[Any, list[Any]]:
         end, start = self.time(combine.stage), self.time(0)
         gamma_s = self.reference.gamma(start)
         width = self.reference.gamma(end) - gamma_s
         places = [(self.reference.gamma(self._at(n)) - gamma_s) / width for n in combine.support]
         basis = [_lagrange(places, j) for j in range(len(places))]
-        return self.reference.means(end, start, basis)[1]
+        return self.reference.means(end, start, basis)
 
     def conversion(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)

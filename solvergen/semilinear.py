@@ -80,6 +80,13 @@ class SemilinearODE:
         )
 
     @cached_property
+    def clock_of_time(self) -> Expr | None:
+        """q(t) for this schedule, or None where it has no closed form."""
+        if self.clock is None:
+            return None
+        return self.schedule.simplest(at_schedule(self.clock, self.schedule))
+
+    @cached_property
     def clock_rate(self) -> Expr | None:
         """q'(t) = b / R, or None where R has no closed form."""
         if self.factor is None:
@@ -124,8 +131,7 @@ class SemilinearODE:
 
     def __str__(self) -> str:
         found = "no closed form: by quadrature"
-        phi, m0 = self.integrating_factor(), self.zeroth_moment()
-        clock = None if self.clock is None else self.schedule.simplest(at_schedule(self.clock, self.schedule))
+        phi, m0, clock = self.integrating_factor(), self.zeroth_moment(), self.clock_of_time
         return "\n".join(
             (
                 f"dx/dt = ({self.linear_coefficient}) x + ({self.nonlinear_coefficient}) N",

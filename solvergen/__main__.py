@@ -1,0 +1,5 @@
+"""``python -m solvergen``."""
+
+from solvergen.cli import main
+
+main()

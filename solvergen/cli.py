@@ -1,0 +1,176 @@
+"""The command line: derive, compile, verify, list, demo."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import solvergen
+from solvergen import backends, parameterization, report, schedules, schemes
+from solvergen.errors import ScheduleError, SolvergenError
+from solvergen.expansion import NAMED as EXPANSIONS
+from solvergen.schedule import NoiseSchedule
+from solvergen.solver import Solver
+
+app = typer.Typer(
+    name="solvergen",
+    help="Derive, prove and emit ODE solvers for diffusion and flow-matching models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ScheduleName = Annotated[
+    str | None, typer.Option("--schedule", help="A named schedule (see: list schedules).")
+]
+Alpha = Annotated[str | None, typer.Option(help="alpha(t), the signal coefficient: '1 - t**2'.")]
+Sigma = Annotated[str | None, typer.Option(help="sigma(t), the noise coefficient: 't'.")]
+Domain = Annotated[
+    tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")
+]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--parameter", help="A parameter's value: beta_min=0.1.")
+]
+Name = Annotated[str | None, typer.Option(help="What the schedule is called in the module.")]
+Prediction = Annotated[str, typer.Option(help="What the network returns.")]
+Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
+Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
+
+
+class Listing(str, Enum):
+    """What ``list`` can show."""
+
+    schedules = "schedules"
+    parameterizations = "parameterizations"
+    expansions = "expansions"
+    schemes = "schemes"
+    targets = "targets"
+
+
+def _schedule(
+    named: str | None,
+    alpha: str | None,
+    sigma: str | None,
+    domain: tuple[str, str] | None,
+    parameters: list[str] | None,
+    name: str | None,
+) -> NoiseSchedule:
+    """The schedule that the options say."""
+    if named is not None:
+        if any((alpha, sigma, domain, parameters)):
+            raise ScheduleError(
+                f"got --schedule {named} together with formulas; expected one of the two: drop "
+                "--alpha, --sigma, --domain and --parameter, or drop --schedule."
+            )
+        return schedules.get(named)
+    if alpha is None or sigma is None:
+        raise ScheduleError(
+            "got no schedule; expected --schedule NAME, or both --alpha and --sigma. "
+            "'solvergen list schedules' shows the names."
+        )
+    pairs = []
+    for one in parameters or []:
+        key, separator, value = one.partition("=")
+        if not separator:
+            raise ScheduleError(f"--parameter {one}: expected NAME=VALUE, as in beta_min=0.1.")
+        pairs.append((key.strip(), value.strip()))
+    return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name or "custom", tuple(pairs))
+
+
+@app.command()
+def derive(
+    schedule: ScheduleName = None,
+    alpha: Alpha = None,
+    sigma: Sigma = None,
+    domain: Domain = None,
+    parameter: Parameters = None,
+    name: Name = None,
+    integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
+    expansion: Expansion = "half_log_snr",
+    moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
+    latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
+) -> None:
+    """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
+    found = _schedule(schedule, alpha, sigma, domain, parameter, name)
+    spec = Solver(found, parameterization.DATA, integrand, expansion, "multistep:1")
+    shown = report.sections(spec.weights, moments)
+    typer.echo(report.latex_text(shown) if latex else report.text(shown))
+
+
+@app.command()
+def compile(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    schedule: ScheduleName = None,
+    alpha: Alpha = None,
+    sigma: Sigma = None,
+    domain: Domain = None,
+    parameter: Parameters = None,
+    name: Name = None,
+    prediction: Prediction = "noise",
+    integrand: Integrand = None,
+    expansion: Expansion = "half_log_snr",
+    scheme: Annotated[str, typer.Option(help="multistep:3, singlestep:2, ..")] = "multistep:2",
+    target: Annotated[str, typer.Option(help=f"{', '.join(backends.TARGETS)}.")] = "numba",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
+) -> None:
+    """Emit a standalone module."""
+    found = _schedule(schedule, alpha, sigma, domain, parameter, name)
+    spec = Solver(found, prediction, integrand, expansion, scheme)
+    path = solvergen.write(spec, target, output, force)
+    typer.echo(f"{path}: {spec.scheme.name}, {spec.order_report}")  # type: ignore[union-attr]
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A module that solvergen emitted.")],
+) -> None:
+    """Measure an emitted module: order, derivation, accuracy of its coefficients."""
+    from solvergen import verification
+
+    result = verification.verify(file)
+    Console().print(result.table())
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(kind: Annotated[Listing, typer.Argument(help="What to list.")]) -> None:
+    """List the names that the other commands take."""
+    for line in _listing(kind):
+        typer.echo(line)
+
+
+def _listing(kind: Listing) -> tuple[str, ...]:
+    if kind is Listing.schedules:
+        return tuple(str(schedules.get(name)) for name in schedules.names())
+    if kind is Listing.parameterizations:
+        named = tuple(str(one) for one in parameterization.NAMED)
+        return (*named, "rate(EXPRESSION)", "C_DATA, C_NOISE")
+    if kind is Listing.expansions:
+        return (*(f"{one.name}: {one.variable}" for one in EXPANSIONS), "clock", "EXPRESSION")
+    return schemes.names() if kind is Listing.schemes else backends.TARGETS
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the pictures.")] = (
+        Path("demo_output")
+    ),
+) -> None:
+    """Sample handwritten digits with a new schedule's solver, and draw what happened."""
+    from solvergen import demo as main_job
+
+    main_job.run(output)
+
+
+def main() -> None:
+    """Run the command line; a SolvergenError is one line on stderr and exit code 2."""
+    try:
+        app()
+    except SolvergenError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)

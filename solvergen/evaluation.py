@@ -18,10 +18,8 @@ DIGITS = 50
 
 @lru_cache(maxsize=2048)
 def _compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
-    names = [Symbol(f"x{k}", real=True) for k in range(len(symbols))]
-    renamed = expression.xreplace(dict(zip(symbols, names, strict=True)))
     tables = namespace(expression, in_float=modules == "numpy")
-    return sympy.lambdify(names, renamed, modules=[tables, modules])
+    return sympy.lambdify(symbols, expression, modules=[tables, modules])
 
 
 def evaluate_float(

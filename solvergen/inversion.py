@@ -23,6 +23,9 @@ from solvergen.generators import generators
 from solvergen.stable import Parameters, most_accurate, reference
 from solvergen.tables import Interpolate
 
+Y = Symbol("value_to_invert", real=True)
+"""The value that is inverted, inside this module."""
+
 BUDGET_SECONDS = 5.0
 MAX_DEPTH = 6
 MAX_FORMS = 10
@@ -43,8 +46,8 @@ def invert(
     None if there is no closed form that this method finds. Parameters stay symbols in the result;
     the branch is the one that holds at their values.
     """
-    forms = inverses(expression, symbol, value, domain, parameters)
-    return min(forms, key=sympy.count_ops, default=None)
+    forms = inverses(expression, symbol, domain, parameters)
+    return min(forms, key=sympy.count_ops).xreplace({Y: value}) if forms else None
 
 
 def stable_inverse(
@@ -57,7 +60,7 @@ def stable_inverse(
     """The closed form of ``invert`` that keeps most digits in float64 over the image of the
     domain.
     """
-    forms = inverses(expression, symbol, value, domain, parameters)
+    forms = inverses(expression, symbol, domain, parameters)
     if not forms:
         return None
     low, high = (float(sympy.N(end)) for end in domain)
@@ -67,20 +70,20 @@ def stable_inverse(
     limits = [float(limit) for limit in reference(numeric, symbol, (), (low, high)).values]
     ends = sorted(limits) if len(limits) == 2 else (-mpmath.inf, mpmath.inf)
     exact = substitute(forms[0], parameters)
-    measure = reference(exact, value, [y for y in values if y not in ends], (ends[0], ends[1]))
-    return most_accurate(forms, measure, parameters)
+    measure = reference(exact, Y, [y for y in values if y not in ends], (ends[0], ends[1]))
+    return most_accurate(forms, measure, parameters).xreplace({Y: value})
 
 
 @lru_cache(maxsize=256)
 def inverses(
     expression: Expr,
     symbol: Symbol,
-    value: Symbol,
     domain: tuple[Expr, Expr],
     parameters: Parameters = (),
 ) -> tuple[Expr, ...]:
-    """Some forms of the inverse: equal on the domain, different in float64; empty if none is
-    found.
+    """Some forms of the inverse, as functions of ``Y``; empty if none is found.
+
+    They are equal on the image of the domain and different in float64.
     """
     low, high = (float(sympy.N(end)) for end in domain)
     points = end_points(low, high, closest=4, interior=9)
@@ -88,7 +91,7 @@ def inverses(
     pairs = [(x, evaluate_mp(numeric, symbol, x, _CHECK_DIGITS)) for x in points]
     pairs = [(x, y) for x, y in pairs if is_real(y)]
     found: dict[Expr, None] = {}
-    within(BUDGET_SECONDS, _collect, found, expression, symbol, value, pairs, parameters)
+    within(BUDGET_SECONDS, _collect, found, expression, symbol, pairs, parameters)
     return tuple(found)
 
 
@@ -96,27 +99,26 @@ def _collect(
     found: dict[Expr, None],
     expression: Expr,
     symbol: Symbol,
-    value: Symbol,
     pairs: Sequence[tuple[float, Any]],
     parameters: Parameters,
 ) -> None:
     """Put into ``found`` the candidates that invert, until the ones after the first are seen."""
     x = Dummy("x", positive=True)
     after = 0
-    for candidate in unwind(expression.xreplace({symbol: x}), x, value, 0):
-        if candidate not in found and _inverts(substitute(candidate, parameters), value, pairs):
+    for candidate in unwind(expression.xreplace({symbol: x}), x, Y, 0):
+        if candidate not in found and _inverts(substitute(candidate, parameters), pairs):
             found[candidate] = None
         after += bool(found)
         if after > MAX_FORMS:
             return
 
 
-def _inverts(candidate: Expr, value: Symbol, pairs: Sequence[tuple[float, object]]) -> bool:
+def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
     """Whether ``candidate`` takes each value back to its point."""
-    if not pairs or candidate.free_symbols - {value}:
+    if not pairs or candidate.free_symbols - {Y}:
         return False
     for point, image in pairs:
-        back = evaluate_mp(candidate, value, image, _CHECK_DIGITS)
+        back = evaluate_mp(candidate, Y, image, _CHECK_DIGITS)
         with mpmath.workdps(_CHECK_DIGITS):
             if not abs(back - point) <= _CHECK_TOLERANCE * abs(point):
                 return False

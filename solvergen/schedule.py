@@ -14,7 +14,6 @@ import sympy
 from sympy import Expr, Rational, Symbol
 
 from solvergen import limits
-from solvergen.budget import within
 from solvergen.errors import ScheduleError
 from solvergen.evaluation import substitute, vanishes
 from solvergen.expressions import exact, parse, rational
@@ -75,14 +74,14 @@ class NoiseSchedule:
 
     @cached_property
     def f(self) -> Expr:
-        """The drift coefficient f = alpha' / alpha of dx = f x dt + g dw."""
-        return self.simplest(sympy.diff(self.alpha, t) / self.alpha)
+        """The drift coefficient f = alpha' / alpha = (log alpha)' of dx = f x dt + g dw."""
+        return self.simplest(sympy.diff(_expanded_log(self.alpha), t))
 
     @cached_property
     def g_squared(self) -> Expr:
         """The squared diffusion coefficient g^2 = (sigma^2)' - 2 f sigma^2."""
         if self.is_variance_preserving:
-            return self.simplest(-2 * self.f)
+            return -2 * self.f
         return self.simplest(sympy.diff(self.sigma**2, t) - 2 * self.f * self.sigma**2)
 
     @cached_property
@@ -125,17 +124,17 @@ class NoiseSchedule:
         return stable_form(expression, t, self.domain, self.parameters, self._equals(expression))
 
     def _equals(self, expression: Expr) -> tuple[Expr, ...]:
-        """The definitions of lambda, f, g^2 and sigma' with stable forms put in."""
+        """The definitions of lambda, f and sigma' with stable forms put in."""
         if expression in (self.alpha, self.sigma) or not expression.has(t):
             return ()
         alpha, sigma = self.stable(self.alpha), self.stable(self.sigma)
-        forms = {
-            self.half_log_snr: (sympy.log(alpha / sigma),),
-            self.f: (self.alpha_prime / alpha,),
-        }
-        if self.is_variance_preserving:
-            forms[self.sigma_prime] = (-alpha * self.alpha_prime / sigma,)
-        return forms.get(expression, ())
+        if expression == self.half_log_snr:
+            return (sympy.log(alpha / sigma),)
+        if expression == self.f:
+            return (self.alpha_prime / alpha,)
+        if self.is_variance_preserving and expression == self.sigma_prime:
+            return (-alpha * self.alpha_prime / sigma,)
+        return ()
 
     def substitute(self, expression: Expr) -> Expr:
         """``expression`` with the parameters at their values."""
@@ -165,11 +164,13 @@ class NoiseSchedule:
 
 
 def _log(ratio: Expr) -> Expr:
-    """log(ratio), with the logarithm of a pure exponential or power taken."""
-    expanded = within(1.0, lambda: sympy.expand_log(sympy.log(ratio), force=True), default=None)
-    if expanded is not None and sympy.count_ops(expanded) <= sympy.count_ops(sympy.log(ratio)):
-        return expanded
-    return sympy.log(ratio)
+    """log(ratio), expanded if that is shorter: of a power or an exponential."""
+    return min(_expanded_log(ratio), sympy.log(ratio), key=sympy.count_ops)
+
+
+def _expanded_log(positive: Expr) -> Expr:
+    """log(a b^c) as log a + c log b."""
+    return sympy.expand_log(sympy.log(positive), force=True)
 
 
 def _read_parameters(given: Any) -> Parameters:

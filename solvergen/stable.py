@@ -27,9 +27,10 @@ from solvergen.rewriting import rewritings
 
 BUDGET_SECONDS = 4.0
 GOOD = 1.5e-15
-FIRST = 25
+FIRST = 16
 MAX_CANDIDATES = 60
 MAX_PARTS = 3
+MAX_SEEDS = 2
 MAX_SIZE = 160
 WRONG_END = 1e-6
 Parameters = tuple[tuple[Symbol, Expr], ...]
@@ -169,7 +170,9 @@ def most_accurate(
     good.
     """
     search = _Search(measure, parameters)
-    within(BUDGET_SECONDS, search.run, expressions, MAX_CANDIDATES if not equals else FIRST)
+    shorter = min(map(sympy.count_ops, equals), default=MAX_SIZE) < sympy.count_ops(expressions[0])
+    first = 1 if shorter else FIRST if equals else MAX_CANDIDATES
+    within(BUDGET_SECONDS, search.run, expressions, first)
     if equals and search.smallest() > GOOD:
         within(BUDGET_SECONDS, search.run, equals, MAX_CANDIDATES)
     return search.best(expressions[0])
@@ -190,7 +193,9 @@ class _Search:
         queue: list[tuple[int, int, int, Expr]] = []
         for expression in expressions:
             self.push(queue, expression)
-            self.push(queue, self.with_stable_logarithms(expression))
+        for _, _, _, form in heapq.nsmallest(MAX_SEEDS, queue):
+            if self.errors[form] > GOOD:
+                self.push(queue, self.with_stable_logarithms(form))
         while queue and len(self.errors) < candidates:
             _, _, _, form = heapq.heappop(queue)
             if self.errors[form] <= GOOD * (1 + len(self.errors) / 8):
@@ -201,7 +206,7 @@ class _Search:
     def with_stable_logarithms(self, expression: Expr) -> Expr:
         """The expression with the logarithms inside it in forms that are good for themselves."""
         calls = [e for e in expression.atoms(sympy.log) if e.has(self.measure.symbol)]
-        calls = [e for e in calls if e != expression and (-2 * e) != expression]
+        calls = [e for e in calls if e != expression.as_coeff_Mul()[1]]
         return expression.xreplace({call: self.stable_part(call) for call in calls[:MAX_PARTS]})
 
     def stable_part(self, part: Expr) -> Expr:

@@ -26,7 +26,7 @@ from solvergen.tables import Interpolate
 Y = Symbol("value_to_invert", real=True)
 """The value that is inverted, inside this module."""
 
-BUDGET_SECONDS = 5.0
+BUDGET_SECONDS = 10.0
 MAX_DEPTH = 6
 MAX_FORMS = 10
 _CHECK_DIGITS = 60

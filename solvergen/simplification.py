@@ -12,7 +12,7 @@ from solvergen.evaluation import evaluate_mp, is_real, substitute
 from solvergen.generators import in_exponential
 from solvergen.symbols import t
 
-BUDGET_SECONDS = 1.0
+BUDGET_SECONDS = 4.0
 MAX_SIZE = 150
 
 

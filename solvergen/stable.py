@@ -25,7 +25,7 @@ from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_float, evaluate_mp, is_real, substitute
 from solvergen.rewriting import rewritings
 
-BUDGET_SECONDS = 4.0
+BUDGET_SECONDS = 10.0
 GOOD = 1.5e-15
 FIRST = 16
 MAX_CANDIDATES = 60

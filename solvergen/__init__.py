@@ -1,12 +1,12 @@
 """solvergen: a symbolic-numeric solver compiler for diffusion and flow-matching models.
 
-    import solvergen as sg
+import solvergen as sg
 
-    t = sg.t
-    schedule = sg.NoiseSchedule(alpha=1 - t**2, sigma=t, domain=(0, 1), name="my_flow")
-    spec = sg.Solver(schedule, prediction=sg.FLOW, expansion="time", scheme=sg.schemes.multistep(3))
-    module = sg.compile(spec, target="numba")
-    x = module.sample(model, noise, module.timesteps(20))
+t = sg.t
+schedule = sg.NoiseSchedule(alpha=1 - t**2, sigma=t, domain=(0, 1), name="my_flow")
+spec = sg.Solver(schedule, prediction=sg.FLOW, expansion="time", scheme=sg.schemes.multistep(3))
+module = sg.compile(spec, target="numba")
+x = module.sample(model, noise, module.timesteps(20))
 """
 
 from importlib.metadata import version

@@ -1,7 +1,7 @@
 """The command line: derive, compile, verify, list, demo."""
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,9 +29,7 @@ ScheduleName = Annotated[
 ]
 Alpha = Annotated[str | None, typer.Option(help="alpha(t), the signal coefficient: '1 - t**2'.")]
 Sigma = Annotated[str | None, typer.Option(help="sigma(t), the noise coefficient: 't'.")]
-Domain = Annotated[
-    tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")
-]
+Domain = Annotated[tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", help="A parameter's value: beta_min=0.1.")
 ]
@@ -41,7 +39,7 @@ Integrand = Annotated[str | None, typer.Option(help="What is expanded; the predi
 Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
 
 
-class Listing(str, Enum):
+class Listing(StrEnum):
     """What ``list`` can show."""
 
     schedules = "schedules"
@@ -121,7 +119,7 @@ def compile(
     found = _schedule(schedule, alpha, sigma, domain, parameter, name)
     spec = Solver(found, prediction, integrand, expansion, scheme)
     path = solvergen.write(spec, target, output, force)
-    typer.echo(f"{path}: {spec.scheme.name}, {spec.order_report}")  # type: ignore[union-attr]
+    typer.echo(f"{path}: {spec.scheme.name}, {spec.order_report}")
 
 
 @app.command()

@@ -20,7 +20,7 @@ def docstring(solver: Solver, header: str, accuracy: str) -> str:
         _step(solver),
         _order(solver),
         _paragraph(accuracy),
-        _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",  # type: ignore[union-attr]
+        _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",
         header,
     )
     body = "\n\n".join(part for part in parts if part)
@@ -65,9 +65,7 @@ def _schedule(solver: Solver) -> str:
     inverse = schedule.time_at_half_log_snr
     if inverse is not None:
         rows.append(("t(lambda)", str(inverse)))
-    values = "".join(
-        f", {symbol} = {float(value)}" for symbol, value in schedule.parameters
-    )
+    values = "".join(f", {symbol} = {float(value)}" for symbol, value in schedule.parameters)
     return (
         _paragraph(
             f"The schedule is x_t = alpha x_0 + sigma eps for t in [{schedule.t_min}, "
@@ -123,10 +121,10 @@ def _density(solver: Solver) -> str:
 
 def _order(solver: Solver) -> str:
     scheme = solver.scheme
-    evaluations = scheme.main.evaluations  # type: ignore[union-attr]
-    extra = scheme.extra_evaluations  # type: ignore[union-attr]
+    evaluations = scheme.main.evaluations
+    extra = scheme.extra_evaluations
     lines = [
-        f"The scheme {schemes.to_text(scheme)} has {solver.order_report}; "  # type: ignore[arg-type]
+        f"The scheme {schemes.to_text(scheme)} has {solver.order_report}; "
         "proved on power series with exact coefficients. "
         f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
         + (f", {extra} more in the start-up." if extra else ".")

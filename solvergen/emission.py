@@ -33,7 +33,7 @@ def render(solver: Solver, target: str, accuracy: str) -> str:
         "docstring": docstring(solver, header(solver, target), accuracy),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
-        "evaluations_per_step": solver.scheme.main.evaluations,  # type: ignore[union-attr]
+        "evaluations_per_step": solver.scheme.main.evaluations,
         "specification": pformat({**solver.specification, "target": target}, sort_dicts=False),
         "passes": backend.passes(solver),
         "dtypes": backend.dtypes,
@@ -48,9 +48,7 @@ def render(solver: Solver, target: str, accuracy: str) -> str:
 def header(solver: Solver, target: str) -> str:
     """Who generated the module, from what, and the command that does it again."""
     command = f"solvergen compile {solver.arguments} --target {target} -o FILE"
-    lines = textwrap.wrap(
-        command, LINE_LENGTH - 10, break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(command, LINE_LENGTH - 14, break_long_words=False, break_on_hyphens=False)
     shown = " \\\n        ".join(lines)
     return (
         f"{MARK} {version('solvergen')} from inputs {solver.content_hash}. "

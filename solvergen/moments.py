@@ -48,8 +48,9 @@ class Weights:
     Attributes:
         ode: Phi and M0.
         expansion: gamma.
-        density: w = dq/dgamma, or b/gamma' if q has no closed form, in the symbol ``gamma`` or in ``t``; constant if gamma is the
-            clock itself. A constant factor may be missing if the clock has a closed form.
+        density: w = dq/dgamma, or b/gamma' if q has no closed form, in the symbol ``gamma`` or in
+            ``t``; constant if gamma is the clock itself. A constant factor may be missing if the
+            clock has a closed form.
 
     Raises:
         DerivationError: gamma is not monotone over the domain.
@@ -96,9 +97,7 @@ class Weights:
     def reaches_infinity(self) -> bool:
         """Whether gamma is infinite at an end of the domain (THEORY section 7)."""
         schedule = self.schedule
-        return not all(
-            schedule.limit_at(self.variable, end).is_finite for end in schedule.domain
-        )
+        return not all(schedule.limit_at(self.variable, end).is_finite for end in schedule.domain)
 
     @property
     def no_linear_part(self) -> bool:

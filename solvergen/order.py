@@ -289,5 +289,3 @@ def lagrange_basis(places: Sequence[Fraction], j: int) -> list[Fraction]:
             scale = 1 / (places[j] - place)
             poly = _times_linear(poly, -place * scale, scale)
     return poly
-
-

@@ -120,9 +120,7 @@ def rate(variable: Expr) -> Parameterization:
     )
 
 
-def conversion(
-    prediction: Parameterization, integrand: Parameterization
-) -> tuple[Expr, Expr]:
+def conversion(prediction: Parameterization, integrand: Parameterization) -> tuple[Expr, Expr]:
     """(A, B) with  integrand = A x + B prediction, in the five symbols.
 
     With P = p_data x0 + p_noise eps and N = c_data x0 + c_noise eps, solving the two linear

@@ -1,8 +1,6 @@
 """Expressions as numpy source code."""
 
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any
 
 from sympy import Expr, Float, N, Rational, Symbol
 from sympy.printing.numpy import NumPyPrinter
@@ -40,10 +38,12 @@ class HostPrinter(NumPyPrinter):
     def _module_format(self, fqn: str, register: bool = True) -> str:
         return "np." + fqn.removeprefix("numpy.").removeprefix("math.")
 
-    def _print_Symbol(self, expr: Symbol) -> str:
+    def _print_Symbol(self, expr: Symbol) -> str:  # noqa: N802 - sympy looks it up
         return self.names.get(expr, expr.name)
 
-    def _print_Pow(self, expr: Expr, rational: bool = False, sqrt: str = "numpy.sqrt") -> str:
+    def _print_Pow(  # noqa: N802 - sympy looks it up
+        self, expr: Expr, rational: bool = False, sqrt: str = "numpy.sqrt"
+    ) -> str:
         """1 / b**n rather than b**(-n), which numpy refuses for integers."""
         base, exponent = expr.as_base_exp()
         if exponent.could_extract_minus_sign():
@@ -52,7 +52,7 @@ class HostPrinter(NumPyPrinter):
             return f"1 / {inverse}" if atomic else f"1 / ({inverse})"
         return str(self._hprint_Pow(expr, rational=rational, sqrt=sqrt))
 
-    def _print_Float(self, expr: Float) -> str:
+    def _print_Float(self, expr: Float) -> str:  # noqa: N802 - sympy looks it up
         return repr(float(expr))
 
 
@@ -67,7 +67,6 @@ def constant_name(parameter: Symbol) -> str:
     return parameter.name.upper()
 
 
-def float_literal(value: Expr | Fraction | float) -> str:
+def float_literal(value: Expr) -> str:
     """The float64 nearest to an exact number, as source."""
-    exact: Any = Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
-    return repr(float(N(exact, 30)))
+    return repr(float(N(value, 30)))

@@ -253,10 +253,7 @@ def passes(program: StepProgram, converts: tuple[bool, bool]) -> tuple[tuple[Pas
         converts: whether A is not identically 0, and B not identically 1.
     """
     return tuple(
-        tuple(
-            _fuse(phase, combine, converts, program.history > 0)
-            for combine in phase.combines
-        )
+        tuple(_fuse(phase, combine, converts, program.history > 0) for combine in phase.combines)
         for phase in program.all_phases
     )
 
@@ -268,7 +265,7 @@ def _fuse(
     node = _node(evaluated)
     integrand = _converted(evaluated, converts)
     m0 = zeroth_moment(combine.stage)
-    landing = {Array.SAMPLE: phi(combine.stage)}
+    landing: dict[Operand, Expr] = {Array.SAMPLE: phi(combine.stage)}
     values: dict[Operand, Expr] = {}
     for j, read in enumerate(combine.support):
         ell = weight(combine.stage, j)

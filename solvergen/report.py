@@ -94,7 +94,7 @@ def text(found: tuple[Section, ...]) -> str:
     for section in found:
         width = max(len(str(row.left)) for row in section.rows)
         lines = [
-            f"  {str(row.left):<{width}} = {NO_CLOSED_FORM if row.right is None else row.right}"
+            f"  {row.left!s:<{width}} = {NO_CLOSED_FORM if row.right is None else row.right}"
             for row in section.rows
         ]
         blocks.append("\n".join((section.title, *lines)))

@@ -42,13 +42,9 @@ def multistep(order: int, startup: str = "exact") -> Scheme:
         raise SchemeError(f"startup={startup!r}: expected one of {', '.join(STARTUPS)}.")
     main = Phase("main", (Stage(END, _steps(order - 1)),))
     if startup == "ramp":
-        first = tuple(
-            Phase(f"start_{n}", (Stage(END, _steps(n)),)) for n in range(order - 1)
-        )
+        first = tuple(Phase(f"start_{n}", (Stage(END, _steps(n)),)) for n in range(order - 1))
     else:
-        first = tuple(
-            Phase(f"start_{n}", ladder(order - 1, available=n)) for n in range(order - 1)
-        )
+        first = tuple(Phase(f"start_{n}", ladder(order - 1, available=n)) for n in range(order - 1))
     suffix = "" if startup == "exact" else f":{startup}"
     return Scheme(f"multistep:{order}{suffix}", main, first, MULTISTEP_SOURCE)
 

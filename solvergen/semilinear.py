@@ -75,9 +75,7 @@ class SemilinearODE:
     @cached_property
     def nonlinear_coefficient(self) -> Expr:
         """b(t)."""
-        return self.schedule.simplest(
-            at_schedule(nonlinear(self.integrand), self.schedule)
-        )
+        return self.schedule.simplest(at_schedule(nonlinear(self.integrand), self.schedule))
 
     @cached_property
     def clock_of_time(self) -> Expr | None:
@@ -201,10 +199,17 @@ def _clock(
         return None
     direction = _constant_direction(schedule, integrand)
     if direction is not None and factor != 1 and not direction[2].free_symbols:
-        data, noise, scale = direction
+        _, noise, scale = direction
         return alpha / (sigma * scale) if noise == 0 else sigma / (noise * factor * scale)
     speed = at_schedule(nonlinear(integrand) / factor, schedule)
-    candidates = (t, 1 / alpha, 1 / sigma, atan2(sigma, alpha), log(alpha / sigma), t**2)
+    candidates: tuple[Expr, ...] = (
+        t,
+        1 / alpha,
+        1 / sigma,
+        atan2(sigma, alpha),
+        log(alpha / sigma),
+        t**2,
+    )
     if integrand.clock is not None:
         candidates = (integrand.clock, *candidates)
     for candidate in candidates:

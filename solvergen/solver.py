@@ -3,8 +3,8 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from solvergen.scheme import Scheme
 from solvergen.semilinear import SemilinearODE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Solver:
     """What is compiled.
 
@@ -34,49 +34,48 @@ class Solver:
             sigma, or an Expansion.
         scheme: a Scheme, or its text.
 
+    Attributes:
+        weights: the integrating factor, the zeroth moment and the two clocks.
+
     Raises:
         SolvergenError: a ScheduleError, DerivationError or SchemeError that says which choice
             does not exist for this schedule.
     """
 
     schedule: NoiseSchedule
-    prediction: Parameterization = NOISE
-    integrand: Parameterization | None = None
-    expansion: Expansion | Expr | str = HALF_LOG_SNR
-    scheme: Scheme | str = "multistep:2"
+    prediction: Parameterization
+    integrand: Parameterization
+    expansion: Expansion
+    scheme: Scheme
+    weights: Weights = field(compare=False)
 
-    def __post_init__(self) -> None:
-        self._read("schedule", schedules.get)
-        self._read("prediction", parameterization.get)
-        if self.integrand is None:
-            object.__setattr__(self, "integrand", self.prediction)
-        self._read("integrand", parameterization.get)
-        self._read("scheme", schemes.get)
-        object.__setattr__(self, "expansion", resolve(self.expansion, self.ode.clock))
+    def __init__(
+        self,
+        schedule: NoiseSchedule | str,
+        prediction: Parameterization | str = NOISE,
+        integrand: Parameterization | str | None = None,
+        expansion: Expansion | Expr | str = HALF_LOG_SNR,
+        scheme: Scheme | str = "multistep:2",
+    ) -> None:
+        self._set("schedule", _read(schedule, schedules.get))
+        self._set("prediction", _read(prediction, parameterization.get))
+        self._set("integrand", _read(integrand or self.prediction, parameterization.get))
+        self._set("scheme", _read(scheme, schemes.get))
         SemilinearODE.derive(self.schedule, self.prediction)
-        self.weights  # noqa: B018 - derived now, so that a wrong choice is refused here
+        self._set("expansion", resolve(expansion, self.ode.clock))
+        self._set("weights", Weights.derive(self.ode, self.expansion))
 
-    def _read(self, field: str, get: Any) -> None:
-        value = getattr(self, field)
-        if isinstance(value, str):
-            object.__setattr__(self, field, get(value))
+    def _set(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
 
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""
-        assert self.integrand is not None
         return SemilinearODE.derive(self.schedule, self.integrand)
-
-    @cached_property
-    def weights(self) -> Weights:
-        """Integrating factor, zeroth moment and the two clocks."""
-        assert isinstance(self.expansion, Expansion)
-        return Weights.derive(self.ode, self.expansion)
 
     @cached_property
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
-        assert isinstance(self.scheme, Scheme)
         return program.lower(self.scheme, self.weights.reaches_infinity)
 
     @cached_property
@@ -92,7 +91,6 @@ class Solver:
     @cached_property
     def conversion(self) -> tuple[Expr, Expr]:
         """(A, B) with integrand = A x + B prediction, as functions of t."""
-        assert self.integrand is not None
         factors = parameterization.conversion(self.prediction, self.integrand)
         a, b = (parameterization.at_schedule(one, self.schedule) for one in factors)
         return self.schedule.simplest(a), self.schedule.simplest(b)
@@ -106,9 +104,6 @@ class Solver:
     @property
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""
-        assert isinstance(self.expansion, Expansion)
-        assert isinstance(self.scheme, Scheme)
-        assert self.integrand is not None
         return {
             "schedule": {
                 "name": self.schedule.name,
@@ -141,9 +136,9 @@ class Solver:
         return " ".join(map(shlex.quote, options))
 
     def _schedule_arguments(self, spec: Mapping[str, Any]) -> list[str]:
-        if self.schedule.name in schedules.names():
-            if schedules.get(self.schedule.name) == self.schedule:
-                return ["--schedule", self.schedule.name]
+        name = self.schedule.name
+        if name in schedules.names() and schedules.get(name) == self.schedule:
+            return ["--schedule", name]
         options = ["--alpha", spec["alpha"], "--sigma", spec["sigma"], "--domain", *spec["domain"]]
         for name, value in spec["parameters"].items():
             options += ["--parameter", f"{name}={value}"]
@@ -154,9 +149,14 @@ class Solver:
             (
                 str(self.schedule),
                 str(self.weights),
-                f"{schemes.to_text(self.scheme)}: {self.order_report}",  # type: ignore[arg-type]
+                f"{schemes.to_text(self.scheme)}: {self.order_report}",
             )
         )
+
+
+def _read(value: Any, get: Callable[[str], Any]) -> Any:
+    """A choice that may be given as its text."""
+    return get(value) if isinstance(value, str) else value
 
 
 def from_specification(spec: Mapping[str, Any]) -> Solver:

@@ -93,7 +93,7 @@ def test_full_order_from_alpha_zero_to_sigma_zero(order: int, tmp_path: Path) ->
     errors = np.array([_end_to_end(module, steps) for steps in (64, 128, 256)])
     rates = np.log2(errors[:-1] / errors[1:])
     assert abs(rates[-1] - module.ORDER) <= 0.2, (errors, rates)
-    assert module.ORDER == order
+    assert order == module.ORDER
 
 
 def _end_to_end(module, steps: int) -> float:

@@ -95,7 +95,7 @@ def host_code_of(solver: Solver) -> HostCode:
         inner_times=any(len(fused) > 1 for _, fused in phases),
         bisections=BISECTIONS,
         conversion=printer.conversion(),
-        conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",  # type: ignore[union-attr]
+        conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",
         expansion_name=solver.weights.expansion.name,
         quadrature_points=printer.quadrature_points(),
         history=solver.program.history,
@@ -223,7 +223,6 @@ class _Printer:
         """Statements that return (A, B); empty if the integrand is the prediction."""
         if self.solver.conversion == (0, 1):
             return ""
-        assert self.solver.integrand is not None
         a, b = conversion(self.solver.prediction, self.solver.integrand)
         if (a.free_symbols | b.free_symbols) & {alpha_dot, sigma_dot, t}:
             first, second = map(self.of_time, self.solver.conversion)

@@ -8,7 +8,7 @@ from solvergen.backends.layout import (
     operand_name,
     pass_name,
 )
-from solvergen.program import Array, Pass
+from solvergen.program import Array, Pass, Term
 from solvergen.scheme import CURRENT, stage
 from solvergen.solver import Solver
 
@@ -37,7 +37,7 @@ def _function(phase: str, one: Pass, storage: Storage, arguments: list[str]) -> 
     local = {name: f"{name}_i" for name in reads}
     used = [column for column, _ in columns.all]
 
-    def total(terms: tuple) -> str:  # type: ignore[type-arg]
+    def total(terms: tuple[tuple[int, Term], ...]) -> str:
         return " + ".join(
             f"c_{column} * {local[operand_name(term.operand, storage)]}" for column, term in terms
         )
@@ -55,8 +55,6 @@ def _function(phase: str, one: Pass, storage: Storage, arguments: list[str]) -> 
     ]
     if one.stored:
         kept = storage.slot(CURRENT if one.stage == 0 else stage(one.stage))
-        value = (
-            local[Array.PREDICTION.value] if copies_prediction(one) else total(columns.stored)
-        )
+        value = local[Array.PREDICTION.value] if copies_prediction(one) else total(columns.stored)
         lines.append(f"        {kept}[i] = {value}")
     return "\n".join(lines)

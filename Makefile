@@ -1,0 +1,36 @@
+# make demo: sample handwritten digits with a new schedule's solver, pictures in demo_output/
+# make test: every test, lint and type check
+# Both set up .venv on a fresh machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: demo test lint types generated clean
+
+demo: $(VENV)/.demo
+	$(BIN)/solvergen demo --output demo_output
+
+test: lint types
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+generated: $(VENV)/.test
+	$(BIN)/python generated/regenerate.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo_output build *.egg-info

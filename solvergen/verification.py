@@ -1,0 +1,250 @@
+"""What ``solvergen verify`` and users' own tests measure on an emitted module.
+
+Every figure is compared with something that does not come from the module: the order with the
+exact flow of a mixture of Gaussians, the functions of time and the coefficients with mpmath.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from solvergen.accuracy import coefficient_error
+from solvergen.compiler import load
+from solvergen.errors import EmissionError
+from solvergen.evaluation import end_points, evaluate_mp
+from solvergen.problems import GaussianMixture, model
+from solvergen.solver import Solver, from_specification
+from solvergen.symbols import t
+
+ORDER_TOLERANCE = 0.15
+FUNCTION_TOLERANCE = 1e-13
+COEFFICIENT_TOLERANCE = 1e-12
+HALF_LOG_SNRS = (-1.5, 2.0)
+ERROR_FLOOR = 3e-10
+SMALL = 1e-3
+STEPS = tuple(2**k for k in range(4, 13))
+CONTRACT = (
+    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
+    "coefficients", "Stepper", "sample",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured figure: what was expected, what was found."""
+
+    name: str
+    expected: str
+    found: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All checks of a module."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def table(self) -> Table:
+        """For a terminal."""
+        table = Table("check", "expected", "found", "", title=self.title)
+        for check in self.checks:
+            mark = "[green]ok[/]" if check.passed else "[red]FAILED[/]"
+            table.add_row(check.name, check.expected, check.found, mark)
+        return table
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{check.name}: expected {check.expected}, found {check.found}"
+            f" ({'ok' if check.passed else 'FAILED'})"
+            for check in self.checks
+        )
+
+
+def verify(file: str | Path) -> Verification:
+    """Measure an emitted module.
+
+    Raises:
+        EmissionError: the file is not a module that solvergen emitted.
+    """
+    module = load(file)
+    missing = [name for name in CONTRACT if not hasattr(module, name)]
+    if missing:
+        raise EmissionError(
+            f"{file} has no {', '.join(missing)}; expected a module that solvergen emitted."
+        )
+    solver = from_specification(module.SPEC)
+    checks = (
+        check_stated_order(module, solver),
+        check_measured_order(module, solver),
+        *check_functions(module, solver),
+        check_coefficients(module, solver),
+    )
+    return Verification(str(file), checks)
+
+
+def check_stated_order(module: ModuleType, solver: Solver) -> Check:
+    """The order in the module against the one computed anew from its SPEC."""
+    found = module.ORDER
+    return Check("order, proved", str(solver.order), f"states {found}", found == solver.order)
+
+
+def check_measured_order(module: ModuleType, solver: Solver) -> Check:
+    """The rate at which the error falls when the number of steps doubles."""
+    rate = measured_order(module, solver)
+    return Check(
+        "order, measured",
+        f"{module.ORDER} +- {ORDER_TOLERANCE}",
+        f"{rate:.3f}",
+        abs(rate - module.ORDER) <= ORDER_TOLERANCE,
+    )
+
+
+def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    """alpha, sigma, lambda and its inverse in float64 against 50 digits, close to both ends too."""
+    schedule = solver.schedule
+    points = end_points(float(schedule.t_min), float(schedule.t_max))
+    checks = []
+    for name in ("alpha", "sigma", "half_log_snr"):
+        expression = schedule.substitute(getattr(schedule, name))
+        exact = [evaluate_mp(expression, t, point) for point in points]
+        worst = _worst(getattr(module, name)(np.array(points)), exact)
+        checks.append(_accuracy(f"{name}(t)", worst, FUNCTION_TOLERANCE))
+    inside = np.array(points)
+    back = module.time_at_half_log_snr(module.half_log_snr(inside))
+    width = points[-1] - points[0]
+    worst = float(np.max(np.abs(back - inside)) / width)
+    checks.append(_accuracy("t(lambda(t)) - t", worst, FUNCTION_TOLERANCE))
+    return tuple(checks)
+
+
+def check_coefficients(module: ModuleType, solver: Solver) -> Check:
+    """The coefficients of a coarse and a fine grid against mpmath."""
+    worst = 0.0
+    start, end = interior(module)
+    for steps in (8, 40):
+        grid = module.timesteps(steps, "time", start=start, end=end)
+        chosen = sorted({0, solver.program.history, steps - 1})
+        worst = max(worst, coefficient_error(solver, module, grid.tolist(), chosen))
+    return _accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
+
+
+def interior(module: ModuleType) -> tuple[float, float]:
+    """Start and end of a run in which every quantity is finite: lambda from -1.5 to 2."""
+    low, high = module.half_log_snr(np.array([module.T_MAX, module.T_MIN]))
+    wanted = np.clip(HALF_LOG_SNRS, low, high)
+    start, end = module.time_at_half_log_snr(wanted)
+    return float(start), float(end)
+
+
+def measured_order(module: ModuleType, solver: Solver) -> float:
+    """log2 of the error ratio when the number of steps doubles, once it has settled.
+
+    The problem is a mixture of two Gaussians in one dimension, whose exact flow is known.
+    """
+    problem = GaussianMixture(
+        np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
+    )
+    start, end = interior(module)
+    ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in (start, end))
+    (alpha, sigma) = ends[0]
+    x = alpha * 0.1 + np.sqrt(0.9 * alpha**2 + sigma**2) * np.linspace(-1.5, 1.5, 13)[:, None]
+    exact = problem.exact_flow(x, *ends)
+    predict = adapted(module, model(problem, solver))
+    spacing = "time" if solver.weights.expansion.name == "time" else "half_log_snr"
+    errors: list[float] = []
+    for steps in STEPS:
+        grid = module.timesteps(steps, spacing, start=start, end=end)
+        found = as_numpy(module.sample(predict, as_input(module, x), grid))
+        errors.append(float(np.sqrt(np.mean((found - exact) ** 2))))
+        if settled(errors):
+            break
+    return float(np.log2(errors[-2] / errors[-1]))
+
+
+def settled(errors: Sequence[float]) -> bool:
+    """Whether the rate has stopped to change, or the error has reached the rounding floor."""
+    if errors[-1] < ERROR_FLOOR and len(errors) > 1:
+        return True
+    if len(errors) < 4:
+        return False
+    last, before = np.log2(errors[-2] / errors[-1]), np.log2(errors[-3] / errors[-2])
+    return bool(abs(last - before) < 0.03)
+
+
+def adapted(
+    module: ModuleType, predict: Callable[[Any, float], NDArray[Any]]
+) -> Callable[[Any, Any], Any]:
+    """A numpy model as the module's target calls it."""
+    if module.SPEC.get("target") != "torch":
+        return predict
+    import torch
+
+    return lambda x, time: torch.from_numpy(predict(x.numpy(), float(time)))
+
+
+def as_input(module: ModuleType, x: NDArray[Any]) -> Any:
+    """A numpy array as the module's target takes it."""
+    if module.SPEC.get("target") != "torch":
+        return x
+    import torch
+
+    return torch.from_numpy(x)
+
+
+def as_numpy(x: Any) -> NDArray[Any]:
+    """An array of any target as numpy."""
+    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
+
+
+def assert_order(module: ModuleType, order: int) -> None:
+    """For users' tests: the module states this order and reaches it.
+
+    Raises:
+        AssertionError: with the table of what was measured.
+    """
+    solver = from_specification(module.SPEC)
+    checks = (check_stated_order(module, solver), check_measured_order(module, solver))
+    _assert(Verification(f"order {order}", checks), order == module.ORDER)
+
+
+def assert_coefficients(module: ModuleType) -> None:
+    """For users' tests: the coefficients agree with mpmath.
+
+    Raises:
+        AssertionError: with the table of what was measured.
+    """
+    solver = from_specification(module.SPEC)
+    _assert(Verification("coefficients", (check_coefficients(module, solver),)))
+
+
+def _assert(result: Verification, also: bool = True) -> None:
+    if not (result.passed and also):
+        raise AssertionError(f"{result.title} does not hold\n{result}")
+
+
+def _accuracy(name: str, worst: float, tolerance: float) -> Check:
+    return Check(name, f"error <= {tolerance:.0e}", f"{worst:.1e}", worst <= tolerance)
+
+
+def _worst(found: NDArray[np.float64], exact: Sequence[Any]) -> float:
+    """The largest relative error; zeros of the exact value inside the domain aside."""
+    scale = min(max(abs(value) for value in exact), 1)
+    return float(
+        max(
+            abs(mpmath.mpf(float(value)) - truth) / max(abs(truth), SMALL * scale)
+            for value, truth in zip(found, exact, strict=True)
+        )
+    )

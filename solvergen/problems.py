@@ -125,8 +125,7 @@ class GaussianMixture:
         logits += np.log(self.weights) - self.dimensions / 2 * np.log(spread)
         logits -= logits.max(axis=-1, keepdims=True)
         weights = np.exp(logits, out=logits)
-        weights /= weights.sum(axis=-1, keepdims=True)
-        weights /= spread.astype(points.dtype)
+        weights /= weights.sum(axis=-1, keepdims=True) * spread.astype(points.dtype)
         product = weights @ means
         shrink = (weights @ self.variances.astype(points.dtype))[:, None]
         data = sigma_t**2 * product + alpha_t * shrink * points
@@ -196,14 +195,7 @@ class GaussianMixture:
 
     def _spread(self, alpha_t: float, sigma_t: float) -> Array:
         """s_j^2 = alpha^2 v_j + sigma^2."""
-        spread = alpha_t**2 * self.variances + sigma_t**2
-        if not np.all(spread > 0):
-            raise SolvergenError(
-                f"mixture: at alpha = {alpha_t}, sigma = {sigma_t} a component has the variance "
-                f"{spread.min()}; expected > 0: give every component a positive variance, or stop "
-                "where sigma > 0"
-            )
-        return np.asarray(spread)
+        return _positive(alpha_t**2 * self.variances + sigma_t**2, alpha_t, sigma_t)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,13 +264,7 @@ class Gaussian:
 
     def _spread(self, alpha_t: float, sigma_t: float) -> Array:
         """The eigenvalues of alpha^2 C + sigma^2."""
-        spread = alpha_t**2 * self._modes[0] + sigma_t**2
-        if not np.all(spread > 0):
-            raise SolvergenError(
-                f"Gaussian: alpha^2 C + sigma^2 is singular at alpha = {alpha_t}, sigma = "
-                f"{sigma_t}; expected sigma > 0 or C positive definite"
-            )
-        return np.asarray(spread)
+        return _positive(alpha_t**2 * self._modes[0] + sigma_t**2, alpha_t, sigma_t)
 
 
 def digits(variance: float = 0.01) -> GaussianMixture:
@@ -355,6 +341,16 @@ def _points(x: Array, dimensions: int) -> Array:
     if x.ndim == 0 or x.shape[-1] != dimensions:
         raise SolvergenError(f"x has shape {x.shape}; expected [..., {dimensions}]")
     return x.reshape(-1, dimensions)
+
+
+def _positive(spread: Array, alpha_t: float, sigma_t: float) -> Array:
+    """The variances of p_t, if it has a density."""
+    if not np.all(spread > 0):
+        raise SolvergenError(
+            f"at alpha = {alpha_t}, sigma = {sigma_t} the least variance of x_t is {spread.min()}; "
+            "expected > 0: give the data a positive variance, or stop where sigma > 0"
+        )
+    return spread
 
 
 def _distances(x: Array, alpha_t: float, means: Array, spread: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Symbol, log
 
 from solvergen.backends.layout import Columns, pass_name
 from solvergen.parameterization import conversion
@@ -15,7 +15,6 @@ from solvergen.printing import constant_name, float_literal, host_code
 from solvergen.program import Combine, Pass, PhaseProgram, phi, weight, zeroth_moment
 from solvergen.scheme import CURRENT, Kind, Node
 from solvergen.solver import Solver
-from solvergen.stable import stable_form
 from solvergen.symbols import (
     alpha,
     alpha_dot,
@@ -82,7 +81,9 @@ def host_code_of(solver: Solver) -> HostCode:
         sigma=printer.of_time(solver.schedule.sigma),
         half_log_snr=printer.of_time(solver.schedule.half_log_snr),
         time_at_half_log_snr=printer.inverse(
-            solver.schedule.time_at_half_log_snr, half_log_snr_symbol, "half_log_snr"
+            log(solver.schedule.alpha / solver.schedule.sigma),
+            half_log_snr_symbol,
+            "half_log_snr",
         ),
         expansion_variable=printer.expansion_variable(),
         time_at_expansion_variable=printer.time_at_expansion_variable(),
@@ -140,11 +141,11 @@ class _Printer:
         """A function of t in the form that is most accurate over the domain."""
         if not expression.has(t):
             return f"np.full_like(t, {self.code(expression)})"
-        schedule = self.solver.schedule
-        return self.code(stable_form(expression, t, schedule.domain, schedule.parameters))
+        return self.code(self.solver.schedule.stable(expression))
 
-    def inverse(self, closed: Expr | None, value: Symbol, function: str) -> str:
-        """A closed form, or the guarded numeric inverse."""
+    def inverse(self, variable: Expr, value: Symbol, function: str) -> str:
+        """The inverse of a function of t: its closed form, or the guarded numeric inverse."""
+        closed = self.solver.schedule.stable_inverse(variable, value)
         if closed is None:
             return f"_solve({function}, {self.code(value)})"
         return self.code(closed)
@@ -179,7 +180,10 @@ class _Printer:
         name = solver.weights.expansion.name
         if name == "half_log_snr":
             return "time_at_half_log_snr(gamma)"
-        return self.inverse(solver.weights.time_at, gamma, "expansion_variable")
+        if name == "time":
+            return self.code(gamma)
+        variable = solver.weights.expansion.at(solver.schedule)
+        return self.inverse(variable, gamma, "expansion_variable")
 
     def integrating_factor(self) -> str:
         """Empty if Phi has no closed form; the template then has the quadrature of a."""
@@ -197,9 +201,8 @@ class _Printer:
         """dq/dgamma, a function of gamma."""
         weights = self.solver.weights
         if weights.density_symbol is t:
-            schedule = self.solver.schedule
-            form = stable_form(weights.density, t, schedule.domain, schedule.parameters)
-            lines = ("t = time_at_expansion_variable(gamma)", f"return {self.code(form)}")
+            form = self.code(self.solver.schedule.stable(weights.density))
+            lines = ("t = time_at_expansion_variable(gamma)", f"return {form}")
             return f"\n{INDENT}".join(lines)
         if weights.density_symbol is None:
             return f"return np.full_like(gamma, {self.code(weights.density)})"

@@ -6,9 +6,8 @@ With x_t = alpha x_0 + sigma eps, everything a network could predict at (x, t) i
     score = grad log p_t(x) = (alpha x0 - x) / sigma^2 = -eps / sigma
 
 and the probability-flow ODE is dx/dt = alpha' x0 + sigma' eps (Song et al. 2021,
-arXiv:2011.13456, eq. 13). The score, not eps, is the second quantity here because it has a
-formula without a division by sigma: nothing is ever 0/0, and no epsilon is added to a time.
-``model`` turns a problem into what a solver calls.
+arXiv:2011.13456, eq. 13). The score, not eps, is the second quantity here: its formula has no division
+by sigma, so nothing is ever 0/0. ``model`` turns a problem into what a solver calls.
 """
 
 from collections.abc import Callable
@@ -32,9 +31,7 @@ Coefficients = tuple[float, float]
 """(alpha, sigma) at one time."""
 
 GUARD_DIGITS = 35
-"""Extra digits of the quantile equation. Where the cumulative distribution is flat between two
-modes, as many are lost as the density has zeros after the point; a random sample falls where
-n are lost with probability 10^-n."""
+"""Extra digits of the quantile equation: n are lost where the density between modes is 10^-n."""
 _DIRECT_SIZE = 64
 """Differences x - alpha X_j are formed outright if there are at most this many numbers in X."""
 
@@ -175,14 +172,13 @@ class GaussianMixture:
             for weight, mean, spread in parts
         ]
         terms = [mpmath.exp(one - max(logits)) for one in logits]
-        data = score = mpmath.mpf(0)
-        for term, (_, mean, spread), m, v in zip(
-            terms, parts, self.means[:, 0], self.variances, strict=True
-        ):
-            weight, residual = term / mpmath.fsum(terms), (x - mean) / spread**2
-            data += weight * (float(m) + alpha_t * float(v) * residual)
-            score -= weight * residual
-        return data, score
+        total = mpmath.fsum(terms)
+        u = [term / (total * part[2] ** 2) for term, part in zip(terms, parts, strict=True)]
+        product, shrink = (
+            mpmath.fdot(u, map(float, one)) for one in (self.means[:, 0], self.variances)
+        )
+        data = sigma_t**2 * product + alpha_t * shrink * x
+        return data, alpha_t * product - mpmath.fsum(u) * x
 
     def _components(self, alpha_t: Any, sigma_t: Any) -> list[tuple[Any, Any, Any]]:
         """(weight, mean, standard deviation) of each component of p_t, as mpmath numbers."""

@@ -6,8 +6,8 @@ With x_t = alpha x_0 + sigma eps, everything a network could predict at (x, t) i
     score = grad log p_t(x) = (alpha x0 - x) / sigma^2 = -eps / sigma
 
 and the probability-flow ODE is dx/dt = alpha' x0 + sigma' eps (Song et al. 2021,
-arXiv:2011.13456, eq. 13). The score, not eps, is the second quantity here: its formula has no division
-by sigma, so nothing is ever 0/0. ``model`` turns a problem into what a solver calls.
+arXiv:2011.13456, eq. 13). The score, not eps, is the second quantity here: its formula has no
+division by sigma, so nothing is ever 0/0. ``model`` turns a problem into what a solver calls.
 """
 
 from collections.abc import Callable

@@ -67,11 +67,12 @@ class Sampler:
 
     @classmethod
     def build(cls, order: int, problem: GaussianMixture) -> "Sampler":
-        """Compile ``multistep:order`` to numba and to machine code."""
+        """Compile ``multistep:order`` to numba and to machine code; the reference to numpy."""
         schedule = NoiseSchedule(alpha=1 - t**2, sigma=t, domain=(0, 1), name="parabola")
         scheme: Scheme = multistep(order)
         solver = Solver(schedule, FLOW, FLOW, expansion="time", scheme=scheme)
-        module = compile_module(solver, target="numba")
+        target = "numpy" if order == REFERENCE_ORDER else "numba"
+        module = compile_module(solver, target)
         grid = module.timesteps(order + 1, spacing="time")
         module.sample(lambda x, _: x, np.zeros((1, problem.dimensions)), grid)
         return cls(solver.order, module, scheme.extra_evaluations, problems.model(problem, solver))
@@ -145,7 +146,7 @@ def run(output: Path, settings: Settings | None = None) -> list[Path]:
         TimeElapsedColumn(),
         console=console,
     ) as progress:
-        orders = (*settings.orders, REFERENCE_ORDER)
+        orders = sorted({*settings.orders, *SHOWN_ORDERS, REFERENCE_ORDER})
         samplers = {
             order: Sampler.build(order, problem)
             for order in progress.track(orders, description="compiling orders")
@@ -255,11 +256,11 @@ def table(results: Results, settings: Settings) -> Table:
 def draw_samples(results: Results, settings: Settings) -> Any:
     """Samples at few evaluations beside the exact answer, for a low and a high order."""
     count, rows = min(SHOWN_IMAGES, settings.images), len(settings.shown_evaluations)
-    figure, axes = _canvas(2 * count + 5.4, rows + 3.1, scale=0.6)
+    figure, axes = _canvas(2 * count + 5.2, rows + 2.9, scale=0.6)
     for block, order in enumerate(SHOWN_ORDERS):
-        left = 2.8 + block * (count + 1.5)
+        left = 2.6 + block * (count + 1.5)
         name = "Euler's method, order 1" if order == 1 else f"compiled solver, order {order}"
-        axes.text(left + count / 2, 0.75, name, ha="center", weight="bold", size=12)
+        axes.text(left + count / 2, 0.7, name, ha="center", weight="bold", size=12)
         for row, n in enumerate(settings.shown_evaluations):
             images = results.shown[order][n]
             wrong = pixel_errors(images, results.exact) > VISIBLE
@@ -268,13 +269,13 @@ def draw_samples(results: Results, settings: Settings) -> Any:
             axes.text(left + count + 0.12, 1.5 + row, share, va="center", size=9, color=WRONG)
         _draw_row(axes, results.exact[:count], left, rows + 1.15)
     for row, n in enumerate(settings.shown_evaluations):
-        axes.text(2.6, 1.5 + row, f"{n} evaluations", ha="right", va="center")
-    axes.text(2.6, rows + 1.65, "exact", ha="right", va="center", weight="bold")
+        axes.text(2.4, 1.5 + row, f"{n} evaluations", ha="right", va="center")
+    axes.text(2.4, rows + 1.65, "exact", ha="right", va="center", weight="bold")
     caption = (
         f"framed, and counted over {settings.images} images: visibly not the exact answer "
         f"(root mean square error per pixel above {VISIBLE}, of a range of 2)"
     )
-    axes.text(2.84, rows + 2.6, caption, va="center", size=9, color=WRONG)
+    axes.text(2.64, rows + 2.5, caption, va="center", size=9, color=WRONG)
     return figure
 
 
@@ -303,7 +304,8 @@ def draw_convergence(results: Results, settings: Settings) -> Any:
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
+    legend = f"solid: fitted from {settings.fit_from} evaluations on"
+    axes.legend(frameon=False, loc="lower left", title=legend, alignment="left")
     return figure
 
 

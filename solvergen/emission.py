@@ -26,9 +26,14 @@ LINE_LENGTH = 100
 
 def render(solver: Solver, target: str, accuracy: str) -> str:
     """The formatted source of a module; ``accuracy`` is what its docstring says of it."""
+    return tidy(fill(f"{target}/module.jinja", context(solver, target, accuracy)))
+
+
+def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
+    """What the templates are filled with."""
     backend = backends.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
-    context = {
+    return {
         **asdict(host_code_of(solver)),
         "docstring": docstring(solver, header(solver, target), accuracy),
         "imports": "\n".join(backend.requires),
@@ -42,7 +47,6 @@ def render(solver: Solver, target: str, accuracy: str) -> str:
         "inner": len(storage.inner),
         "has_input": storage.has_input,
     }
-    return tidy(fill(f"{target}/module.jinja", context))
 
 
 def header(solver: Solver, target: str) -> str:

@@ -253,7 +253,12 @@ class _Printer:
             for one in phase.combines[:-1]
         ]
         if self.solver.conversion != (0, 1):
-            body += [f"a_{i}, b_{i} = _to_integrand(t_{i})" for i in range(last)]
+            shift, factor = self.solver.conversion
+            body += [
+                f"{f'a_{i}' if shift != 0 else '_'}, {f'b_{i}' if factor != 1 else '_'} = "
+                f"_to_integrand(t_{i})"
+                for i in range(last)
+            ]
         for combine in phase.combines:
             body += self._combine(combine)
         rows = ",\n".join(f"{2 * INDENT}{self._row(one)}" for one in fused)

@@ -1,0 +1,233 @@
+"""Every target takes the steps that the interpreter takes."""
+
+import numpy as np
+import pytest
+import torch
+
+import solvergen as sg
+from solvergen import interpreter
+from solvergen.accuracy import coefficient_error
+from solvergen.compiler import load_text
+from solvergen.reference import Reference, ReferenceScalars
+
+SPECS = [
+    ("rectified_flow", "noise", "data", "half_log_snr", "multistep:3"),
+    ("rectified_flow", "flow", "flow", "time", "multistep:4"),
+    ("vp_linear", "velocity", "noise", "theta", "singlestep:3"),
+    ("vp_linear", "noise", "noise", "time", "multistep:2"),
+    ("ve", "data", "score", "sigma/alpha", "singlestep:2"),
+    ("rectified_flow", "data", "straight", "sigma/(alpha+sigma)", "singlestep:4"),
+    ("vp_linear", "noise", "rate(alpha**2)", "clock", "multistep:3:ramp"),
+    ("vp_alphabar", "noise", "velocity", "alpha**2", "1/2:{0}; 1:{0,s1} | 1/3:{0,-1}; 1:{0,s1,-1}"),
+    ("rectified_flow", "noise", "-t, 1", "half_log_snr", "multistep:2"),
+]
+GRID = [0.8, 0.72, 0.6, 0.55, 0.42, 0.3]
+X = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
+
+
+def model(x, t):
+    """Some smooth nonlinear network."""
+    return np.tanh(x) * (1 + t) - 0.3 * x**2 / (1 + x**2) + t
+
+
+def interpreted(spec: sg.Solver) -> np.ndarray:
+    """The run in float64 arrays with scalars from mpmath, rounded once."""
+    reference = Reference(spec.weights, spec.prediction)
+
+    class Rounded:
+        def __init__(self, exact: ReferenceScalars) -> None:
+            self.exact = exact
+
+        def __getattr__(self, name: str):
+            def rounded(argument):
+                value = getattr(self.exact, name)(argument)
+                if isinstance(value, list | tuple):
+                    return [float(one) for one in value]
+                return float(value)
+
+            return rounded
+
+    def scalars(phase, n):
+        return Rounded(ReferenceScalars.over(reference, phase, GRID, n))
+
+    return interpreter.run(spec.program, scalars, model, X, len(GRID) - 1)
+
+
+@pytest.mark.parametrize("choice", SPECS, ids=lambda choice: "-".join(choice))
+def test_targets_agree_with_the_interpreter(choice: tuple[str, ...]) -> None:
+    spec = sg.Solver(*choice)
+    expected = interpreted(spec)
+    for target in ("numpy", "numba", "torch"):
+        module = sg.compile(spec, target)
+        if target == "torch":
+            found = module.sample(
+                lambda x, t: torch.from_numpy(model(x.numpy(), float(t))), torch.from_numpy(X), GRID
+            ).numpy()
+        else:
+            found = module.sample(model, X, GRID)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13, err_msg=target)
+    assert coefficient_error(spec, module, GRID, [0, 1, 2, 4]) < 1e-12
+
+
+@pytest.mark.parametrize("choice", SPECS[:3], ids=lambda choice: "-".join(choice))
+def test_specification_round_trip(choice: tuple[str, ...]) -> None:
+    spec = sg.Solver(*choice)
+    module = load_text(sg.emit(spec, "numpy"), "round_trip")
+    again = sg.from_specification(module.SPEC)
+    assert again == spec
+    assert again.content_hash == spec.content_hash
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict:
+    spec = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:3")
+    return {target: sg.compile(spec, target) for target in ("numba", "torch", "numpy")}
+
+
+@pytest.mark.parametrize("target", ["numba", "numpy"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_and_shape_are_kept(modules: dict, target: str, dtype: type) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(dtype)
+    found = modules[target].sample(lambda x, t: (-x).astype(dtype), x, modules[target].timesteps(5))
+    assert found.dtype == dtype
+    assert found.shape == x.shape
+
+
+@pytest.mark.parametrize("target", ["numba", "numpy", "torch"])
+def test_input_is_not_written_to(modules: dict, target: str) -> None:
+    x = np.ones((2, 3))
+    given = torch.from_numpy(x) if target == "torch" else x
+    modules[target].sample(lambda y, t: y * 0 + 1, given, modules[target].timesteps(4))
+    assert np.array_equal(x, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("target", ["numba", "numpy", "torch"])
+def test_model_may_reuse_its_output_buffer(modules: dict, target: str) -> None:
+    """As a captured or compiled network does: the history is a copy."""
+    x = np.linspace(-1, 1, 6).reshape(2, 3)
+    given = torch.from_numpy(x) if target == "torch" else x
+    buffer = given * 0
+
+    def reusing(y, t):
+        buffer[...] = y * float(t) + 1
+        return buffer
+
+    grid = modules[target].timesteps(6)
+    fresh = modules[target].sample(lambda y, t: y * float(t) + 1, given, grid)
+    again = modules[target].sample(reusing, given, grid)
+    assert np.allclose(np.asarray(fresh), np.asarray(again), rtol=1e-14)
+
+
+def test_stepper_protocol(modules: dict) -> None:
+    """t, x, step, done: evaluation times are the grid and the start-up's inner time."""
+    module = modules["numba"]
+    grid = module.timesteps(3)
+    stepper = module.Stepper(np.ones(4), grid)
+    times = []
+    while not stepper.done:
+        times.append(stepper.t)
+        stepper.step(np.ones(4))
+    assert times == pytest.approx([1.0, 1 - 1 / 6, 2 / 3, 1 / 3])
+    assert stepper.t == grid[-1]
+    assert stepper.x == pytest.approx(np.zeros(4))
+    with pytest.raises(RuntimeError, match="the run is done"):
+        stepper.step(np.ones(4))
+
+
+@pytest.mark.parametrize("target", ["numba", "numpy", "torch"])
+@pytest.mark.parametrize(
+    ("timesteps", "message"),
+    [
+        ([0.5], "2 or more times"),
+        ([[1.0, 0.0]], "2 or more times"),
+        ([1.0, 0.5, 0.5, 0.0], r"timesteps\[1\] = 0.5 is followed by 0.5"),
+        ([0.2, 0.9], "decreasing"),
+        ([1.5, 0.0], r"timesteps\[0\] is 1.5"),
+        ([1.0, -0.1], r"timesteps\[1\] is -0.1"),
+        ([1.0, float("nan")], r"timesteps\[1\] is nan"),
+    ],
+)
+def test_bad_timesteps(modules: dict, target: str, timesteps: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        modules[target].coefficients(timesteps)
+
+
+@pytest.mark.parametrize("target", ["numba", "numpy", "torch"])
+def test_bad_arrays(modules: dict, target: str) -> None:
+    module, grid = modules[target], modules[target].timesteps(3)
+    make = torch.zeros if target == "torch" else np.zeros
+    integer = torch.zeros(3, dtype=torch.int64) if target == "torch" else np.zeros(3, dtype=int)
+    with pytest.raises(TypeError, match="int64"):
+        module.Stepper(integer, grid)
+    stepper = module.Stepper(make((2, 3)), grid)
+    with pytest.raises(ValueError, match="model output"):
+        stepper.step(make((3, 2)))
+    with pytest.raises(ValueError, match="model output"):
+        stepper.step(integer.reshape(1, 3))
+
+
+def test_numba_refuses_strided_output(modules: dict) -> None:
+    stepper = modules["numba"].Stepper(np.zeros((2, 3)), modules["numba"].timesteps(3))
+    with pytest.raises(ValueError, match="ascontiguousarray"):
+        stepper.step(np.zeros((3, 2)).T)
+
+
+def test_bad_grid_requests(modules: dict) -> None:
+    module = modules["numpy"]
+    for arguments, message in (
+        ((0,), "num_steps is 0"),
+        ((2.5,), "num_steps is 2.5"),
+        ((4, "cosine"), "spacing is 'cosine'"),
+        ((4, "half_log_snr"), "half_log_snr is -inf at t = 1.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.timesteps(*arguments)
+
+
+def test_non_finite_coefficients_are_named() -> None:
+    """A noise integrand cannot start at alpha = 0."""
+    module = sg.compile(sg.Solver("rectified_flow", "noise", "noise", "time"), "numpy")
+    with pytest.raises(ValueError, match=r"step 0 from t = 1.0 .* has no finite coefficients"):
+        module.coefficients([1.0, 0.5, 0.1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_torch_low_precision_is_combined_in_float32(modules: dict, dtype: torch.dtype) -> None:
+    """The state is rounded once a step: as close to float64 as its dtype allows."""
+    module = modules["torch"]
+    x = torch.linspace(-1, 1, 64, dtype=torch.float64)
+    grid = module.timesteps(8)
+    exact = module.sample(lambda y, t: torch.sin(y) + t, x, grid)
+    found = module.sample(lambda y, t: (torch.sin(y) + t).to(dtype), x.to(dtype), grid)
+    assert found.dtype == dtype
+    assert (found.double() - exact).abs().max() < 12 * torch.finfo(dtype).eps
+
+
+def test_torch_is_differentiable(modules: dict) -> None:
+    """d(sample)/dx agrees with central differences."""
+    module = modules["torch"]
+    grid = module.timesteps(5)
+
+    def run(x):
+        return module.sample(lambda y, t: torch.sin(y) * t, x, grid).sum()
+
+    x = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(run(x), x)
+    step = 1e-6
+    for i in range(2):
+        shift = torch.zeros(2, dtype=torch.float64)
+        shift[i] = step
+        numeric = (run(x.detach() + shift) - run(x.detach() - shift)) / (2 * step)
+        assert abs(float(gradient[i] - numeric)) < 1e-8
+
+
+def test_float32_run_uses_coefficients_rounded_once(modules: dict) -> None:
+    """float32 stays within a few roundings of float64 over 200 steps."""
+    module = modules["numba"]
+    x = np.linspace(-2, 2, 50)
+    grid = module.timesteps(200)
+    exact = module.sample(lambda y, t: np.sin(y) + t, x, grid)
+    found = module.sample(
+        lambda y, t: (np.sin(y) + np.float32(t)).astype(np.float32), x.astype(np.float32), grid
+    )
+    assert np.abs(found - exact).max() < 3e-6

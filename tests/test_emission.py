@@ -1,0 +1,110 @@
+"""What is emitted: standalone, lint-clean, complete, written whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruff import find_ruff_bin
+
+import solvergen as sg
+from solvergen import emission
+from solvergen.backends import TARGETS
+from solvergen.errors import EmissionError
+from solvergen.verification import CONTRACT
+
+SPECS = [
+    ("rectified_flow", "noise", "data", "half_log_snr", "multistep:3"),
+    ("vp_linear", "velocity", "noise", "time", "singlestep:3"),
+    ("ve", "score", "flow", "clock", "multistep:1"),
+    ("rectified_flow", "noise", "-t, 1", "half_log_snr", "multistep:2"),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("choice", SPECS, ids=lambda choice: "-".join(choice))
+def test_emitted_modules_are_lint_clean(choice: tuple, target: str, tmp_path: Path) -> None:
+    path = sg.write(sg.Solver(*choice), target, tmp_path / "module.py")
+    rules = "--select=E,F,W,I,B,UP,SIM,RUF,C4,PIE,RET"
+    for command in (
+        ["check", "--isolated", rules, "--line-length=100", "--target-version=py311"],
+        ["format", "--isolated", "--check", "--line-length=100"],
+    ):
+        done = subprocess.run(
+            [find_ruff_bin(), *command, str(path)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_module_has_the_contract_and_needs_no_solvergen(target: str, tmp_path: Path) -> None:
+    path = sg.write(sg.Solver(*SPECS[0]), target, tmp_path / "alone.py")
+    code = (
+        "import sys; sys.modules['solvergen'] = None; sys.path.insert(0, sys.argv[1]); import alone;"
+        f"missing = [n for n in {CONTRACT!r} if not hasattr(alone, n)]; assert not missing, missing;"
+        "assert alone.ORDER == 3 and alone.EVALUATIONS_PER_STEP == 1"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    text = path.read_text()
+    assert "Phi(t, s)" in text
+    assert "solvergen compile --schedule rectified_flow" in text
+
+
+def test_compiling_imports_neither_numba_nor_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from solvergen.cli import app; from typer.testing import CliRunner;"
+        "r = CliRunner().invoke(app, sys.argv[1:], catch_exceptions=False); assert not r.exit_code;"
+        "assert not {'numba', 'torch', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    for arguments in (
+        ["compile", "--schedule", "ve", "--target", "torch", "-o", str(tmp_path / "x.py")],
+        ["compile", "--schedule", "ve", "--target", "numba", "-o", str(tmp_path / "y.py")],
+        ["derive", "--schedule", "ve"],
+    ):
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_templates_ask_for_exactly_what_is_filled_in(target: str) -> None:
+    """No key is unknown, and every key is used by some target."""
+    context = emission.context(sg.Solver(*SPECS[0]), target, "")
+    assert emission.keys(f"{target}/module.jinja") <= set(context)
+    used = set().union(*(emission.keys(f"{one}/module.jinja") for one in TARGETS))
+    assert set(context) == used
+    with pytest.raises(EmissionError, match="asks for"):
+        emission.fill(f"{target}/module.jinja", {})
+
+
+def test_emission_is_deterministic() -> None:
+    spec = sg.Solver(*SPECS[1])
+    assert sg.emit(spec, "numba") == sg.emit(spec, "numba")
+
+
+def test_unknown_target() -> None:
+    with pytest.raises(EmissionError, match="expected one of numba, torch, numpy"):
+        sg.emit(sg.Solver("ve"), "jax")
+
+
+def test_foreign_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("precious = 1\n")
+    with pytest.raises(EmissionError, match="not written by solvergen"):
+        sg.write(sg.Solver("ve"), "numpy", path)
+    assert path.read_text() == "precious = 1\n"
+    sg.write(sg.Solver("ve"), "numpy", path, force=True)
+    sg.write(sg.Solver("ve"), "torch", path)
+    assert "import torch" in path.read_text()
+
+
+def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path) -> None:
+    with pytest.raises(EmissionError, match="cannot write"):
+        sg.write(sg.Solver("ve"), "numpy", tmp_path / "absent" / "x.py")
+    with pytest.raises(EmissionError):
+        sg.write(sg.Solver("ve"), "numpy", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compile_is_cached_by_content() -> None:
+    first = sg.compile(sg.Solver("ve", "data"), "numpy")
+    assert sg.compile(sg.Solver("ve", "data"), "numpy") is first
+    assert sg.compile(sg.Solver("ve", "noise"), "numpy") is not first

@@ -1,0 +1,82 @@
+"""Schemes as data: text round trip, and wrong ones refused with the reason."""
+
+from fractions import Fraction
+
+import pytest
+
+from solvergen import schemes
+from solvergen.errors import SchemeError
+from solvergen.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram, lower
+from solvergen.scheme import CURRENT, Phase, Scheme, Stage, past, stage
+
+END = Fraction(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "multistep:1",
+        "multistep:4",
+        "multistep:3:ramp",
+        "singlestep:2",
+        "singlestep:3:1/4,2/3",
+        "1:{0}; 1:{0,s1}",
+        "1:{0} | 1:{0,-1}",
+        "1/2:{0}; 1:{0,s1} | 1:{0,-1} | 1/2:{0,-1}; 1:{0,s1,-1,-2}",
+    ],
+)
+def test_text_round_trip(text: str) -> None:
+    scheme = schemes.get(text)
+    assert schemes.get(schemes.to_text(scheme)).phases == scheme.phases
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("multistep:0", "order 1, 2, 3"),
+        ("multistep", "unknown scheme"),
+        ("rk:4", "unknown scheme"),
+        ("multistep:2:warm", "startup="),
+        ("singlestep:3:1/2", "2 distinct positions"),
+        ("singlestep:3:1/2,1/2", "repeated nodes"),
+        ("singlestep:2:3/2", "strictly between 0 and 1"),
+        ("1:{}", "expected 'position"),
+        ("1:{x}", "expected 'position"),
+        ("1/2:{0}", "last stage at theta = 1"),
+        ("3/2:{0}; 1:{0,s1}", "0 < theta <= 1"),
+        ("1:{0,0}", "repeated nodes"),
+        ("1:{s1}", "not computed yet"),
+        ("1/2:{0,s2}; 1/3:{0}; 1:{0,s1,s2}", "not computed yet"),
+        ("1:{0,-1}", "start-up phases"),
+        ("1:{0,-1} | 1:{0,-1}", "only 0 exist"),
+        ("1/2:{0}; 1:{0}", "never reads the value"),
+    ],
+)
+def test_refused(text: str, message: str) -> None:
+    with pytest.raises(SchemeError, match=message):
+        lower(schemes.get(text))
+
+
+def test_checker_refuses_bad_programs() -> None:
+    unaccepted = PhaseProgram("main", (Evaluate(0), Combine(1, END, (CURRENT,))))
+    with pytest.raises(SchemeError, match="accepting"):
+        StepProgram((unaccepted,), 0)
+    early = PhaseProgram("main", (Combine(1, END, (stage(1),)), Accept()))
+    with pytest.raises(SchemeError, match="has not been computed"):
+        StepProgram((early,), 0)
+
+
+def test_history_and_cost() -> None:
+    scheme = schemes.multistep(4)
+    assert scheme.main.history == 3
+    assert [phase.history for phase in scheme.startup] == [0, 1, 2]
+    assert scheme.main.evaluations == 1
+    assert scheme.extra_evaluations == 3
+
+
+def test_equal_schemes_are_equal() -> None:
+    assert schemes.multistep(3) == schemes.multistep(3)
+    custom = Scheme(
+        "x", Phase("main", (Stage(END, (CURRENT, past(1))),)), schemes.multistep(2).startup
+    )
+    assert custom.phases == schemes.multistep(2).phases

@@ -259,7 +259,7 @@ def draw_samples(results: Results, settings: Settings) -> Any:
     figure, axes = _canvas(2 * count + 5.2, rows + 2.9, scale=0.6)
     for block, order in enumerate(SHOWN_ORDERS):
         left = 2.6 + block * (count + 1.5)
-        name = "Euler's method, order 1" if order == 1 else f"compiled solver, order {order}"
+        name = "Euler's method, order 1" if order == 1 else f"multistep solver, order {order}"
         axes.text(left + count / 2, 0.7, name, ha="center", weight="bold", size=12)
         for row, n in enumerate(settings.shown_evaluations):
             images = results.shown[order][n]

@@ -1,0 +1,43 @@
+"""Every example runs as printed, in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+def run(example: Path, folder: Path) -> str:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, str(example)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(example: Path, tmp_path: Path) -> None:
+    assert run(example, tmp_path)
+
+
+def test_custom_schedule_has_the_order_that_it_prints(tmp_path: Path) -> None:
+    printed = run(EXAMPLES[0].with_name("custom_schedule.py"), tmp_path)
+    order = int(re.search(r"^order (\d+)$", printed, re.MULTILINE)[1])
+    rows = re.findall(r"(\d+) steps: error (\S+)", printed)
+    steps, errors = np.array(rows, dtype=float).T
+    rates = np.log(errors[:-1] / errors[1:]) / np.log(steps[1:] / steps[:-1])
+    assert order == 3
+    assert np.all(np.abs(rates[-3:] - order) < 0.2)
+    assert "alpha = 1 - t**2" in printed

@@ -40,8 +40,9 @@ def test_emitted_modules_are_lint_clean(choice: tuple, target: str, tmp_path: Pa
 def test_module_has_the_contract_and_needs_no_solvergen(target: str, tmp_path: Path) -> None:
     path = sg.write(sg.Solver(*SPECS[0]), target, tmp_path / "alone.py")
     code = (
-        "import sys; sys.modules['solvergen'] = None; sys.path.insert(0, sys.argv[1]); import alone;"
-        f"missing = [n for n in {CONTRACT!r} if not hasattr(alone, n)]; assert not missing, missing;"
+        "import sys; sys.modules['solvergen'] = None; sys.path.insert(0, sys.argv[1]);"
+        f"import alone; missing = [n for n in {CONTRACT!r} if not hasattr(alone, n)];"
+        "assert not missing, missing;"
         "assert alone.ORDER == 3 and alone.EVALUATIONS_PER_STEP == 1"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

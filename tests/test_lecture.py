@@ -1,4 +1,4 @@
-"""The lecture's results, derived: DM = FM, its table, its integrating factor, DDIM = DPM-Solver-1."""
+"""The lecture's results, derived: DM = FM, its table, its integrating factor, DDIM = DPM-1."""
 
 import sympy
 from sympy import Function, Rational, Symbol, diff, exp, integrate, log, simplify, sqrt, symbols

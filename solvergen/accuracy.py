@@ -9,7 +9,8 @@ import numpy as np
 from sympy import Expr, Symbol, lambdify
 
 from solvergen.backends.layout import Columns
-from solvergen.program import PhaseProgram, conversion, phi, weight, zeroth_moment
+from solvergen.fusion import conversion, phi, weight, zeroth_moment
+from solvergen.program import PhaseProgram
 from solvergen.reference import Reference, ReferenceScalars
 from solvergen.solver import Solver
 
@@ -74,9 +75,10 @@ def _bound(error: float) -> float:
 def _values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
     """The number behind every symbol of a phase's coefficients."""
     values: dict[Symbol, Any] = {}
-    for combine in phase.combines:
+    for combine in phase.landings:
         i = combine.stage
-        values |= zip(conversion(i - 1), scalars.conversion(i - 1), strict=True)
+        if i > 0:
+            values |= zip(conversion(i - 1), scalars.conversion(i - 1), strict=True)
         values[phi(i)] = scalars.integrating_factor(combine)
         values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
         values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}

@@ -46,6 +46,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "ring": storage.ring,
         "inner": len(storage.inner),
         "has_input": storage.has_input,
+        "corrects": solver.program.corrects,
     }
 
 

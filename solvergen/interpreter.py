@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from solvergen.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram
-from solvergen.scheme import CURRENT, Kind, Node, stage
+from solvergen.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram, node_of
+from solvergen.scheme import CURRENT, Kind, Node, past
 
 Model = Callable[[Any, Any], Any]
 
@@ -38,30 +38,40 @@ class StepScalars(Protocol):
 
 @dataclass
 class State:
-    """What a run carries from step to step: the sample and the last steps' integrand values."""
+    """What a run carries from step to step.
+
+    Attributes:
+        x: the sample, as the network sees it next.
+        past: the last steps' integrand values, newest first.
+        previous: the last step's sample, corrected if the program corrects; None at first.
+    """
 
     x: Any
     past: list[Any] = field(default_factory=list)
+    previous: Any = None
 
 
 def run_step(phase: PhaseProgram, scalars: StepScalars, model: Model, state: State) -> None:
     """Take one step, in place."""
     y = state.x
     values: dict[Node, Any] = {}
+    samples = {CURRENT: state.x, past(1): state.previous}
     for one in phase.instructions:
         if isinstance(one, Evaluate):
             a, b = scalars.conversion(one.stage)
             prediction = model(y, scalars.time(one.stage))
-            values[CURRENT if one.stage == 0 else stage(one.stage)] = a * y + b * prediction
+            values[node_of(one.stage)] = a * y + b * prediction
         elif isinstance(one, Combine):
             ell = scalars.weights(one)
             mean = sum(
                 weight * _read(node, values, state)
                 for weight, node in zip(ell, one.support, strict=True)
             )
-            y = scalars.integrating_factor(one) * state.x + scalars.zeroth_moment(one) * mean
+            start = samples[one.base]
+            y = scalars.integrating_factor(one) * start + scalars.zeroth_moment(one) * mean
+            samples[one.node] = y
         elif isinstance(one, Accept):
-            state.x = y
+            state.x, state.previous = y, samples[CURRENT]
             state.past.insert(0, values[CURRENT])
 
 

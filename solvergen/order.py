@@ -2,40 +2,51 @@
 
 Take the expansion variable gamma as time, R and q as generic smooth functions of it, and N as a
 generic polynomial in (x, gamma). Everything is then a power series in the step size h with exact
-rational coefficients: the nodes gamma_n = c_n h on an uneven grid, Phi = R(gamma_t)/R(gamma_s),
+coefficients: the nodes gamma_n = c_n h on an uneven grid, Phi = R(gamma_t)/R(gamma_s),
 M0 = R(gamma_t) (q(gamma_t) - q(gamma_s)), the moments
 
     mu_k = 1/(q_t - q_s) * int_0^1 theta^k q'(gamma_s + theta (gamma_t - gamma_s)) dgamma,
 
 and the exact solution of  x = R y,  dy/dgamma = q'(gamma) N(R y, gamma), by Picard iteration.
-The interpreter runs the very program that the backends compile. The first power of h at which
-it leaves the exact solution is the order:
+The interpreter runs the very program that the backends compile. The first powers of h at which
+it leaves the exact solution are the order. Per run of a few steps,
 
-* one main step from exact earlier values leaves at h^(p+1);
-* the start-up, run from the exact initial value only, leaves at h^e, once.
+* from exact earlier values the error that stays is h^(p+1): p powers are left when 1/h steps add
+  up. The sample that a correction has passed over stays; what it has replaced does not;
+* the last sample, which nothing corrects any more, has an error of its own, h^l, once;
+* the start-up, run from the exact initial value only, leaves h^e, once.
 
-A run has order min(p, e). The coefficients are drawn once, from a fixed seed; a drawn problem
-can hide a power of h only if a non-zero polynomial vanishes at the drawn point.
+A run has order min(p, l, e). The problem is drawn at random modulo a prime, and what is zero there
+is zero for every problem (``solvergen.series``); ``field=RATIONALS`` repeats it with fractions.
 
 A solver whose expansion variable is the integrand's clock has q(gamma) = gamma, and one without
-a linear part has R = 1. Both can raise the order, so they are part of the problem.
+a linear part has R = 1. Both can raise the order, so they are part of the problem. So is the grid:
+weights that were made for equal steps lose their order on others.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 
+from solvergen.errors import SchemeError
 from solvergen.interpreter import State, run_step
 from solvergen.program import Combine, PhaseProgram, StepProgram
-from solvergen.scheme import CURRENT, Kind, Node
-from solvergen.series import Series
+from solvergen.rule import lagrange_basis, times_linear
+from solvergen.scheme import Kind, Node
+from solvergen.series import MODULAR, Field, Series
+
+__all__ = ["EVEN", "UNEVEN", "OrderReport", "lagrange_basis", "report"]
 
 DIMENSION = 2
-SPARE_POWERS = 2
+LENGTHS = (4, 6, 9, 12, 16)
+UNEVEN = (Fraction(1), Fraction(7, 5), Fraction(4, 5), Fraction(6, 5), Fraction(3, 4))
+"""Ratios of steps of clearly different lengths, repeated over and over."""
+EVEN = (Fraction(1),)
 
 
 @dataclass(frozen=True)
@@ -43,30 +54,38 @@ class OrderReport:
     """What the series say.
 
     Attributes:
-        main: p, with a local error of h^(p+1) in one step from exact earlier values.
+        main: p, with an error of h^(p+1) added by every main step from exact earlier values.
         startup: e, with an error of h^e after the start-up; None without a start-up.
+        last: l, with an error of h^l of the last sample if it is not corrected; None if all are
+            alike.
     """
 
     main: int
     startup: int | None
+    last: int | None = None
 
     @property
     def order(self) -> int:
         """The order of a whole run."""
-        return self.main if self.startup is None else min(self.main, self.startup)
+        return min(one for one in (self.main, self.startup, self.last) if one is not None)
 
     def __str__(self) -> str:
         if self.startup is None:
             return f"order {self.order}: local error O(h^{self.main + 1}) in every step"
+        last = "" if self.last is None else f", O(h^{self.last}) in the last sample"
         return (
             f"order {self.order}: local error O(h^{self.main + 1}) in a main step, "
-            f"O(h^{self.startup}) left by the start-up"
+            f"O(h^{self.startup}) left by the start-up{last}"
         )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def report(
-    program: StepProgram, same_clock: bool = False, no_linear_part: bool = False
+    program: StepProgram,
+    same_clock: bool = False,
+    no_linear_part: bool = False,
+    ratios: tuple[Fraction, ...] = UNEVEN,
+    field: Field = MODULAR,
 ) -> OrderReport:
     """The order of a program.
 
@@ -74,51 +93,80 @@ def report(
         program: what is run.
         same_clock: the expansion variable is the integrand's own clock.
         no_linear_part: Phi = 1.
+        ratios: lengths of the steps, repeated as often as needed; ``EVEN`` for equal ones.
+        field: what the coefficients are.
+
+    Raises:
+        SchemeError: the local error has no power of h within what is computed, which a scheme with
+            consistent weights does not have.
     """
-    length = _length(program)
-    problem = _Problem.draw(length, same_clock, no_linear_part)
-    grid = _grid(program.history + 2)
-    main = _main_error(program, problem, grid)
-    startup = _startup_error(program, problem, grid) if program.history else None
-    if main >= length:
-        raise AssertionError("the main step is exact to every power that was computed")
-    return OrderReport(main - 1, startup)
+    for length in LENGTHS:
+        problem = _Problem.draw(length, same_clock, no_linear_part, field)
+        found = _report(program, problem, ratios)
+        if found is not None:
+            return found
+    raise SchemeError(
+        f"the main step agrees with the solution in all of {LENGTHS[-1]} powers of h; expected a "
+        f"scheme of an order below {LENGTHS[-1] - 1}."
+    )
 
 
-def _length(program: StepProgram) -> int:
-    """Powers enough to see the order: no explicit method beats its number of evaluations."""
-    evaluations = max(len(phase.combines) for phase in program.phases)
-    support = max(len(one.support) for phase in program.phases for one in phase.combines)
-    return max(min(evaluations, 8), support, program.history) + 1 + SPARE_POWERS
+def _report(
+    program: StepProgram, problem: "_Problem", ratios: Sequence[Fraction]
+) -> OrderReport | None:
+    """The report, or None if the powers do not suffice to see the error of the main step."""
+    steps = 3 if program.corrects else 1
+    grid = _grid(ratios, program.history + steps + 1)
+    staying, last = _main_errors(program, problem, grid, steps)
+    if staying >= problem.length:
+        return None
+    startup = _startup_error(program, problem, grid, steps) if program.history else None
+    shown = last if program.corrects else None
+    return OrderReport(staying - 1, startup, shown)
 
 
-def _grid(steps: int) -> tuple[Fraction, ...]:
-    """c_0 = 0, c_1, ..: steps of clearly different lengths."""
-    lengths = (Fraction(1), Fraction(7, 5), Fraction(4, 5), Fraction(6, 5), Fraction(3, 4))
+def _grid(ratios: Sequence[Fraction], steps: int) -> tuple[Fraction, ...]:
+    """c_0 = 0, c_1, ..."""
     total, grid = Fraction(0), [Fraction(0)]
     for n in range(steps):
-        total += lengths[n % len(lengths)]
+        total += ratios[n % len(ratios)]
         grid.append(total)
     return tuple(grid)
 
 
-def _main_error(program: StepProgram, problem: "_Problem", grid: Sequence[Fraction]) -> int:
-    """The power of h at which one main step from exact values leaves the solution."""
+def _main_errors(
+    program: StepProgram, problem: "_Problem", grid: Sequence[Fraction], steps: int
+) -> tuple[int, int]:
+    """The powers at which main steps from exact values leave the solution: staying and last."""
     n = program.history
     past = [problem.value(grid[n - j]) for j in range(1, n + 1)]
-    state = State(problem.solution(grid[n]), past)
-    run_step(program.main, _Scalars(problem, program.main, grid, n), problem.model, state)
-    return _valuation(state.x - problem.solution(grid[n + 1]))
+    previous = problem.solution(grid[n - 1]) if n else None
+    state = State(problem.solution(grid[n]), past, previous)
+    for i in range(n, n + steps):
+        run_step(program.main, _Scalars(problem, program.main, grid, i), problem.model, state)
+    return _errors(program, problem, grid, n + steps, state)
 
 
-def _startup_error(program: StepProgram, problem: "_Problem", grid: Sequence[Fraction]) -> int:
-    """The power of h at which the start-up leaves the solution."""
+def _startup_error(
+    program: StepProgram, problem: "_Problem", grid: Sequence[Fraction], steps: int
+) -> int:
+    """The power at which a run that starts from the initial value alone leaves the solution."""
     state = State(problem.solution(grid[0]))
-    errors = []
-    for n, phase in enumerate(program.phases[:-1]):
+    total = program.history + steps
+    for n in range(total):
+        phase = program.phases[min(n, program.history)]
         run_step(phase, _Scalars(problem, phase, grid, n), problem.model, state)
-        errors.append(_valuation(state.x - problem.solution(grid[n + 1])))
-    return min(errors)
+    return _errors(program, problem, grid, total, state)[0]
+
+
+def _errors(
+    program: StepProgram, problem: "_Problem", grid: Sequence[Fraction], n: int, state: State
+) -> tuple[int, int]:
+    """The powers of the errors of the sample that stays and of the last one."""
+    last = _valuation(state.x - problem.solution(grid[n]))
+    if not program.corrects:
+        return last, last
+    return _valuation(state.previous - problem.solution(grid[n - 1])), last
 
 
 def _valuation(error: np.ndarray) -> int:
@@ -129,67 +177,80 @@ def _valuation(error: np.ndarray) -> int:
 class _Problem:
     """dy/dgamma = q'(gamma) N(R y, gamma), x = R y, with everything a polynomial.
 
-    N_i = sum_l w_il (u_il . x + v_il gamma)^d_l + constant, over powers d_l up to the length.
+    N_i = sum_d w_id (u_id . x + v_id gamma)^d + 1, over powers d up to the length.
     """
 
     length: int
-    clock_rate: tuple[Fraction, ...]
-    factor: tuple[Fraction, ...]
-    terms: tuple[tuple[tuple[int, tuple[int, ...], int, int], ...], ...]
-    y: tuple[tuple[Fraction, ...], ...]
+    field: Field
+    clock_rate: tuple[Any, ...]
+    factor: tuple[Any, ...]
+    terms: tuple[tuple[tuple[Any, tuple[Any, ...], Any, int], ...], ...]
+    y: tuple[tuple[Any, ...], ...]
 
     @classmethod
-    def draw(cls, length: int, same_clock: bool, no_linear_part: bool) -> "_Problem":
+    @cache
+    def draw(cls, length: int, same_clock: bool, no_linear_part: bool, field: Field) -> "_Problem":
+        """Draw the coefficients, from a fixed seed."""
         generator = random.Random(1)
 
-        def some(count: int) -> list[Fraction]:
-            return [Fraction(generator.choice((-3, -2, -1, 1, 2, 3)), 2) for _ in range(count)]
+        def one() -> Any:
+            if field.modulus:
+                return generator.randrange(1, field.modulus)
+            return Fraction(generator.choice((-3, -2, -1, 1, 2, 3)), 2)
 
-        rate = [Fraction(1)] + [Fraction(0)] * (length - 1) if same_clock else some(length)
-        factor = [Fraction(1)] + ([Fraction(0)] * length if no_linear_part else some(length))
-        signs = (-2, -1, 1, 2)
+        def some(count: int, constant: bool) -> tuple[Any, ...]:
+            if constant:
+                return Series.of([1], count, field).coefficients
+            return tuple(one() for _ in range(count))
+
+        rate = some(length, same_clock)
+        factor = some(length, no_linear_part)
         terms = tuple(
             tuple(
-                (
-                    generator.choice(signs),
-                    tuple(generator.choice(signs) for _ in range(DIMENSION)),
-                    generator.choice(signs),
-                    degree,
-                )
+                (one(), tuple(one() for _ in range(DIMENSION)), one(), degree)
                 for degree in range(1, length)
             )
             for _ in range(DIMENSION)
         )
-        blank = cls(length, tuple(rate), tuple(factor[:length]), terms, ())
-        return blank._solved([Fraction(1, 2), Fraction(-1, 3)])
+        blank = cls(length, field, rate, factor, terms, ())
+        return blank._solved([one() for _ in range(DIMENSION)])
 
-    def _solved(self, start: Sequence[Fraction]) -> "_Problem":
+    def _solved(self, start: Sequence[Any]) -> "_Problem":
         """The solution y(gamma) as power series, one more exact power per Picard iteration."""
-        gamma = Series.of([0, 1], self.length)
-        rate, factor = Series(self.clock_rate), Series(self.factor)
-        y = [Series.of([value], self.length) for value in start]
+        gamma = Series.of([0, 1], self.length, self.field)
+        rate, factor = Series(self.clock_rate, self.field), Series(self.factor, self.field)
+        y = [Series.of([value], self.length, self.field) for value in start]
         for _ in range(self.length):
-            field = self._field(np.array([factor * one for one in y], dtype=object), gamma)
-            y = [_integral(rate * one, value) for one, value in zip(field, start, strict=True)]
+            slope = self._slope(np.array([factor * one for one in y], dtype=object), gamma)
+            y = [self._integral(rate * one, at) for one, at in zip(slope, start, strict=True)]
         solved = tuple(one.coefficients for one in y)
-        return _Problem(self.length, self.clock_rate, self.factor, self.terms, solved)
+        return _Problem(self.length, self.field, self.clock_rate, self.factor, self.terms, solved)
 
-    def _field(self, x: np.ndarray, gamma: Series) -> np.ndarray:
+    def _integral(self, integrand: Series, start: Any) -> Series:
+        raised = [
+            self.field.reduced(c * self.field.inverse(power))
+            for power, c in enumerate(integrand.coefficients[:-1], start=1)
+        ]
+        return Series((start, *raised), self.field)
+
+    def _slope(self, x: np.ndarray, gamma: Series) -> np.ndarray:
+        """N(x, gamma)."""
         out = []
         for component in self.terms:
-            total = Series.of([1], self.length)
+            total = Series.of([1], self.length, self.field)
             for weight, direction, slope, degree in component:
-                base = sum((u * one for u, one in zip(direction, x, strict=True)), slope * gamma)
-                power = base
-                for _ in range(degree - 1):
-                    power = power * base
-                total = total + power * Fraction(weight, 2)
+                base = sum((one * u for u, one in zip(direction, x, strict=True)), gamma * slope)
+                total = total + base.power(degree) * weight
             out.append(total)
         return np.array(out, dtype=object)
 
-    def at(self, polynomial: Sequence[Fraction], place: Fraction) -> Series:
+    def at(self, polynomial: Sequence[Any], place: Fraction) -> Series:
         """A polynomial in gamma at gamma = place * h."""
-        return Series(tuple(c * place**power for power, c in enumerate(polynomial)))
+        base, power, out = self.field.of(place), self.field.of(1), []
+        for c in polynomial:
+            out.append(self.field.reduced(c * power))
+            power = self.field.reduced(power * base)
+        return Series(tuple(out), self.field)
 
     def solution(self, place: Fraction) -> np.ndarray:
         """x at gamma = place * h."""
@@ -198,16 +259,24 @@ class _Problem:
 
     def model(self, x: np.ndarray, place: Fraction) -> np.ndarray:
         """N(x, gamma) at gamma = place * h."""
-        return self._field(x, Series.of([0, place], self.length))
+        return self._slope(x, Series.of([0, place], self.length, self.field))
 
     def value(self, place: Fraction) -> np.ndarray:
         """N along the exact solution."""
         return self.model(self.solution(place), place)
 
+    def mean(self, end: Fraction, start: Fraction, k: int) -> Series:
+        """int_0^1 theta^k q'(gamma_s + theta (gamma_t - gamma_s)) dtheta."""
+        total, poly = [], [Fraction(1)]
+        for c in self.clock_rate:
+            integral = sum(p / (k + i + 1) for i, p in enumerate(poly))
+            total.append(self.field.reduced(c * self.field.of(integral)))
+            poly = times_linear(poly, start, end - start)
+        return Series(tuple(total), self.field)
 
-def _integral(integrand: Series, start: Fraction) -> Series:
-    raised = [c / (power + 1) for power, c in enumerate(integrand.coefficients)]
-    return Series.of([start, *raised], len(integrand.coefficients))
+    def zeroth_moment(self, end: Fraction, start: Fraction) -> Series:
+        """M0 = R(gamma_t) (q_t - q_s), without its factor h."""
+        return self.at(self.factor, end) * self.mean(end, start, 0) * (end - start)
 
 
 @dataclass(frozen=True)
@@ -220,8 +289,8 @@ class _Scalars:
     n: int
 
     def time(self, stage: int) -> Fraction:
-        position = Fraction(0) if stage == 0 else self.phase.combines[stage - 1].position
-        return self.grid[self.n] + position * (self.grid[self.n + 1] - self.grid[self.n])
+        width = self.grid[self.n + 1] - self.grid[self.n]
+        return self.grid[self.n] + self.phase.position(stage) * width
 
     def integrating_factor(self, combine: Combine) -> Series:
         end, start = self._ends(combine)
@@ -229,63 +298,36 @@ class _Scalars:
         return self.problem.at(factor, end) / self.problem.at(factor, start)
 
     def zeroth_moment(self, combine: Combine) -> Series:
-        end, start = self._ends(combine)
-        width = (end - start) * self._mean(combine, 0)
-        h = Series.of([0, 1], self.problem.length)
-        return self.problem.at(self.problem.factor, end) * width * h
+        h = Series.of([0, 1], self.problem.length, self.problem.field)
+        return self.problem.zeroth_moment(*self._ends(combine)) * h
 
     def weights(self, combine: Combine) -> list[Series]:
         end, start = self._ends(combine)
         places = [(self._place(node) - start) / (end - start) for node in combine.support]
-        zeroth = self._mean(combine, 0)
-        moments = [self._mean(combine, k) / zeroth for k in range(len(places))]
-        return [
-            sum((m * c for m, c in zip(moments, basis, strict=True)), 0 * moments[0])
-            for basis in (lagrange_basis(places, j) for j in range(len(places)))
-        ]
+        zeroth = self.problem.mean(end, start, 0)
+
+        def moment(k: int, along: int | None) -> Series:
+            if along is None:
+                return self.problem.mean(end, start, k) / zeroth
+            other = self.time(along)
+            ratio = self.problem.zeroth_moment(other, start) / self.problem.zeroth_moment(
+                end, start
+            )
+            mean = self.problem.mean(other, start, k) / self.problem.mean(other, start, 0)
+            return ratio * mean
+
+        def end_density() -> Series:
+            return self.problem.at(self.problem.clock_rate, end) / zeroth
+
+        return combine.rule.weights(places, moment, end_density)
 
     def conversion(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
     def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:
-        return self.time(combine.stage), self.grid[self.n]
+        return self._place(combine.node), self._place(combine.base)
 
     def _place(self, node: Node) -> Fraction:
         if node.kind is Kind.PAST:
             return self.grid[self.n - node.index]
-        return self.time(0 if node == CURRENT else node.index)
-
-    def _mean(self, combine: Combine, k: int) -> Series:
-        """int_0^1 theta^k q'(gamma_s + theta (gamma_t - gamma_s)) dtheta."""
-        end, start = self._ends(combine)
-        total = []
-        for power, c in enumerate(self.problem.clock_rate):
-            poly = _power([start, end - start], power)
-            total.append(c * sum(p / (k + i + 1) for i, p in enumerate(poly)))
-        return Series(tuple(total))
-
-
-def _power(linear: Sequence[Fraction], exponent: int) -> list[Fraction]:
-    """The coefficients of (c_0 + c_1 theta)^exponent."""
-    poly = [Fraction(1)]
-    for _ in range(exponent):
-        poly = _times_linear(poly, linear[0], linear[1])
-    return poly
-
-
-def _times_linear(poly: Sequence[Fraction], c0: Fraction, c1: Fraction) -> list[Fraction]:
-    out = [Fraction(0)] * (len(poly) + 1)
-    for i, p in enumerate(poly):
-        out[i] += p * c0
-        out[i + 1] += p * c1
-    return out
-
-
-def lagrange_basis(places: Sequence[Fraction], j: int) -> list[Fraction]:
-    """The monomial coefficients of the polynomial that is 1 at place j and 0 at the others."""
-    poly = [Fraction(1)]
-    for i, place in enumerate(places):
-        if i != j:
-            scale = 1 / (places[j] - place)
-            poly = _times_linear(poly, -place * scale, scale)
-    return poly
+        return self.time(node.index)

@@ -14,13 +14,13 @@ from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import mpmath
-from sympy import Expr
+from sympy import Expr, diff
 
 from solvergen.evaluation import as_mp, evaluate_mp
 from solvergen.moments import Weights
 from solvergen.parameterization import Parameterization, at_schedule, conversion
 from solvergen.program import Combine, PhaseProgram
-from solvergen.scheme import CURRENT, Kind, Node
+from solvergen.scheme import Kind, Node
 from solvergen.symbols import t
 
 DIGITS = 50
@@ -81,6 +81,11 @@ class Reference:
         zeroth = integral(lambda theta: 1)
         return zeroth, [integral(function) / zeroth for function in functions]
 
+    def density(self, time: Any) -> Any:
+        """b/gamma', the density of M0 in gamma at the time where it ends."""
+        b = self._value(self.weights.ode.nonlinear_coefficient, time)
+        return b / self._value(diff(self._variable, t), time)
+
     @cached_property
     def conversion(self) -> tuple[Expr, Expr]:
         """(A, B) as functions of t."""
@@ -122,7 +127,7 @@ class ReferenceScalars:
     def time(self, stage: int) -> Any:
         """The time of evaluation ``stage``; of the end of the step for the last stage."""
         start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
-        position = 0 if stage == 0 else self.phase.combines[stage - 1].position
+        position = self.phase.position(stage)
         if position in (0, 1):
             return end if position else start
         fraction = mpmath.mpf(position.numerator) / position.denominator
@@ -130,7 +135,7 @@ class ReferenceScalars:
         return self.reference.time_at(low + fraction * (high - low), end, start)
 
     def integrating_factor(self, combine: Combine) -> Any:
-        return self.reference.integrating_factor(self.time(combine.stage), self.time(0))
+        return self.reference.integrating_factor(*self._ends(combine))
 
     def zeroth_moment(self, combine: Combine) -> Any:
         return self._means(combine)[0]
@@ -140,21 +145,49 @@ class ReferenceScalars:
 
     @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
     def _means(self, combine: Combine) -> tuple[Any, list[Any]]:
-        end, start = self.time(combine.stage), self.time(0)
-        gamma_s = self.reference.gamma(start)
-        width = self.reference.gamma(end) - gamma_s
-        places = [(self.reference.gamma(self._at(n)) - gamma_s) / width for n in combine.support]
-        basis = [_lagrange(places, j) for j in range(len(places))]
-        return self.reference.means(end, start, basis)
+        """M0 and the weights."""
+        end, start = self._ends(combine)
+        rule = combine.rule
+        places = [self._theta(self._at(node), combine) for node in combine.support]
+        if rule.is_plain:
+            basis = [_lagrange(places, j) for j in range(len(places))]
+            return self.reference.means(end, start, basis)
+        count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
+        zeroth, own = self.reference.means(end, start, _powers(count))
+
+        def moment(k: int, along: int | None) -> Any:
+            if along is None:
+                return own[k]
+            other, means = self.reference.means(self.time(along), start, _powers(k + 1))
+            return other / zeroth * means[k]
+
+        def end_density() -> Any:
+            width = self.reference.gamma(end) - self.reference.gamma(start)
+            return self.reference.density(end) * width / zeroth
+
+        return zeroth, rule.weights(places, moment, end_density)
 
     def conversion(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
         return a, b
 
+    def _ends(self, combine: Combine) -> tuple[Any, Any]:
+        """The times between which a landing integrates."""
+        return self._at(combine.node), self._at(combine.base)
+
+    def _theta(self, time: Any, combine: Combine) -> Any:
+        end, start = (self.reference.gamma(one) for one in self._ends(combine))
+        return (self.reference.gamma(time) - start) / (end - start)
+
     def _at(self, node: Node) -> Any:
         if node.kind is Kind.PAST:
             return self.timesteps[self.n - node.index]
-        return self.time(0 if node == CURRENT else node.index)
+        return self.time(node.index)
+
+
+def _powers(count: int) -> list[Any]:
+    """theta -> theta^k for k < count."""
+    return [lambda theta, k=k: theta**k for k in range(count)]
 
 
 def _lagrange(places: Sequence[Any], j: int) -> Any:

@@ -1,11 +1,18 @@
 """Schemes as data: nodes, supports and stages (THEORY section 5).
 
 A step goes from theta = 0 to theta = 1 in the expansion variable. It is a sequence of stages.
-Stage i lands at ``position`` theta_i and reads the integrand at the nodes of its ``support``:
+Stage i lands at ``position`` theta_i. It starts from the sample at its ``base`` b, the start of
+the step if nothing else is said, and reads the integrand at the nodes of its ``support``:
 
-    x_i = Phi(i, 0) x_0 + M0(i, 0) * sum_j ell_j N_j,     sum_j r_j^k ell_j = mu_k(i, 0).
+    x_i = Phi(i, b) x_b + M0(i, b) * sum_j ell_j N_j,
 
-The last stage lands at 1 and is the next sample; the model is evaluated at every earlier one.
+with weights ell_j by its ``rule``: interpolation, sum_j r_j^k ell_j = mu_k(i, b), or a row of a
+tableau. The last stage lands at 1 and is the next sample; the model is evaluated at every earlier
+one.
+
+A phase may begin with a ``correction``: once N is known at the start of the step, the sample there
+is computed again from the previous one with N_0 in its support. The model is not evaluated again
+(UniPC: Zhao et al. 2023, arXiv:2302.04867, Algorithm 1).
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +20,7 @@ from enum import Enum
 from fractions import Fraction
 
 from solvergen.errors import SchemeError
+from solvergen.rule import INTERPOLATION, Rule, row_text
 
 
 class Kind(Enum):
@@ -51,26 +59,49 @@ def stage(index: int) -> Node:
 
 @dataclass(frozen=True)
 class Stage:
-    """One landing place of a step and the nodes that it interpolates."""
+    """One landing place of a step, where it starts from, and the nodes that it reads."""
 
     position: Fraction
     support: tuple[Node, ...]
+    rule: Rule = INTERPOLATION
+    base: Node = CURRENT
 
     def __str__(self) -> str:
-        return f"{self.position}:{{{', '.join(map(str, self.support))}}}"
+        start = "" if self.base == CURRENT else f"<{short(self.base)}"
+        return f"{self.position}{start}:{{{', '.join(self._weights())}}}{self.rule}"
+
+    def _weights(self) -> tuple[str, ...]:
+        if not self.rule.rows:
+            return tuple(map(short, self.support))
+        return tuple(
+            f"{short(node)}: {row_text(row)}"
+            for node, row in zip(self.support, self.rule.rows, strict=True)
+        )
+
+
+def short(node: Node) -> str:
+    """A node as a scheme's text writes it: ``0``, ``-1``, ``s1``."""
+    return f"s{node.index}" if node.kind is Kind.STAGE else str(node)
 
 
 @dataclass(frozen=True)
 class Phase:
     """What one step does: its stages in order, the last one at theta = 1.
 
+    Attributes:
+        name: of the phase, a Python identifier.
+        stages: as they are computed.
+        correction: lands at the start of the step, from an earlier one, before the first stage.
+
     Raises:
         SchemeError: a support is empty, repeats a node or a place, or reads a stage that is not
-            computed yet; a position is outside (0, 1]; the last stage does not land at 1.
+            computed yet; a position is outside (0, 1]; weights are inconsistent; the last stage
+            does not land at 1.
     """
 
     name: str
     stages: tuple[Stage, ...]
+    correction: Stage | None = None
 
     def __post_init__(self) -> None:
         if not self.stages or self.stages[-1].position != 1:
@@ -80,12 +111,32 @@ class Phase:
                 "stage at theta = 1, the end of the step."
             )
         for number, one in enumerate(self.stages, start=1):
-            self._check(number, one)
+            where = f"stage {number} of phase {self.name!r} ({one})"
+            self._check_landing(where, number, one)
+            self._check_support(where, number, one)
+        if self.correction is not None:
+            where = f"the correction of phase {self.name!r} ({self.correction})"
+            if self.correction.position != 0 or self.correction.base != past(1):
+                raise SchemeError(
+                    f"{where}: expected a landing at theta = 0 from the previous step, such as "
+                    "'0<-1:{0,-1}'."
+                )
+            self._check_support(where, 1, self.correction)
 
-    def _check(self, number: int, one: Stage) -> None:
-        where = f"stage {number} of phase {self.name!r} ({one})"
-        if not 0 < one.position <= 1:
+    def _check_landing(self, where: str, number: int, one: Stage) -> None:
+        if one.base.kind is Kind.PAST:
+            raise SchemeError(f"{where}: got base {one.base}, expected 0 or an earlier stage.")
+        if one.base.kind is Kind.STAGE and not 1 <= one.base.index < number:
+            raise SchemeError(f"{where} starts from {one.base}, which is not computed yet.")
+        if one.base == CURRENT and not 0 < one.position <= 1:
             raise SchemeError(f"{where}: got position {one.position}, expected 0 < theta <= 1.")
+        if not 0 <= one.position <= 1 or one.position == self.place(one.base):
+            raise SchemeError(
+                f"{where}: got position {one.position} from a base at {self.place(one.base)}; "
+                "expected another position, 0 <= theta <= 1."
+            )
+
+    def _check_support(self, where: str, number: int, one: Stage) -> None:
         if not one.support:
             raise SchemeError(f"{where}: empty support, expected at least one node such as 0.")
         for node in one.support:
@@ -96,7 +147,8 @@ class Phase:
                 )
             if node.kind is Kind.PAST and node.index < 1:
                 raise SchemeError(f"{where}: got past index {node.index}, expected 1, 2, ...")
-        places = [self.place(node) for node in one.support]
+        one.rule.check(where, len(one.support))
+        places = [node if one.rule.rows else self.place(node) for node in one.support]
         if len(set(places)) < len(places):
             raise SchemeError(
                 f"{where} has repeated nodes at {', '.join(map(str, places))}; the Vandermonde "
@@ -112,18 +164,27 @@ class Phase:
     @property
     def history(self) -> int:
         """How many earlier steps the phase reads."""
-        return max(
-            (node.index for one in self.stages for node in one.support if node.kind is Kind.PAST),
-            default=0,
-        )
+        return max((node.index for node in self.nodes if node.kind is Kind.PAST), default=0)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Everything that is read, bases included."""
+        landings = (*self.stages, *([self.correction] if self.correction else []))
+        return tuple(node for one in landings for node in (*one.support, one.base))
 
     @property
     def evaluations(self) -> int:
         """Model evaluations in one step."""
         return len(self.stages)
 
+    @property
+    def text(self) -> str:
+        """The landings as ``schemes.get`` reads them."""
+        landings = (*([self.correction] if self.correction else []), *self.stages)
+        return "; ".join(map(str, landings))
+
     def __str__(self) -> str:
-        return f"{self.name}  {'; '.join(map(str, self.stages))}"
+        return f"{self.name}  {self.text}"
 
 
 @dataclass(frozen=True)

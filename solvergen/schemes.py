@@ -1,4 +1,4 @@
-"""The library of schemes: functions that return a Scheme.
+"""The library of schemes: functions that return a Scheme, and their names.
 
 Why the start-up matters (THEORY section 6): a step with local error O(h^m) that is taken once
 leaves O(h^m) in the result, while the main steps leave O(h^p). A run keeps order p if its first
@@ -6,12 +6,15 @@ steps have local error O(h^p), so a method of order p - 1 will do. ``ladder`` bu
 supports alone, for any order and with however many earlier steps there are.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from solvergen import exponential, scheme_text
+from solvergen.butcher import TABLEAUX
 from solvergen.errors import SchemeError
-from solvergen.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
+from solvergen.ladder import ladder
+from solvergen.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
+from solvergen.scheme import CURRENT, Node, Phase, Scheme, Stage, past, stage
 
 END = Fraction(1)
 STARTUPS = ("exact", "ramp")
@@ -19,6 +22,7 @@ MULTISTEP_SOURCE = (
     "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.5; "
     "Lu et al. 2022b (arXiv:2211.01095), section 4; Zhang and Chen 2023 (arXiv:2204.13902), eq. 15"
 )
+UNIPC_SOURCE = "Zhao et al. 2023 (arXiv:2302.04867), Algorithm 1 and Theorem 3.1"
 SINGLESTEP_SOURCE = (
     "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.3; "
     "Lu et al. 2022 (arXiv:2206.00927), Algorithms 1 and 2"
@@ -38,15 +42,13 @@ def multistep(order: int, startup: str = "exact") -> Scheme:
             ``ramp`` starts with orders 1, 2, .. as most samplers do and leaves order 2.
     """
     _check_order("multistep", order)
-    if startup not in STARTUPS:
-        raise SchemeError(f"startup={startup!r}: expected one of {', '.join(STARTUPS)}.")
+    _check_startup(startup)
     main = Phase("main", (Stage(END, _steps(order - 1)),))
     if startup == "ramp":
         first = tuple(Phase(f"start_{n}", (Stage(END, _steps(n)),)) for n in range(order - 1))
     else:
-        first = tuple(Phase(f"start_{n}", ladder(order - 1, available=n)) for n in range(order - 1))
-    suffix = "" if startup == "exact" else f":{startup}"
-    return Scheme(f"multistep:{order}{suffix}", main, first, MULTISTEP_SOURCE)
+        first = _start(order - 1, order - 1)
+    return Scheme(f"multistep:{order}{_suffix(startup)}", main, first, MULTISTEP_SOURCE)
 
 
 def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None) -> Scheme:
@@ -76,42 +78,144 @@ def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None
     return Scheme(name, main, source=SINGLESTEP_SOURCE)
 
 
-def ladder(
-    order: int, available: int = 0, nodes: tuple[Fraction, ...] | None = None
-) -> tuple[Stage, ...]:
-    """Stages of one step with local error O(h^(order + 1)), given ``available`` earlier steps.
+def general_linear(order: int, steps: int = 1) -> Scheme:
+    """A general linear method: inner stages that also read ``steps`` earlier steps.
 
-    A stage that interpolates q values, each with error O(h^q) or better, has local error
-    O(h^(q+1)): M0 = O(h) wins one power. So rung q consists of the inner points that rung q + 1
-    needs beside the earlier steps and the start, q - available of them, and the last rung is
-    the end of the step.
+    Every earlier step saves an inner stage on each rung of the ladder (Butcher 2016, Numerical
+    Methods for Ordinary Differential Equations, chapter 5; Ostermann, Thalhammer and Wright 2006,
+    BIT 46, 409, in the exponential case).
+
+    Args:
+        order: k >= 1.
+        steps: how many earlier steps are read, below k.
     """
-    if order == 3 and available == 0:
-        inner = nodes or (Fraction(1, 3), Fraction(2, 3))
-        if inner[1] == Fraction(2, 3):
-            return _third_order(inner)
-    stages: list[Stage] = []
-    rung: tuple[Node, ...] = ()
-    for accuracy in range(1, order):
-        support = (CURRENT, *rung, *_steps(min(available, accuracy - 1))[1:])
-        wanted = max(0, accuracy - available)
-        positions = _even(wanted)
-        if nodes is not None:
-            positions = nodes[:wanted]
-        start = len(stages) + 1
-        stages += [Stage(position, support) for position in positions]
-        rung = tuple(stage(start + i) for i in range(wanted))
-    support = (CURRENT, *rung, *_steps(min(available, order - 1))[1:])
-    return (*stages, Stage(END, support))
+    _check_order("general_linear", order)
+    if not 1 <= steps < order:
+        raise SchemeError(
+            f"general_linear({order}, {steps}): expected 1 to {order - 1} earlier steps for order "
+            f"{order}: k nodes have order k, and the start of the step is one of them."
+        )
+    main = Phase("main", ladder(order, available=steps))
+    source = "Butcher 2016, chapter 5; Ostermann, Thalhammer and Wright 2006 (BIT 46, 409)"
+    return Scheme(f"general_linear:{order}:{steps}", main, _start(order - 1, steps), source)
 
 
-def _third_order(nodes: tuple[Fraction, ...]) -> tuple[Stage, ...]:
-    """Three evaluations suffice with r_2 = 2/3 (Lu et al. 2022, Algorithm 2)."""
-    return (
-        Stage(nodes[0], (CURRENT,)),
-        Stage(nodes[1], (CURRENT, stage(1))),
-        Stage(END, (CURRENT, stage(2))),
+def adams_moulton(order: int, iterations: int = 2) -> Scheme:
+    """The implicit method with support {1, 0, .., -(k-2)}: order k, by fixed-point iteration.
+
+    k = 1 is backward Euler, k = 2 the trapezoidal rule (implicit Heun). In the clock gamma = q
+    these are the Adams-Moulton methods (Hairer, Norsett and Wanner 1993, eq. III.1.9), in gamma =
+    lambda the exponential ones. The predictor has support {0, .., -(k-2)}, and every iteration
+    wins one power of h on the implicit equation.
+
+    Args:
+        order: k >= 1.
+        iterations: how often the corrector is evaluated, at least once.
+    """
+    _check_order("adams_moulton", order)
+    _check_order("adams_moulton iterations", iterations)
+    back = max(order - 2, 0)
+    main = Phase("main", _iterated(_steps(back), _steps(back) if order > 1 else (), iterations))
+    source = "Hairer, Norsett and Wanner 1993, eq. III.1.9; lecture, implicit methods"
+    return Scheme(
+        f"adams_moulton:{order}:{iterations}", main, _start(max(order - 1, 1), back), source
     )
+
+
+def pece(order: int) -> Scheme:
+    """Predict {0, .., -(k-1)}, evaluate, correct {1, 0, .., -(k-1)}, evaluate: order k + 1.
+
+    Two evaluations a step; k = 1 is Heun's method (Hairer, Norsett and Wanner 1993, section
+    III.1; EDM: Karras et al. 2022, arXiv:2206.00364, Algorithm 1).
+    """
+    _check_order("pece", order)
+    support = _steps(order - 1)
+    source = "Hairer, Norsett and Wanner 1993, section III.1; Karras et al. 2022 (arXiv:2206.00364)"
+    main = Phase("main", _iterated(support, support, 1))
+    return Scheme(f"pece:{order}", main, _start(order, order - 1), source)
+
+
+def _iterated(
+    predictor: tuple[Node, ...], known: tuple[Node, ...], iterations: int
+) -> tuple[Stage, ...]:
+    """The predictor, then the corrector that reads the latest evaluation at the end."""
+    corrected = (Stage(END, (stage(i), *known)) for i in range(1, iterations + 1))
+    return (Stage(END, predictor), *corrected)
+
+
+BASES = {"exact": INTERPOLATION, "bh1": FROZEN, "bh2": CLASSICAL}
+
+
+def unip(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
+    """UniP-p: the predictor of UniPC, support {0, .., -(p-1)} (Zhao et al. 2023, eq. 3).
+
+    B(h) enters at p = 2 alone, where the published code fixes the coefficient to 1/2; everywhere
+    else it cancels and the method is the exponential Adams-Bashforth method.
+
+    Args:
+        order: p >= 1.
+        variant: ``exact`` weights, or those of ``bh1`` or ``bh2``.
+        startup: ``exact`` or ``ramp``.
+    """
+    _check_order("unip", order)
+    rule = _base("unip", variant)
+    main = Phase("main", (_predictor(order, rule),))
+    if startup == "ramp":
+        first = tuple(Phase(f"start_{n}", (_predictor(n + 1, rule),)) for n in range(order - 1))
+    else:
+        _check_startup(startup)
+        first = _start(order - 1, order - 1)
+    return Scheme(f"unip:{order}:{variant}{_suffix(startup)}", main, first, UNIPC_SOURCE)
+
+
+def unipc(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
+    """UniPC-p: UniP-p, and the corrector {1, 0, .., -(p-1)} without another evaluation.
+
+    Order p + 1 (Zhao et al. 2023, Theorem 3.1): the sample that the network has seen is computed
+    again with its own N, and the next step starts from there (Algorithm 1). The last sample is not
+    corrected, so the number of evaluations is that of the predictor alone.
+
+    Args:
+        order: p >= 1.
+        variant: ``exact`` weights, or ``bh1``, ``bh2``: B(h) enters the predictor at p = 2 and the
+            corrector at p = 1, where the published code fixes the coefficient to 1/2.
+        startup: ``exact``, or ``ramp``: orders 1, 2, .. with correction, as published.
+    """
+    _check_order("unipc", order)
+    rule = _base("unipc", variant)
+    if startup == "ramp":
+        first = (
+            Phase("start_0", (_predictor(1, rule),)),
+            *(_corrected(f"start_{n}", n, n + 1, rule) for n in range(1, order)),
+        )
+    else:
+        _check_startup(startup)
+        first = _start(order, order)
+    main = _corrected("main", order, order, rule)
+    return Scheme(f"unipc:{order}:{variant}{_suffix(startup)}", main, first, UNIPC_SOURCE)
+
+
+def _corrected(name: str, corrector: int, predictor: int, rule: Rule) -> Phase:
+    """A phase of UniPC: a corrector and a predictor of these orders."""
+    support = (CURRENT, *(past(j) for j in range(1, corrector + 1)))
+    used = rule if corrector == 1 else INTERPOLATION
+    correction = Stage(Fraction(0), support, used, past(1))
+    return Phase(name, (_predictor(predictor, rule),), correction)
+
+
+def _predictor(order: int, rule: Rule) -> Stage:
+    return Stage(END, _steps(order - 1), rule if order == 2 else INTERPOLATION)
+
+
+def _base(name: str, variant: str) -> Rule:
+    if variant not in BASES:
+        raise SchemeError(f"{name}: got B(h) {variant!r}, expected one of {', '.join(BASES)}.")
+    return BASES[variant]
+
+
+def _start(order: int, count: int) -> tuple[Phase, ...]:
+    """Start-up phases with local error O(h^(order + 1))."""
+    return tuple(Phase(f"start_{n}", ladder(order, available=n)) for n in range(count))
 
 
 def _steps(back: int) -> tuple[Node, ...]:
@@ -119,8 +223,13 @@ def _steps(back: int) -> tuple[Node, ...]:
     return (CURRENT, *(past(j) for j in range(1, back + 1)))
 
 
-def _even(count: int) -> tuple[Fraction, ...]:
-    return tuple(Fraction(i, count + 1) for i in range(1, count + 1))
+def _suffix(startup: str) -> str:
+    return "" if startup == "exact" else f":{startup}"
+
+
+def _check_startup(startup: str) -> None:
+    if startup not in STARTUPS:
+        raise SchemeError(f"startup={startup!r}: expected one of {', '.join(STARTUPS)}.")
 
 
 def _check_order(name: str, order: int) -> None:
@@ -128,77 +237,74 @@ def _check_order(name: str, order: int) -> None:
         raise SchemeError(f"{name}({order!r}): expected an order 1, 2, 3, ...")
 
 
+_FAMILIES: dict[str, Callable[..., Scheme]] = {
+    "multistep": multistep,
+    "singlestep": lambda order, *nodes: singlestep(order, nodes[0].split(",") if nodes else None),
+    "general_linear": lambda order, *steps: general_linear(order, *map(int, steps)),
+    "adams_moulton": lambda order, *count: adams_moulton(order, *map(int, count)),
+    "pece": pece,
+    "unip": unip,
+    "unipc": unipc,
+}
+_EXPONENTIAL: dict[str, Callable[[], Scheme]] = {
+    "cox_matthews": exponential.cox_matthews,
+    "krogstad": exponential.krogstad,
+    "strehmel_weiner": exponential.strehmel_weiner,
+    "hochbruck_ostermann": exponential.hochbruck_ostermann,
+}
+
+
 def get(text: str) -> Scheme:
     """The scheme that ``text`` says, as the command line does.
 
     Args:
-        text: ``multistep:K``, ``multistep:K:ramp``, ``singlestep:K``,
-            ``singlestep:K:r_1,r_2,..``, or all supports in the form of ``to_text``.
+        text: one of ``names()``, or all supports in the form of ``to_text``.
+
+    Raises:
+        SchemeError: there is no such scheme.
     """
     if "{" in text:
-        return _read_structure(text)
-    family, _, rest = text.strip().partition(":")
-    order, _, option = rest.partition(":")
-    if family in ("multistep", "singlestep") and order.isdecimal():
-        if family == "multistep":
-            return multistep(int(order), option or "exact")
-        return singlestep(int(order), option.split(",") if option else None)
+        return scheme_text.read(text)
+    family, *options = text.strip().split(":")
+    if family in _FAMILIES and options and options[0].isdecimal():
+        try:
+            return _FAMILIES[family](int(options[0]), *options[1:])
+        except (TypeError, ValueError):
+            pass
+    elif family in _EXPONENTIAL and not options:
+        return _EXPONENTIAL[family]()
+    elif family in TABLEAUX and options in ([], ["embedded"]):
+        tableau = TABLEAUX[family]
+        return tableau.embedded_scheme() if options else tableau.scheme()
     raise SchemeError(
-        f"unknown scheme {text!r}; expected multistep:K, multistep:K:ramp, singlestep:K or "
-        "singlestep:K:r1,r2,.. with an order K >= 1, or supports such as '1/2:{0}; 1:{0,s1}'."
+        f"unknown scheme {text!r}; expected {', '.join(names())}, with an order K >= 1, or "
+        "supports such as '1/2:{0}; 1:{0,s1}'."
     )
 
 
 def to_text(scheme: Scheme) -> str:
-    """The scheme as ``get`` reads it: its name if that says it all, else its supports.
-
-    Stages are ``position:{nodes}`` joined by ``;`` and phases are joined by ``|``, the main one
-    last. Nodes are ``0``, ``-j`` for earlier steps and ``si`` for inner stages.
-    """
+    """The scheme as ``get`` reads it: its name if that says it all, else its structure."""
     try:
         if get(scheme.name) == scheme:
             return scheme.name
     except SchemeError:
         pass
-    return " | ".join(
-        "; ".join(
-            f"{one.position}:{{{','.join(map(_node_text, one.support))}}}" for one in phase.stages
-        )
-        for phase in scheme.phases
-    )
-
-
-def _node_text(node: Node) -> str:
-    return f"s{node.index}" if node.kind is Kind.STAGE else str(node)
-
-
-def _read_structure(text: str) -> Scheme:
-    parts = text.split("|")
-    names = [*(f"start_{n}" for n in range(len(parts) - 1)), "main"]
-    phases = [
-        Phase(name, tuple(map(_read_stage, part.split(";"))))
-        for name, part in zip(names, parts, strict=True)
-    ]
-    return Scheme("custom", phases[-1], tuple(phases[:-1]))
-
-
-def _read_stage(text: str) -> Stage:
-    found = re.fullmatch(r"\s*([\d/.]+)\s*:\s*\{([^{}]*)\}\s*", text)
-    nodes = found and [re.fullmatch(r"\s*(0|-\d+|s\d+)\s*", one) for one in found[2].split(",")]
-    if not found or not nodes or None in nodes:
-        raise SchemeError(
-            f"stage {text.strip()!r}: expected 'position:{{nodes}}' with nodes 0, -1, -2, .. and "
-            "s1, s2, .., for example '1/2:{0}'."
-        )
-    return Stage(Fraction(found[1]), tuple(_read_node(one[1]) for one in nodes if one))
-
-
-def _read_node(text: str) -> Node:
-    if text == "0":
-        return CURRENT
-    return stage(int(text[1:])) if text.startswith("s") else past(int(text[1:]))
+    return scheme_text.write(scheme)
 
 
 def names() -> tuple[str, ...]:
     """The forms that ``get`` reads."""
-    return ("multistep:K", "multistep:K:ramp", "singlestep:K", "singlestep:K:r1,r2,..")
+    return (
+        "multistep:K",
+        "multistep:K:ramp",
+        "singlestep:K",
+        "singlestep:K:r1,r2,..",
+        "general_linear:K:STEPS",
+        "adams_moulton:K:ITERATIONS",
+        "pece:K",
+        "unip:K:exact|bh1|bh2[:ramp]",
+        "unipc:K:exact|bh1|bh2[:ramp]",
+        *_EXPONENTIAL,
+        *TABLEAUX,
+        *(f"{name}:embedded" for name, one in TABLEAUX.items() if one.embedded),
+    )

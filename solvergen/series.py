@@ -1,66 +1,117 @@
-"""Truncated power series in h with exact rational coefficients."""
+"""Truncated power series in h, with exact coefficients from a field.
+
+The rationals are exact and slow: their numerators grow with every product. Modulo the prime
+2^61 - 1 every number stays one machine word. A coefficient that is not 0 there is not 0 as a
+rational; one that is 0 at a point drawn at random from the field is 0 for every problem, but with
+probability (degree of the coefficient as a polynomial in what was drawn)/2^61 (Schwartz 1980,
+J. ACM 27, Zippel 1979).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Union
+from typing import Any, Union
+
+PRIME = 2**61 - 1
 
 Scalar = Union[int, Fraction, "Series"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """The rationals, or the integers modulo a prime ``modulus``."""
+
+    modulus: int = 0
+
+    def of(self, number: int | Fraction) -> Any:
+        """A rational as an element."""
+        if not self.modulus:
+            return Fraction(number)
+        exact = Fraction(number)
+        return exact.numerator * self.inverse(exact.denominator) % self.modulus
+
+    def inverse(self, element: Any) -> Any:
+        """1/element."""
+        return pow(element, -1, self.modulus) if self.modulus else 1 / Fraction(element)
+
+    def reduced(self, element: Any) -> Any:
+        """The representative of a sum of products."""
+        return element % self.modulus if self.modulus else element
+
+
+RATIONALS = Field()
+MODULAR = Field(PRIME)
 
 
 @dataclass(frozen=True)
 class Series:
     """c_0 + c_1 h + .. + c_K h^K + O(h^(K+1)); K is the length of the tuple minus one."""
 
-    coefficients: tuple[Fraction, ...]
+    coefficients: tuple[Any, ...]
+    field: Field = RATIONALS
 
     @classmethod
-    def of(cls, coefficients: Iterable[int | Fraction], length: int) -> "Series":
+    def of(
+        cls, coefficients: Iterable[int | Fraction], length: int, field: Field = RATIONALS
+    ) -> "Series":
         """The series with these leading coefficients, padded with zeros or cut to ``length``."""
-        exact = [Fraction(c) for c in coefficients][:length]
-        return cls(tuple(exact + [Fraction(0)] * (length - len(exact))))
+        exact = [field.of(c) for c in coefficients][:length]
+        return cls(tuple(exact + [field.of(0)] * (length - len(exact))), field)
 
     def _lift(self, other: Scalar) -> "Series":
         if isinstance(other, Series):
             return other
-        return Series.of([other], len(self.coefficients))
+        return Series.of([other], len(self.coefficients), self.field)
+
+    def _like(self, coefficients: Iterable[Any]) -> "Series":
+        return Series(tuple(map(self.field.reduced, coefficients)), self.field)
 
     def __add__(self, other: Scalar) -> "Series":
         theirs = self._lift(other).coefficients
-        return Series(tuple(a + b for a, b in zip(self.coefficients, theirs, strict=True)))
+        return self._like(a + b for a, b in zip(self.coefficients, theirs, strict=True))
 
     __radd__ = __add__
 
     def __neg__(self) -> "Series":
-        return Series(tuple(-c for c in self.coefficients))
+        return self._like(-c for c in self.coefficients)
 
     def __sub__(self, other: Scalar) -> "Series":
         return self + (-self._lift(other))
 
     def __mul__(self, other: Scalar) -> "Series":
         if isinstance(other, int | Fraction):
-            return Series(tuple(c * other for c in self.coefficients))
+            factor = self.field.of(other)
+            return self._like(c * factor for c in self.coefficients)
         if not isinstance(other, Series):
             return NotImplemented  # an array of series multiplies element by element
         length = len(self.coefficients)
-        total = [Fraction(0)] * length
+        total = [0] * length
         for i, a in enumerate(self.coefficients):
             if a:
-                for j, b in enumerate(other.coefficients[: length - i]):
-                    total[i + j] += a * b
-        return Series(tuple(total))
+                for j, b in enumerate(other.coefficients[: length - i], start=i):
+                    total[j] += a * b
+        return self._like(total)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: "Series") -> "Series":
         """Division by a series whose leading coefficient does not vanish."""
+        scale = self.field.inverse(other.coefficients[0])
         rest, quotient = list(self.coefficients), []
         for i in range(len(rest)):
-            q = rest[i] / other.coefficients[0]
+            q = self.field.reduced(rest[i] * scale)
             quotient.append(q)
-            for j, b in enumerate(other.coefficients[: len(rest) - i]):
-                rest[i + j] -= q * b
-        return Series(tuple(quotient))
+            for j, b in enumerate(other.coefficients[: len(rest) - i], start=i):
+                rest[j] -= q * b
+        return self._like(quotient)
+
+    def power(self, exponent: int) -> "Series":
+        """The series to a power >= 1, by squaring."""
+        if exponent == 1:
+            return self
+        half = self.power(exponent // 2)
+        square = half * half
+        return square * self if exponent % 2 else square
 
     @property
     def valuation(self) -> int:

@@ -10,13 +10,14 @@ from typing import Any
 
 from sympy import Expr
 
-from solvergen import order, parameterization, program, schedules, schemes
+from solvergen import fusion, order, parameterization, program, schedules, schemes
 from solvergen.errors import SolvergenError
 from solvergen.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.expressions import to_text
+from solvergen.fusion import Pass
 from solvergen.moments import Weights
 from solvergen.parameterization import NOISE, Parameterization
-from solvergen.program import Pass, StepProgram
+from solvergen.program import StepProgram
 from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import Scheme
 from solvergen.semilinear import SemilinearODE
@@ -99,7 +100,7 @@ class Solver:
     def passes(self) -> tuple[tuple[Pass, ...], ...]:
         """The fused passes of every phase of the program."""
         a, b = self.conversion
-        return program.passes(self.program, (a != 0, b != 1))
+        return fusion.passes(self.program, (a != 0, b != 1))
 
     @property
     def specification(self) -> dict[str, Any]:

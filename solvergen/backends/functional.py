@@ -2,11 +2,11 @@
 
 A pass takes the row of coefficients, the arrays, the earlier steps' integrand values ``past``
 (newest first) and this step's ``inner`` values by stage, and returns the landing and the value
-to keep (None if nothing reads it later).
+to keep (None if nothing reads it later); before them the sample, in a program that corrects.
 """
 
-from solvergen.backends.layout import Columns, copies_prediction, formula, pass_name
-from solvergen.program import Array, Operand, Pass, Term
+from solvergen.backends.layout import Columns, formula, is_copy, pass_name
+from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind
 from solvergen.solver import Solver
 
@@ -14,25 +14,30 @@ from solvergen.solver import Solver
 def passes(solver: Solver) -> str:
     """The source of every pass."""
     return "\n\n\n".join(
-        _function(phase.name, one)
+        _function(phase.name, one, solver.program.corrects)
         for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
         for one in fused
     )
 
 
-def _function(phase: str, one: Pass) -> str:
+def _function(phase: str, one: Pass, corrects: bool) -> str:
     columns = Columns.of(one)
     stored = "None"
-    if copies_prediction(one):
+    if is_copy(one.stored):
         stored = "_keep(prediction)"
     elif one.stored:
         stored = _combination(columns.stored)
+    sample = "x"
+    if is_copy(one.sample):
+        sample = _name(one.sample[0].operand)
+    elif one.sample:
+        sample = _combination(columns.sample)
     return "\n".join(
         (
             f"def {pass_name(phase, one)}(c, x, y, prediction, past, inner):",
             f'    """{formula(one)}."""',
             f"    landing = {_combination(columns.landing)}",
-            f"    return landing, {stored}",
+            f"    return {f'{sample}, ' if corrects else ''}landing, {stored}",
         )
     )
 

@@ -5,15 +5,16 @@ What is printed here is what ``templates/common/host.jinja`` asks for; the two c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from sympy import Expr, Integer, Symbol, log
+from sympy import Expr, Symbol, log
 
 from solvergen.backends.layout import Columns, pass_name
+from solvergen.backends.weights import WeightPrinter, functions, node_time
+from solvergen.fusion import Pass, phi, zeroth_moment
 from solvergen.parameterization import conversion
 from solvergen.printing import constant_name, float_literal, host_code
-from solvergen.program import Combine, Pass, PhaseProgram, phi, weight, zeroth_moment
-from solvergen.scheme import CURRENT, Kind, Node
+from solvergen.program import Combine, PhaseProgram
+from solvergen.scheme import Stage
 from solvergen.solver import Solver
 from solvergen.symbols import (
     alpha,
@@ -31,6 +32,7 @@ from solvergen.symbols import (
 QUADRATURE_POINTS = 24
 BISECTIONS = 100
 INDENT = "    "
+DOCSTRING_WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class HostCode:
     density: str
     clock_density: str
     weights: bool
+    interpolates: bool
+    other_moments: bool
+    frozen: bool
+    averages: bool
     inner_times: bool
     bisections: int
     conversion: str
@@ -72,6 +78,7 @@ def host_code_of(solver: Solver) -> HostCode:
     """Print the host part of a solver."""
     printer = _Printer(solver)
     phases = phases_of(solver)
+    called = {name for phase, _ in phases for name in functions(phase)}
     columns = [Columns.of(one) for _, fused in phases for one in fused]
     return HostCode(
         constants=printer.constants(),
@@ -93,7 +100,11 @@ def host_code_of(solver: Solver) -> HostCode:
         density=printer.density(),
         clock_density=printer.clock_density(),
         weights=printer.has_weights or solver.ode.clock is None,
-        inner_times=any(len(fused) > 1 for _, fused in phases),
+        interpolates="_weights" in called,
+        other_moments="_interpolated" in called,
+        frozen="_end_density" in called,
+        averages="_moments" in called,
+        inner_times=printer.has_inner_times,
         bisections=BISECTIONS,
         conversion=printer.conversion(),
         conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",
@@ -173,7 +184,7 @@ class _Printer:
     def time_at_expansion_variable(self) -> str:
         """Empty if neither an inner stage nor the density asks for a time."""
         solver = self.solver
-        inner = any(len(fused) > 1 for fused in solver.passes)
+        inner = self.has_inner_times
         needs_time = solver.weights.density_symbol is t or solver.ode.clock is None
         if not inner and not (needs_time and self.has_weights):
             return ""
@@ -218,9 +229,14 @@ class _Printer:
 
     @property
     def has_weights(self) -> bool:
-        """Whether any support has more than one node."""
+        """Whether any weight depends on the time grid."""
+        return any(functions(phase) for phase in self.solver.program.all_phases)
+
+    @property
+    def has_inner_times(self) -> bool:
+        """Whether an evaluation lies inside a step."""
         phases = self.solver.program.all_phases
-        return any(len(one.support) > 1 for phase in phases for one in phase.combines)
+        return any(0 < one.position < 1 for phase in phases for one in phase.combines)
 
     def conversion(self) -> str:
         """Statements that return (A, B); empty if the integrand is the prediction."""
@@ -241,78 +257,63 @@ class _Printer:
         """Enough for polynomials if gamma is the clock itself, 24 otherwise."""
         if not self.solver.weights.same_clock:
             return QUADRATURE_POINTS
-        combines = [one for phase in self.solver.program.phases for one in phase.combines]
+        combines = [one for phase in self.solver.program.phases for one in phase.landings]
         return max(len(one.support) for one in combines) // 2 + 1
 
     def phase(self, phase: PhaseProgram, fused: tuple[Pass, ...]) -> str:
         """The function that computes the scalars of the steps of one phase."""
         last = len(phase.combines)
         body = [f"t_0, t_{last} = t[n], t[n + 1]"]
-        body += [
-            f"t_{one.stage} = _time_between(t_{last}, t_0, {_fraction(one.position)})"
-            for one in phase.combines[:-1]
-        ]
+        body += [f"t_{one.stage} = {_time_of(one, last)}" for one in phase.combines[:-1]]
         if self.solver.conversion != (0, 1):
-            shift, factor = self.solver.conversion
-            body += [
-                f"{f'a_{i}' if shift != 0 else '_'}, {f'b_{i}' if factor != 1 else '_'} = "
-                f"_to_integrand(t_{i})"
-                for i in range(last)
-            ]
-        for combine in phase.combines:
+            body += [f"a_{i}, b_{i} = _to_integrand(t_{i})" for i in range(last)]
+        constant: dict[Symbol, Expr] = {}
+        for combine in phase.landings:
+            printed = WeightPrinter(combine, self.code)
             body += self._combine(combine)
-        rows = ",\n".join(f"{2 * INDENT}{self._row(one)}" for one in fused)
+            body += printed.lines()
+            constant |= printed.constants()
+        rows = ",\n".join(f"{2 * INDENT}{self._row(one, constant)}" for one in fused)
         text = f"\n{INDENT}".join(body)
         return (
             f"def _{phase.name}(t, n):\n"
-            f'{INDENT}"""The rows of the passes of steps ``n``: {_supports(phase)}."""\n'
+            f"{_phase_docstring(phase)}\n"
             f"{INDENT}{text}\n{INDENT}return (\n{rows},\n{INDENT})"
         )
 
     def _combine(self, combine: Combine) -> list[str]:
-        i = combine.stage
-        lines = [
-            f"{phi(i)} = integrating_factor(t_{i}, t_0)",
-            f"{zeroth_moment(i)} = zeroth_moment(t_{i}, t_0)",
+        i, start = combine.stage, node_time(combine.base)
+        return [
+            f"{phi(i)} = integrating_factor(t_{i}, {start})",
+            f"{zeroth_moment(i)} = zeroth_moment(t_{i}, {start})",
         ]
-        if len(combine.support) > 1:
-            names = ", ".join(str(weight(i, j)) for j in range(len(combine.support)))
-            nodes = ", ".join(map(_node_time, combine.support))
-            lines.append(f"{names} = _weights(t_{i}, t_0, {nodes})")
-        return lines
 
-    def _row(self, one: Pass) -> str:
-        single = {weight(one.stage + 1, 0): Integer(1)} if _is_single(one) else {}
-        columns = Columns.of(one)
+    def _row(self, one: Pass, constant: dict[Symbol, Expr]) -> str:
         items = [f"t_{one.stage}"]
-        for _, term in columns.all:
-            items.append(self.code(term.coefficient.subs(single)))
+        for _, term in Columns.of(one).all:
+            items.append(self.code(term.coefficient.subs(constant)))
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
-def _is_single(one: Pass) -> bool:
-    """Whether only one weight occurs in the landing, which is then 1."""
-    symbols = {sym for term in one.landing for sym in term.coefficient.free_symbols}
-    return sum(str(sym).startswith("ell_") for sym in symbols) == 1
+def _time_of(combine: Combine, last: int) -> str:
+    if combine.position in (0, 1):
+        return f"t_{last}" if combine.position else "t_0"
+    numerator, denominator = combine.position.as_integer_ratio()
+    return f"_time_between(t_{last}, t_0, {numerator} / {denominator})"
 
 
-def _node_time(node: Node) -> str:
-    if node.kind is Kind.PAST:
-        return f"t[n - {node.index}]"
-    return f"t_{0 if node == CURRENT else node.index}"
+def _phase_docstring(phase: PhaseProgram) -> str:
+    """Says which supports the phase has, in as many lines as that takes."""
+    lead = f'{INDENT}"""The rows of the passes of steps ``n``: '
+    text = "; ".join(map(_landing, phase.landings))
+    if len(lead) + len(text) <= DOCSTRING_WIDTH:
+        return f'{lead}{text}."""'
+    lines = ";\n".join(f"{2 * INDENT}{_landing(one)}" for one in phase.landings)
+    return f'{lead.rstrip()}\n\n{lines}\n{INDENT}"""'
 
 
-def _fraction(value: Fraction) -> str:
-    return f"{value.numerator} / {value.denominator}"
-
-
-def _supports(phase: PhaseProgram) -> str:
-    def name(node: Node) -> str:
-        return f"s{node.index}" if node.kind is Kind.STAGE else str(node)
-
-    return "; ".join(
-        f"{one.position}:{{{', '.join(map(name, one.support))}}}" for one in phase.combines
-    )
+def _landing(combine: Combine) -> str:
+    return str(Stage(combine.position, combine.support, combine.rule, combine.base))
 
 
 def default_spacing(solver: Solver) -> str:

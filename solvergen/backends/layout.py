@@ -1,12 +1,12 @@
 """Where the coefficients and the integrand values of a run are kept, for every target.
 
-A row of the coefficient table belongs to one pass:  [time, landing .., stored ..]. The columns
-are read by position in the pass functions, so both are printed from the same place, here.
+A row of the coefficient table belongs to one pass:  [time, landing .., stored .., sample ..]. The
+columns are read by position in the pass functions, so both are printed from one place, here.
 """
 
 from dataclasses import dataclass
 
-from solvergen.program import Array, Operand, Pass, Term
+from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind, Node
 
 
@@ -16,26 +16,32 @@ class Columns:
 
     landing: tuple[tuple[int, Term], ...]
     stored: tuple[tuple[int, Term], ...]
+    sample: tuple[tuple[int, Term], ...]
     width: int
 
     @property
     def all(self) -> tuple[tuple[int, Term], ...]:
         """Every term with its column, in the order of the row."""
-        return (*self.landing, *self.stored)
+        return (*self.landing, *self.stored, *self.sample)
 
     @classmethod
     def of(cls, one: Pass) -> "Columns":
-        """Column 0 is the time; a stored value that is the prediction itself needs none."""
-        landing = tuple(enumerate(one.landing, start=1))
-        first = 1 + len(one.landing)
-        if copies_prediction(one):
-            return cls(landing, (), first)
-        return cls(landing, tuple(enumerate(one.stored, start=first)), first + len(one.stored))
+        """Column 0 is the time; what is a copy of another array needs none."""
+        landing = tuple(enumerate(_multiplied(one.landing), start=1))
+        width = 1 + len(landing)
+        stored = tuple(enumerate(_multiplied(one.stored), start=width))
+        width += len(stored)
+        sample = tuple(enumerate(_multiplied(one.sample), start=width))
+        return cls(landing, stored, sample, width + len(sample))
 
 
-def copies_prediction(one: Pass) -> bool:
-    """Whether the stored integrand value is the prediction itself."""
-    return len(one.stored) == 1 and one.stored[0].coefficient == 1
+def _multiplied(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    return () if is_copy(terms) else terms
+
+
+def is_copy(terms: tuple[Term, ...]) -> bool:
+    """Whether a combination is one array itself."""
+    return len(terms) == 1 and terms[0].coefficient == 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Storage:
         reuses_oldest: the current value overwrites the oldest one in the pass that last reads
             it, so that the ring has no buffer to spare.
         inner: the inner stages whose value is stored.
-        has_input: some phase has inner stages, whose network input is not the sample.
+        has_input: the network input is not always the sample: some phase has inner stages or
+            corrects.
     """
 
     ring: int
@@ -65,7 +72,7 @@ class Storage:
         reuses = history > 0 and not late
         ring = history + (0 if reuses else 1) if stores_current else 0
         inner = sorted({one.stage for one in flat if one.stored and one.stage > 0})
-        return cls(ring, reuses, tuple(inner), any(not one.last for one in flat))
+        return cls(ring, reuses, tuple(inner), any(one.target is Array.INPUT for one in flat))
 
     def slot(self, node: Node) -> str:
         """The name of the buffer of an integrand value."""
@@ -92,8 +99,9 @@ def operand_name(operand: Operand, storage: Storage) -> str:
 
 def formula(one: Pass) -> str:
     """The pass as a formula for its docstring, in the symbols of the module docstring."""
-    landing = "x" if one.last else "y"
+    landing = one.target.value
     text = f"{landing} <- Phi x + M0 sum_j ell_j N_j"
-    if one.stored:
-        text += f", and keep N_{one.stage}" if one.stage else ", and keep N_0"
-    return text
+    if one.sample:
+        start = "x <- y" if is_copy(one.sample) else "x <- Phi_0 x + M0_0 sum_j ell_0j N_j"
+        text = f"{start}; then {text}"
+    return text + (f", and keep N_{one.stage}" if one.stored else "")

@@ -3,12 +3,12 @@
 from solvergen.backends.layout import (
     Columns,
     Storage,
-    copies_prediction,
     formula,
+    is_copy,
     operand_name,
     pass_name,
 )
-from solvergen.program import Array, Pass, Term
+from solvergen.fusion import Pass, Term
 from solvergen.scheme import CURRENT, stage
 from solvergen.solver import Solver
 
@@ -37,12 +37,13 @@ def _function(phase: str, one: Pass, storage: Storage, arguments: list[str]) -> 
     local = {name: f"{name}_i" for name in reads}
     used = [column for column, _ in columns.all]
 
-    def total(terms: tuple[tuple[int, Term], ...]) -> str:
+    def total(terms: tuple[tuple[int, Term], ...], whole: tuple[Term, ...]) -> str:
+        if is_copy(whole):
+            return local[operand_name(whole[0].operand, storage)]
         return " + ".join(
             f"c_{column} * {local[operand_name(term.operand, storage)]}" for column, term in terms
         )
 
-    target = "x" if one.last else "y"
     lines = [
         "@njit(**_JIT)",
         f"def {pass_name(phase, one)}({', '.join(arguments)}):",
@@ -51,10 +52,11 @@ def _function(phase: str, one: Pass, storage: Storage, arguments: list[str]) -> 
         + ", ".join(f"c[{column}]" for column in used),
         "    for i in range(x.size):",
         *(f"        {name_i} = {name}[i]" for name, name_i in local.items()),
-        f"        {target}[i] = {total(columns.landing)}",
+        f"        {one.target.value}[i] = {total(columns.landing, one.landing)}",
     ]
+    if one.sample:
+        lines.append(f"        x[i] = {total(columns.sample, one.sample)}")
     if one.stored:
         kept = storage.slot(CURRENT if one.stage == 0 else stage(one.stage))
-        value = local[Array.PREDICTION.value] if copies_prediction(one) else total(columns.stored)
-        lines.append(f"        {kept}[i] = {value}")
+        lines.append(f"        {kept}[i] = {total(columns.stored, one.stored)}")
     return "\n".join(lines)

@@ -90,13 +90,17 @@ def derive(
     integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
     expansion: Expansion = "half_log_snr",
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
+    scheme: Annotated[str, typer.Option(help="For the order at the ends.")] = "multistep:3",
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
 ) -> None:
     """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name)
-    spec = Solver(found, parameterization.DATA, integrand, expansion, "multistep:1")
+    spec = Solver(found, integrand, integrand, expansion, scheme)
     shown = report.sections(spec.weights, moments)
-    typer.echo(report.latex_text(shown) if latex else report.text(shown))
+    if latex:
+        typer.echo(report.latex_text(shown))
+    else:
+        typer.echo("\n\n".join((report.text(shown), report.ends(spec))))
 
 
 @app.command()
@@ -114,11 +118,14 @@ def compile(
     scheme: Annotated[str, typer.Option(help="multistep:3, singlestep:2, ..")] = "multistep:2",
     target: Annotated[str, typer.Option(help=f"{', '.join(backends.TARGETS)}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
+    to_the_ends: Annotated[
+        bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
+    ] = False,
 ) -> None:
     """Emit a standalone module."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name)
     spec = Solver(found, prediction, integrand, expansion, scheme)
-    path = solvergen.write(spec, target, output, force)
+    path = solvergen.write(spec, target, output, force, to_the_ends)
     typer.echo(f"{path}: {spec.scheme.name}, {spec.order_report}")
 
 

@@ -3,8 +3,11 @@
 NoiseSchedule -> SemilinearODE -> Weights -> StepProgram -> passes -> source
 """
 
+import hashlib
 import importlib.util
 import sys
+from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -13,43 +16,53 @@ from platformdirs import user_cache_path
 
 from solvergen import emission
 from solvergen.accuracy import statement
+from solvergen.endpoints import require_both
 from solvergen.errors import EmissionError
 from solvergen.solver import Solver
 
 
-def emit(spec: Solver, target: str = "numba") -> str:
+def emit(spec: Solver, target: str = "numba", to_the_ends: bool = False) -> str:
     """The source of a standalone module.
 
     Args:
         spec: the solver.
         target: ``numba``, ``torch`` or ``numpy``.
+        to_the_ends: refuse a solver that cannot run over the whole domain. Otherwise the module
+            says what it cannot touch, and refuses such a grid.
 
     Raises:
         EmissionError: there is no such target.
+        DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
+    if to_the_ends:
+        require_both(spec)
     draft = emission.render(spec, "numpy", accuracy="")
     measured = statement(spec, load_text(draft, "solvergen_draft"))
     return emission.render(spec, target, accuracy=measured)
 
 
 def write(
-    spec: Solver, target: str = "numba", path: str | Path = "solver.py", force: bool = False
+    spec: Solver,
+    target: str = "numba",
+    path: str | Path = "solver.py",
+    force: bool = False,
+    to_the_ends: bool = False,
 ) -> Path:
     """Emit into a file, whole or not at all; returns its path.
 
     Raises:
         EmissionError: the file exists and solvergen did not write it, and ``force`` is not set.
     """
-    return emission.write_text(emit(spec, target), path, force)
+    return emission.write_text(emit(spec, target, to_the_ends), path, force)
 
 
 def compile(spec: Solver, target: str = "numba") -> ModuleType:
     """Emit, cache by content, and import.
 
-    The module lies in the user's cache folder under the hash of its inputs, so a second call, in
-    this process or another, neither emits nor compiles again.
+    The module lies in the user's cache folder under the hash of its inputs and of the generator,
+    so a second call, in this process or another, neither emits nor compiles again.
     """
-    name = f"solvergen_{spec.content_hash}_{target}"
+    name = f"solvergen_{spec.content_hash}_{_generator_hash()}_{target}"
     if name in sys.modules:
         return sys.modules[name]
     path = user_cache_path("solvergen") / version("solvergen") / f"{name}.py"
@@ -58,6 +71,17 @@ def compile(spec: Solver, target: str = "numba") -> ModuleType:
         path.parent.mkdir(parents=True, exist_ok=True)
         emission.write_text(source, path)
     return load(path, name)
+
+
+@lru_cache(maxsize=1)
+def _generator_hash() -> str:
+    """Of the sources of this package and its templates: another generator, another module."""
+    digest = hashlib.sha256()
+    for package in ("solvergen", "solvergen.templates"):
+        (root,) = (Path(str(folder)) for folder in import_module(package).__path__)
+        for path in sorted((*root.rglob("*.py"), *root.rglob("*.jinja"))):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def load(path: str | Path, name: str | None = None) -> ModuleType:

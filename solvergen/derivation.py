@@ -129,9 +129,4 @@ def _order(solver: Solver) -> str:
         f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]
-    if solver.weights.reaches_infinity:
-        lines.append(
-            "gamma is infinite at an end of the domain. No weights of higher order exist there, "
-            "so a step that starts or ends exactly there is of first order."
-        )
-    return _paragraph(" ".join(lines))
+    return _paragraph(" ".join(lines)) + "\n\n" + _paragraph(str(solver.endpoints))

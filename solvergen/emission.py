@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 import textwrap
 from dataclasses import asdict
+from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from solvergen import backends
 from solvergen.backends.host import host_code_of
 from solvergen.backends.layout import Storage
 from solvergen.derivation import docstring
+from solvergen.endpoints import remedy
 from solvergen.errors import EmissionError
 from solvergen.solver import Solver
 
@@ -38,6 +40,8 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "docstring": docstring(solver, header(solver, target), accuracy),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
+        "order_to_the_ends": _number(solver.endpoints.order),
+        "remedy": _remedy(solver),
         "evaluations_per_step": solver.scheme.main.evaluations,
         "specification": pformat({**solver.specification, "target": target}, sort_dicts=False),
         "passes": backend.passes(solver),
@@ -48,6 +52,17 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "has_input": storage.has_input,
         "corrects": solver.program.corrects,
     }
+
+
+def _remedy(solver: Solver) -> str:
+    """What a module's error says of ends that no run may touch: adjacent string literals."""
+    text = "".join(f"; {one} {remedy(solver, one)}" for one in solver.endpoints.obstacles)
+    lines = textwrap.wrap(text, LINE_LENGTH - 16, drop_whitespace=False)
+    return "\n            ".join(repr(line) for line in lines)
+
+
+def _number(order: Fraction | None) -> str:
+    return "None" if order is None else str(int(order) if order == int(order) else float(order))
 
 
 def header(solver: Solver, target: str) -> str:

@@ -53,7 +53,7 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
 def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     """The value at the end, where no part of the expression is singular there."""
     value = expression.subs(symbol, end)
-    if value.has(*_INDETERMINATE) or value.is_finite is False:
+    if value.has(*_INDETERMINATE, sympy.AccumBounds) or value.is_finite is False:
         return None
     for power in expression.atoms(sympy.Pow):
         if power.exp.is_negative and power.base.subs(symbol, end).equals(0) is not False:

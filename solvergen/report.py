@@ -8,6 +8,7 @@ from solvergen.closed_forms import moment_antiderivative
 from solvergen.moments import Weights
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE
+from solvergen.solver import Solver
 from solvergen.symbols import gamma, half_log_snr_symbol, s, t
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
@@ -86,6 +87,12 @@ def _moments(weights: Weights, count: int) -> Section:
             for k in range(count)
         ),
     )
+
+
+def ends(solver: Solver) -> str:
+    """What happens at the ends of the domain when the prediction is the integrand."""
+    title = f"ends of the domain, {solver.scheme.name}, prediction {solver.prediction.name}"
+    return "\n".join((title, f"  {solver.endpoints.start}", f"  {solver.endpoints.end}"))
 
 
 def text(found: tuple[Section, ...]) -> str:

@@ -21,7 +21,7 @@ clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, atan2, cancel, log, simplify, sqrt, together
+from sympy import Expr, Integer, Symbol, atan2, cancel, log, simplify, sqrt, together
 
 from solvergen import budget
 from solvergen.errors import DerivationError
@@ -132,13 +132,18 @@ class SemilinearODE:
         phi, m0, clock = self.integrating_factor(), self.zeroth_moment(), self.clock_of_time
         return "\n".join(
             (
-                f"dx/dt = ({self.linear_coefficient}) x + ({self.nonlinear_coefficient}) N",
+                f"dx/dt = {_terms(self.linear_coefficient, self.nonlinear_coefficient)}",
                 f"N = {self.integrand.name}",
                 f"Phi(t, s) = {found if phi is None else phi}",
                 f"q(t) = {found if clock is None else clock}",
                 f"M0(t, s) = {found if m0 is None else m0}",
             )
         )
+
+
+def _terms(a: Expr, b: Expr) -> str:
+    """a x + b N as a person writes it."""
+    return str(a * Symbol("x") + b * Symbol("N"))
 
 
 def at_start(expression: Expr) -> Expr:

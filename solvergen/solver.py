@@ -10,7 +10,8 @@ from typing import Any
 
 from sympy import Expr
 
-from solvergen import fusion, order, parameterization, program, schedules, schemes
+from solvergen import endpoints, fusion, order, parameterization, program, schedules, schemes
+from solvergen.endpoints import EndPoints
 from solvergen.errors import SolvergenError
 from solvergen.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.expressions import to_text
@@ -90,6 +91,11 @@ class Solver:
         return self.order_report.order
 
     @cached_property
+    def endpoints(self) -> EndPoints:
+        """Whether a run may touch the ends of the domain, and the order that it then has."""
+        return endpoints.endpoints(self)
+
+    @cached_property
     def conversion(self) -> tuple[Expr, Expr]:
         """(A, B) with integrand = A x + B prediction, as functions of t."""
         factors = parameterization.conversion(self.prediction, self.integrand)
@@ -151,6 +157,7 @@ class Solver:
                 str(self.schedule),
                 str(self.weights),
                 f"{schemes.to_text(self.scheme)}: {self.order_report}",
+                str(self.endpoints),
             )
         )
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import SCHEDULES
 
@@ -83,29 +82,3 @@ def test_ramp_states_the_order_that_it_leaves(tmp_path: Path) -> None:
     )
     assert found["stated"] == 2
     assert abs(found["rates"][-1] - 2) <= 0.15
-
-
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_full_order_from_alpha_zero_to_sigma_zero(order: int, tmp_path: Path) -> None:
-    """Flow integrand, expanded in time: from exactly t_max to exactly t_min."""
-    spec = sg.Solver("rectified_flow", sg.FLOW, sg.FLOW, "time", f"multistep:{order}")
-    module = sg.compile(spec, "numpy")
-    errors = np.array([_end_to_end(module, steps) for steps in (64, 128, 256)])
-    rates = np.log2(errors[:-1] / errors[1:])
-    assert abs(rates[-1] - module.ORDER) <= 0.2, (errors, rates)
-    assert order == module.ORDER
-
-
-def _end_to_end(module, steps: int) -> float:
-    """One Gaussian N(m, v): x_t = alpha m + sqrt(alpha^2 v + sigma^2) z along the whole path."""
-    mean, variance = 0.7, 0.3
-
-    def flow(x, t):
-        spread = (1 - t) ** 2 * variance + t**2
-        return -mean + (t - (1 - t) * variance) / spread * (x - (1 - t) * mean)
-
-    z = np.array([-1.3, 0.2, 0.9])
-    grid = module.timesteps(steps, "time")
-    assert (grid[0], grid[-1]) == (1.0, 0.0)
-    found = module.sample(flow, z, grid)
-    return float(np.abs(found - (mean + np.sqrt(variance) * z)).max())

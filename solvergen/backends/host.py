@@ -266,7 +266,12 @@ class _Printer:
         body = [f"t_0, t_{last} = t[n], t[n + 1]"]
         body += [f"t_{one.stage} = {_time_of(one, last)}" for one in phase.combines[:-1]]
         if self.solver.conversion != (0, 1):
-            body += [f"a_{i}, b_{i} = _to_integrand(t_{i})" for i in range(last)]
+            shift, factor = self.solver.conversion
+            body += [
+                f"{f'a_{i}' if shift != 0 else '_'}, {f'b_{i}' if factor != 1 else '_'} = "
+                f"_to_integrand(t_{i})"
+                for i in range(last)
+            ]
         constant: dict[Symbol, Expr] = {}
         for combine in phase.landings:
             printed = WeightPrinter(combine, self.code)

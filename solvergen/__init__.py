@@ -11,7 +11,7 @@ x = module.sample(model, noise, module.timesteps(20))
 
 from importlib.metadata import version
 
-from solvergen import schedules, schemes
+from solvergen import presets, schedules, schemes
 from solvergen.compiler import compile, emit, write
 from solvergen.errors import (
     DerivationError,
@@ -63,6 +63,7 @@ __all__ = [
     "compile",
     "emit",
     "from_specification",
+    "presets",
     "rate",
     "register_function",
     "schedules",

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 import solvergen
-from solvergen import backends, parameterization, report, schedules, schemes
+from solvergen import backends, parameterization, presets, report, schedules, schemes
 from solvergen.errors import ScheduleError, SolvergenError
 from solvergen.expansion import NAMED as EXPANSIONS
 from solvergen.schedule import NoiseSchedule
@@ -52,6 +52,7 @@ class Listing(StrEnum):
     schedules = "schedules"
     parameterizations = "parameterizations"
     expansions = "expansions"
+    presets = "presets"
     schemes = "schemes"
     targets = "targets"
 
@@ -99,6 +100,26 @@ def _schedule(
     return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name or "custom", tuple(pairs))
 
 
+def _solver(
+    schedule: NoiseSchedule,
+    prediction: str,
+    preset: str | None,
+    integrand: str | None,
+    expansion: str | None,
+    scheme: str | None,
+) -> Solver:
+    """The solver that the options of ``compile`` say."""
+    if preset is None:
+        choices = (expansion or "half_log_snr", scheme or "multistep:2")
+        return Solver(schedule, prediction, integrand, *choices)
+    if any((integrand, expansion, scheme)):
+        raise SolvergenError(
+            f"got --preset {preset} together with its choices; expected one of the two: drop "
+            "--integrand, --expansion and --scheme, or drop --preset."
+        )
+    return presets.get(preset, schedule, prediction)
+
+
 @app.command()
 def derive(
     schedule: ScheduleName = None,
@@ -138,8 +159,11 @@ def compile(
     alphas_cumprod: AlphasCumprod = None,
     prediction: Prediction = "noise",
     integrand: Integrand = None,
-    expansion: Expansion = "half_log_snr",
-    scheme: Annotated[str, typer.Option(help="multistep:3, singlestep:2, ..")] = "multistep:2",
+    expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
+    scheme: Annotated[str | None, typer.Option(help="multistep:2 by default.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
+    ] = None,
     target: Annotated[str, typer.Option(help=f"{', '.join(backends.TARGETS)}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
@@ -148,9 +172,9 @@ def compile(
 ) -> None:
     """Emit a standalone module."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = Solver(found, prediction, integrand, expansion, scheme)
+    spec = _solver(found, prediction, preset, integrand, expansion, scheme)
     path = solvergen.write(spec, target, output, force, to_the_ends)
-    typer.echo(f"{path}: {spec.scheme.name}, {spec.order_report}")
+    typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
 
 
 @app.command()
@@ -181,6 +205,9 @@ def _listing(kind: Listing) -> tuple[str, ...]:
         return (*named, "rate(EXPRESSION)", "C_DATA, C_NOISE")
     if kind is Listing.expansions:
         return (*(f"{one.name}: {one.variable}" for one in EXPANSIONS), "clock", "EXPRESSION")
+    if kind is Listing.presets:
+        families = (name for name in presets.names() if "_K" in name)
+        return (*(str(presets.find(name)) for name in presets.fixed_names()), *families)
     return schemes.names() if kind is Listing.schemes else backends.TARGETS
 
 

@@ -1,4 +1,4 @@
-"""Exponential Runge-Kutta methods of order 4, as schemes.
+"""Exponential Runge-Kutta methods of orders 3 and 4, as schemes.
 
 The sources write coefficients as sums of phi_k(c_i z) for constant z. In the clocks of a solver
 (THEORY section 5)
@@ -61,6 +61,29 @@ _LAST = _stage(
         stage(3): {2: -1, 3: 4},
     },
 )
+
+
+def res_3s() -> Scheme:
+    """Three stages, stiff order 3, c = (0, 1/2, 1) (Hochbruck and Ostermann 2005, eq. 5.9).
+
+    a_32 = g c_2 phi_(2,2) + (c_3^2/c_2) phi_(2,3), b_2 = g phi_2/(g c_2 + c_3), b_3 =
+    phi_2/(g c_2 + c_3) with 2 (g c_2 + c_3) = 3 (g c_2^2 + c_3^2), so that g = 4. It is the
+    singlestep third-order method of RES (Zhang et al. 2023, arXiv:2308.02157).
+    """
+    third = Fraction(1, 3)
+    stages = (
+        _FIRST,
+        _stage(
+            END,
+            {CURRENT: {1: 1, 2: -2}, stage(1): {2: 2}},
+            {CURRENT: {1: {2: -2}}, stage(1): {1: {2: 2}}},
+            {1: HALF},
+        ),
+        _stage(
+            END, {CURRENT: {1: 1, 2: -5 * third}, stage(1): {2: 4 * third}, stage(2): {2: third}}
+        ),
+    )
+    return _scheme("res_3s", stages, f"Zhang et al. 2023 (arXiv:2308.02157); {REVIEW}")
 
 
 def cox_matthews() -> Scheme:

@@ -247,6 +247,7 @@ _FAMILIES: dict[str, Callable[..., Scheme]] = {
     "unipc": unipc,
 }
 _EXPONENTIAL: dict[str, Callable[[], Scheme]] = {
+    "res_3s": exponential.res_3s,
     "cox_matthews": exponential.cox_matthews,
     "krogstad": exponential.krogstad,
     "strehmel_weiner": exponential.strehmel_weiner,

@@ -204,10 +204,13 @@ def _clock(
     speed = at_schedule(nonlinear(integrand) / factor, schedule)
     candidates: tuple[Expr, ...] = (
         t,
+        alpha,
+        sigma,
         1 / alpha,
         1 / sigma,
         atan2(sigma, alpha),
         log(alpha / sigma),
+        sigma**2,
         t**2,
     )
     if integrand.clock is not None:

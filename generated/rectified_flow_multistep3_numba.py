@@ -111,42 +111,48 @@ def integrating_factor(t, s):
     return np.full_like(t, 1)
 
 
+_ROOTS_IN_CLOCK, _WEIGHTS_IN_CLOCK = np.polynomial.legendre.leggauss(2)
+
+
+def _over_clock(end, start):
+    """theta over the clock, which is gamma itself: the nodes and weights of a Gauss rule."""
+    count = np.ones(end.size, dtype=np.intp)
+    return 0.5 * (1.0 + _ROOTS_IN_CLOCK), 0.5 * _WEIGHTS_IN_CLOCK, count
+
+
+def _lagrange_means(times, end, start, nodes):
+    """ell_j for nodes at rows of ``times``, which rise from row to row."""
+    gaps = -np.diff(times, axis=0)
+
+    def apart(i, j):
+        return gaps[i:j].sum(axis=0) - gaps[j:i].sum(axis=0)
+
+    theta, clock, count = _over_clock(times[end], times[start])
+    width = apart(end, start)
+    ell = []
+    for j in nodes:
+        others = [i for i in nodes if i != j]
+        basis = clock
+        for i in others:
+            basis = basis * (theta - np.repeat(apart(i, start) / width, count)[:, None])
+        scale = np.prod([apart(j, i) / width for i in others], axis=0)
+        basis = np.broadcast_to(basis.sum(axis=-1), count.sum())
+        ell.append(basis / scale)
+    return ell
+
+
 @np.errstate(all="ignore")
 def zeroth_moment(t, s):
     """M0(t, s), the factor of the mean of N in a step from s to t."""
     return -s + t
 
 
-_ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(2)
-_THETA, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
-
-
-def _density(gamma):
-    """dq/dgamma: how fast the integrand's clock runs in the expansion variable."""
-    return np.full_like(gamma, 1)
-
-
-def _clock_density(end, start):
-    """The density at the quadrature nodes of the steps from start to end, times their width."""
-    first = expansion_variable(start)[..., None]
-    width = expansion_variable(end)[..., None] - first
-    gamma = first + width * _THETA
-    return _density(gamma) * width
-
-
 def _weights(end, start, *nodes):
     """ell_j, the means over the clock of the Lagrange basis of the nodes; they sum to 1."""
-    first = expansion_variable(start)
-    width = expansion_variable(end) - first
-    r = [((expansion_variable(node) - first) / width)[..., None] for node in nodes]
-    clock = _clock_density(end, start) * _GAUSS
-    clock /= clock.sum(axis=-1, keepdims=True)
-    ell = []
-    for r_j in r:
-        others = [r_i for r_i in r if r_i is not r_j]
-        basis = np.prod([(_THETA - r_i) / (r_j - r_i) for r_i in others], axis=0)
-        ell.append((basis * clock).sum(axis=-1))
-    return ell
+    given = (end, start, *nodes)
+    rows = sorted({id(one): one for one in given}.values(), key=lambda one: one[0])
+    end, start, *nodes = (next(i for i, row in enumerate(rows) if row is one) for one in given)
+    return _lagrange_means(np.stack(rows), end, start, nodes)
 
 
 def _time_between(end, start, theta):

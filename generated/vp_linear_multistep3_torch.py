@@ -130,6 +130,84 @@ def integrating_factor(t, s):
     return sigma_t / sigma_s
 
 
+_ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(16)
+_NODES, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
+_LEGENDRE = np.polynomial.legendre.legvander(_ROOTS, 16)
+_BELOW = np.column_stack([-np.ones_like(_ROOTS), _LEGENDRE[:, :-2]])
+_INTEGRAL = 0.5 * (_GAUSS * _LEGENDRE[:, :-1].T).T @ (_LEGENDRE[:, 1:] - _BELOW).T
+_PANEL, _TAIL = 2.0, 40.0
+
+
+def _rates(l):  # noqa: E741
+    """dq/dlambda, dgamma/dlambda and dt/dlambda."""
+    t = time_at_half_log_snr(l)
+    return (
+        np.exp(l),
+        1.0,
+        1 / ((-1 / 2 * BETA_MIN - 1 / 2 * t * (BETA_MAX - BETA_MIN)) * (np.exp(2 * l) + 1)),
+    )
+
+
+def _panels(t, s):
+    """Half-log-SNRs at the Gauss nodes of all panels; the number of panels of each step."""
+    last, first = half_log_snr(t).ravel(), half_log_snr(s).ravel()
+    first = np.where(first == -np.inf, np.minimum(last, 0.0) - _TAIL, first)
+    last = np.where(last == np.inf, np.maximum(first, 0.0) + _TAIL, last)
+    count = np.maximum(np.ceil((last - first) / _PANEL), 1.0).astype(np.intp)
+    number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    width = np.repeat((last - first) / count, count)
+    return (np.repeat(first, count) + width * number)[:, None] + width[:, None] * _NODES, count
+
+
+def _sums(values, count):
+    """The sums over the panels of each step."""
+    return np.add.reduceat(values, np.cumsum(count) - count)
+
+
+def _differences(t, s):
+    """q(t) - q(s) and gamma(t) - gamma(s), from t - s, which is exact for near times."""
+    l, count = _panels(t, s)  # noqa: E741
+    clock, speed, time_speed = np.broadcast_arrays(l, *_rates(l))[1:]
+    step = (t - s).ravel() / _sums(time_speed @ _GAUSS, count)
+    pair = (step * _sums(rate @ _GAUSS, count) for rate in (clock, speed))
+    return [one.reshape(t.shape) for one in pair]
+
+
+def _over_clock(end, start):
+    """theta and weights of a quadrature over the clock, and how many panels a step has."""
+    l, count = _panels(end, start)  # noqa: E741
+    clock, speed, _ = np.broadcast_arrays(l, *_rates(l))[1:]
+    share = speed @ _GAUSS
+    width = np.repeat(_sums(share, count), count)
+    covered = np.zeros((count.size, count.max() + 1))
+    covered[:, 1:][np.arange(count.max()) < count[:, None]] = share / width
+    before = np.cumsum(covered, axis=1)[:, :-1][np.arange(count.max()) < count[:, None]]
+    theta = before[:, None] + speed @ _INTEGRAL / width[:, None]
+    total = np.repeat(_sums(clock @ _GAUSS, count), count)
+    return theta, clock * _GAUSS / total[:, None], count
+
+
+def _lagrange_means(times, end, start, nodes):
+    """ell_j for nodes at rows of ``times``, which rise from row to row."""
+    gaps = _differences(times[:-1], times[1:])[1]
+
+    def apart(i, j):
+        return gaps[i:j].sum(axis=0) - gaps[j:i].sum(axis=0)
+
+    theta, clock, count = _over_clock(times[end], times[start])
+    width = apart(end, start)
+    ell = []
+    for j in nodes:
+        others = [i for i in nodes if i != j]
+        basis = clock
+        for i in others:
+            basis = basis * (theta - np.repeat(apart(i, start) / width, count)[:, None])
+        scale = np.prod([apart(j, i) / width for i in others], axis=0)
+        basis = np.broadcast_to(basis.sum(axis=-1), count.sum())
+        ell.append(_sums(basis, count) / scale)
+    return ell
+
+
 @np.errstate(all="ignore")
 def zeroth_moment(t, s):
     """M0(t, s), the factor of the mean of N in a step from s to t."""
@@ -148,36 +226,12 @@ def _to_integrand(t):
     return 1 / alpha_t, -sigma_t / alpha_t
 
 
-_ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(24)
-_THETA, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
-
-
-def _density(gamma):
-    """dq/dgamma: how fast the integrand's clock runs in the expansion variable."""
-    return np.exp(gamma)
-
-
-def _clock_density(end, start):
-    """The density at the quadrature nodes of the steps from start to end, times their width."""
-    first = expansion_variable(start)[..., None]
-    width = expansion_variable(end)[..., None] - first
-    gamma = first + width * _THETA
-    return _density(gamma) * width
-
-
 def _weights(end, start, *nodes):
     """ell_j, the means over the clock of the Lagrange basis of the nodes; they sum to 1."""
-    first = expansion_variable(start)
-    width = expansion_variable(end) - first
-    r = [((expansion_variable(node) - first) / width)[..., None] for node in nodes]
-    clock = _clock_density(end, start) * _GAUSS
-    clock /= clock.sum(axis=-1, keepdims=True)
-    ell = []
-    for r_j in r:
-        others = [r_i for r_i in r if r_i is not r_j]
-        basis = np.prod([(_THETA - r_i) / (r_j - r_i) for r_i in others], axis=0)
-        ell.append((basis * clock).sum(axis=-1))
-    return ell
+    given = (end, start, *nodes)
+    rows = sorted({id(one): one for one in given}.values(), key=lambda one: one[0])
+    end, start, *nodes = (next(i for i, row in enumerate(rows) if row is one) for one in given)
+    return _lagrange_means(np.stack(rows), end, start, nodes)
 
 
 def _time_between(end, start, theta):

@@ -153,13 +153,11 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str) -> st
     """The first quantity of a step at this end that has no finite limit; empty if all have."""
     schedule = ode.schedule
     middle = (schedule.t_min + schedule.t_max) / 2
+    general = (ode.general_integrating_factor, ode.general_zeroth_moment)
     if role == "end":
-        phi, m0 = ode.integrating_factor(t, middle), ode.zeroth_moment(t, middle)
+        phi, m0 = (ode.at_times(one, t, middle) for one in general)
         return _diverging(schedule, schedule.t_min, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
-    phi, m0 = (
-        None if one is None else one.subs({t: middle}).subs(s, t)
-        for one in (ode.integrating_factor(t, s), ode.zeroth_moment(t, s))
-    )
+    phi, m0 = (ode.at_times(one, middle, t) for one in general)
     found = _diverging(schedule, schedule.t_max, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
     if found:
         return found
@@ -172,7 +170,7 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str) -> st
 
 def _diverging(schedule: Any, end: Expr, named: Iterable[tuple[str, Any]], ode: Any) -> str:
     for name, expression in named:
-        if expression is not None and not schedule.limit_at(expression, end).is_finite:
+        if expression is not None and not schedule.is_finite_at(expression, end):
             return f"{name} of the integrand {ode.integrand.name} has no finite limit"
     return ""
 

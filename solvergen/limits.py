@@ -50,6 +50,17 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
     return Limit(sympy.nan if numeric is None else numeric, False)
 
 
+def is_finite_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Expr]) -> bool:
+    """Whether there is a finite limit at ``end``, from values alone: no symbolic limit is taken."""
+    end = sympy.sympify(end)
+    plain = _substituted(expression, symbol, end)
+    if plain is not None:
+        return True
+    inwards = 1 if sympy.N(end - domain[0]) < sympy.N(domain[1] - end) else -1
+    numeric = _extrapolated(expression, symbol, end, domain, inwards)
+    return numeric is not None and bool(numeric.is_finite)
+
+
 def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     """The value at the end, where no part of the expression is singular there."""
     value = expression.subs(symbol, end)

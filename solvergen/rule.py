@@ -90,6 +90,11 @@ class Rule:
             found[one.along] = max(found.get(one.along, 0), one.power)
         return found
 
+    @property
+    def highest_power(self) -> int:
+        """The largest power of all."""
+        return max(self.powers.values(), default=0)
+
     def weights(
         self, places: Sequence[Any], moment: Moment, end_density: Callable[[], Any]
     ) -> list[Any]:

@@ -177,6 +177,10 @@ class NoiseSchedule:
         expression = parts[0 if end == self.t_min else -1][0]
         return limits.limit_at(self.substitute(expression), t, end, self.domain).value
 
+    def is_finite_at(self, expression: Expr, end: Expr) -> bool:
+        """Whether ``expression`` has a finite limit at an end of the domain, from inside."""
+        return limits.is_finite_at(self.substitute(expression), t, end, self.domain)
+
     def simplest(self, expression: Expr) -> Expr:
         """The shortest form found of an expression of time and parameters."""
         return simplest(expression, t, self.domain, self.parameters)

@@ -117,6 +117,11 @@ class SemilinearODE:
         return self._between(self.general_zeroth_moment, end, start)
 
     def _between(self, general: Expr | None, end: Expr, start: Expr) -> Expr | None:
+        found = self.at_times(general, end, start)
+        return None if found is None else _tidy(found)
+
+    def at_times(self, general: Expr | None, end: Expr, start: Expr) -> Expr | None:
+        """A general formula for this schedule, put in and not simplified."""
         if general is None:
             return None
         schedule = self.schedule
@@ -126,7 +131,7 @@ class SemilinearODE:
             alpha_s: schedule.alpha.subs(t, s),
             sigma_s: schedule.sigma.subs(t, s),
         }
-        return _tidy(general.subs(values).subs({t: end, s: start}, simultaneous=True))
+        return general.subs(values).subs({t: end, s: start}, simultaneous=True)
 
     def __str__(self) -> str:
         found = "no closed form: by quadrature"
@@ -210,10 +215,13 @@ def _clock(
     speed = at_schedule(nonlinear(integrand) / factor, schedule)
     candidates: tuple[Expr, ...] = (
         t,
+        alpha,
+        sigma,
         1 / alpha,
         1 / sigma,
         atan2(sigma, alpha),
         log(alpha / sigma),
+        sigma**2,
         t**2,
     )
     if integrand.clock is not None:

@@ -20,6 +20,7 @@ from solvergen.compiler import load
 from solvergen.errors import EmissionError
 from solvergen.evaluation import end_points, evaluate_mp
 from solvergen.problems import GaussianMixture, model
+from solvergen.scheme import CURRENT, Kind
 from solvergen.solver import Solver, from_specification
 from solvergen.symbols import t
 
@@ -29,6 +30,7 @@ COEFFICIENT_TOLERANCE = 1e-12
 HALF_LOG_SNRS = (-1.5, 2.0)
 ERROR_FLOOR = 3e-10
 SMALL = 1e-3
+AMPLIFICATION_STEPS = 20
 STEPS = tuple(2**k for k in range(4, 13))
 CONTRACT = (
     "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
@@ -91,6 +93,7 @@ def verify(file: str | Path) -> Verification:
         check_measured_order(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
+        check_amplification(module, solver),
     )
     return Verification(str(file), checks)
 
@@ -139,6 +142,47 @@ def check_coefficients(module: ModuleType, solver: Solver) -> Check:
         chosen = sorted({0, solver.program.history, steps - 1})
         worst = max(worst, coefficient_error(solver, module, grid.tolist(), chosen))
     return _accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
+
+
+def check_amplification(module: ModuleType, solver: Solver) -> Check:
+    """sum_j |ell_j|, by which a step amplifies errors of the model, against its bound.
+
+    ell_j is a mean of L_j over the step with positive weights, so the sum is at most the Lebesgue
+    constant max over [0, 1] of sum_j |L_j(theta)|: 2^k - 1 for k nodes with equal steps in gamma.
+    """
+    combine = solver.program.main.combines[-1]
+    start, end = interior(module)
+    grid = module.timesteps(AMPLIFICATION_STEPS, "time", start=start, end=end)
+    n = np.arange(solver.program.history, AMPLIFICATION_STEPS)
+    inner = module.coefficients(grid)[n, :, 0]
+    first, last = grid[n], grid[n + 1]
+    nodes = [
+        grid[n - node.index]
+        if node.kind is Kind.PAST
+        else (first if node == CURRENT else inner[:, node.index])
+        for node in combine.support
+    ]
+    weights = module._weights(last, first, *nodes) if len(nodes) > 1 else [np.ones(n.size)]
+    found = float(np.sum(np.abs(weights), axis=0).max())
+    gamma = [module.expansion_variable(time) for time in (first, last, *nodes)]
+    places = np.array([(one - gamma[0]) / (gamma[1] - gamma[0]) for one in gamma[2:]])
+    bound = float(max(map(lebesgue_constant, places.T)))
+    return Check(
+        "amplification sum |ell_j|",
+        f"<= {bound:.3g}, the Lebesgue constant",
+        f"{found:.3g}",
+        found <= bound * (1 + SMALL),
+    )
+
+
+def lebesgue_constant(places: NDArray[np.float64]) -> float:
+    """max over [0, 1] of sum_j |L_j(theta)|."""
+    theta = np.linspace(0.0, 1.0, 101)
+    total = np.zeros_like(theta)
+    for place in places:
+        others = places[places != place]
+        total += np.abs(np.prod([(theta - one) / (place - one) for one in others], axis=0))
+    return float(total.max())
 
 
 def interior(module: ModuleType) -> tuple[float, float]:

@@ -5,6 +5,7 @@ What is printed here is what ``templates/common/host.jinja`` asks for; the two c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sympy import Expr, Symbol, log
 
@@ -12,9 +13,10 @@ from solvergen.backends.definitions import tables_code
 from solvergen.backends.layout import Columns, pass_name
 from solvergen.backends.weights import WeightPrinter, functions, node_time
 from solvergen.fusion import Pass, phi, zeroth_moment
-from solvergen.parameterization import conversion
+from solvergen.parameterization import at_schedule, conversion
 from solvergen.printing import constant_name, float_literal, host_code
 from solvergen.program import Combine, PhaseProgram
+from solvergen.rates import Rates
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
 from solvergen.symbols import (
@@ -30,7 +32,8 @@ from solvergen.symbols import (
     t,
 )
 
-QUADRATURE_POINTS = 24
+QUADRATURE_POINTS = 16
+PANEL = 2.0
 BISECTIONS = 100
 INDENT = "    "
 DOCSTRING_WIDTH = 96
@@ -53,8 +56,12 @@ class HostCode:
     integrating_factor: str
     zeroth_moment: str
     linear_coefficient: str
-    density: str
-    clock_density: str
+    rates: str
+    rates_need_time: bool
+    varying_factor: bool
+    uniform: bool
+    straight_expansion: bool
+    factor: str
     weights: bool
     interpolates: bool
     other_moments: bool
@@ -66,6 +73,9 @@ class HostCode:
     conversion_text: str
     expansion_name: str
     quadrature_points: int
+    uniform_points: int
+    panel: float
+    tail: str
     history: int
     first_order_phase: str
     stages: int
@@ -100,9 +110,13 @@ def host_code_of(solver: Solver) -> HostCode:
         integrating_factor=printer.integrating_factor(),
         zeroth_moment=printer.zeroth_moment(),
         linear_coefficient=printer.of_time(solver.ode.linear_coefficient),
-        density=printer.density(),
-        clock_density=printer.clock_density(),
-        weights=printer.has_weights or solver.ode.clock is None,
+        rates=printer.rates(),
+        rates_need_time=printer.rates_need_time,
+        varying_factor=solver.ode.factor is None,
+        uniform=solver.weights.same_clock,
+        straight_expansion=solver.weights.expansion.name == "time",
+        factor=printer.factor(),
+        weights=printer.has_weights,
         interpolates="_weights" in called,
         other_moments="_interpolated" in called,
         frozen="_end_density" in called,
@@ -112,7 +126,10 @@ def host_code_of(solver: Solver) -> HostCode:
         conversion=printer.conversion(),
         conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",
         expansion_name=solver.weights.expansion.name,
-        quadrature_points=printer.quadrature_points(),
+        quadrature_points=QUADRATURE_POINTS,
+        uniform_points=printer.uniform_points(),
+        panel=PANEL,
+        tail=printer.tail(),
         history=solver.program.history,
         first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
         stages=max(len(fused) for _, fused in phases),
@@ -185,11 +202,9 @@ class _Printer:
         return self.general(expansion.variable)
 
     def time_at_expansion_variable(self) -> str:
-        """Empty if neither an inner stage nor the density asks for a time."""
+        """Empty if no inner stage asks for a time."""
         solver = self.solver
-        inner = self.has_inner_times
-        needs_time = solver.weights.density_symbol is t or solver.ode.clock is None
-        if not inner and not (needs_time and self.has_weights):
+        if not self.has_inner_times:
             return ""
         name = solver.weights.expansion.name
         if name == "half_log_snr":
@@ -211,24 +226,44 @@ class _Printer:
         general = self.solver.ode.general_zeroth_moment
         return "" if general is None else self.general(general)
 
-    def density(self) -> str:
-        """dq/dgamma, a function of gamma."""
-        weights = self.solver.weights
-        if weights.density_symbol is t:
-            form = self.code(self.solver.schedule.stable(weights.density))
-            lines = ("t = time_at_expansion_variable(gamma)", f"return {form}")
-            return f"\n{INDENT}".join(lines)
-        if weights.density_symbol is None:
-            return f"return np.full_like(gamma, {self.code(weights.density)})"
-        return f"return {self.code(weights.density)}"
+    @cached_property
+    def all_rates(self) -> Rates:
+        return Rates.derive(self.solver.weights)
 
-    def clock_density(self) -> str:
-        """Without a clock in closed form the integrating factor varies from node to node."""
-        if self.solver.ode.clock is not None:
-            return "return _density(gamma) * width"
-        time = "time = time_at_expansion_variable(gamma)"
-        factor = "integrating_factor(end[..., None], time)"
-        return f"{time}\n{INDENT}return _density(gamma) * width * {factor}"
+    @property
+    def integrates(self) -> bool:
+        """Whether anything is integrated over lambda."""
+        weights = self.solver.weights
+        simple = weights.same_clock and weights.expansion.name == "time"
+        return self.solver.ode.clock is None or (self.has_weights and not simple)
+
+    def factor(self) -> str:
+        """R(t) with M0 = R_t (q_t - q_s), where q has no closed form."""
+        factor = self.solver.ode.factor
+        if factor is None or self.solver.ode.clock is not None:
+            return "1.0"
+        at_time = self.solver.schedule.simplest(at_schedule(factor, self.solver.schedule))
+        return f"({self.of_time(at_time)})" if at_time.has(t) else self.code(at_time)
+
+    def rates(self) -> str:
+        """dq/dlambda, dgamma/dlambda, dt/dlambda in l and t; empty if none is needed."""
+        if not self.integrates:
+            return ""
+        rates = self.all_rates
+        forms = (rates.clock, rates.expansion, rates.time)
+        return ", ".join(self.code(one.evalf() if one.is_number else one) for one in forms)
+
+    @property
+    def rates_need_time(self) -> bool:
+        return self.integrates and self.all_rates.needs_time
+
+    def tail(self) -> str:
+        """Empty unless lambda is infinite at an end of the domain."""
+        schedule = self.solver.schedule
+        ends = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain)
+        if all(end.is_finite for end in ends) or not self.integrates:
+            return ""
+        return repr(self.all_rates.tail(schedule))
 
     @property
     def has_weights(self) -> bool:
@@ -256,12 +291,10 @@ class _Printer:
         ]
         return f"\n{INDENT}".join([*lines, f"return {self.code(a)}, {self.code(b)}"])
 
-    def quadrature_points(self) -> int:
-        """Enough for polynomials if gamma is the clock itself, 24 otherwise."""
-        if not self.solver.weights.same_clock:
-            return QUADRATURE_POINTS
-        combines = [one for phase in self.solver.program.phases for one in phase.landings]
-        return max(len(one.support) for one in combines) // 2 + 1
+    def uniform_points(self) -> int:
+        """Enough for the polynomials that the weights average if gamma is the clock itself."""
+        landings = [one for phase in self.solver.program.all_phases for one in phase.landings]
+        return max(max(len(one.support), 1 + one.rule.highest_power) for one in landings) // 2 + 1
 
     def phase(self, phase: PhaseProgram, fused: tuple[Pass, ...]) -> str:
         """The function that computes the scalars of the steps of one phase."""

@@ -1,0 +1,211 @@
+"""Every clock as a function of the half-log-SNR: what the scalars of a step are integrated from.
+
+With W = alpha sigma' - sigma alpha' the definitions lambda' = -W/(alpha sigma), q' = W/(det R) give
+
+    dt/dlambda = -alpha sigma/W,      dq/dlambda = -alpha sigma/(det R),
+    dgamma/dlambda = -sigma gamma_sigma                      for gamma a function of alpha/sigma,
+
+no derivative of the schedule in the last two. lambda is the one variable in which all of them are
+analytic at a distance from the real line that does not shrink towards the ends (pi/2 for every
+variance-preserving schedule, where alpha^2 = 1/(1 + e^(-2 lambda)) has its poles), and in which
+float64 resolves both ends. Gauss-Legendre rules on panels of fixed width in lambda therefore
+converge at the same rate everywhere; poles of dq/dgamma at an end, where a rule in gamma or in t
+converges slowly or not at all, become exponentials.
+
+On a schedule with alpha^2 + sigma^2, alpha + sigma, alpha or sigma constant both coefficients are
+functions of lambda; else they are, up to the common factor r(t) = sqrt(alpha^2 + sigma^2), which
+is well-conditioned in t.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import mpmath
+import numpy as np
+from sympy import Expr, Integer, cancel, diff, exp, lambdify, log, simplify, sqrt
+
+from solvergen import budget
+from solvergen.evaluation import evaluate_mp
+from solvergen.identities import constant_ratio
+from solvergen.moments import Weights
+from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.schedule import NoiseSchedule
+from solvergen.semilinear import RADIUS, WRONSKIAN, nonlinear
+from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.symbols import half_log_snr_symbol as l
+
+SIMPLIFY_SECONDS = 1.0
+FAR = 36
+DIGITS = 100
+TAIL = 40.0
+FLAT = 1e-2
+
+FRAMES = (
+    (RADIUS, 1 / sqrt(1 + exp(-2 * l)), 1 / sqrt(1 + exp(2 * l))),
+    (alpha + sigma, 1 / (1 + exp(-l)), 1 / (1 + exp(l))),
+    (alpha, Integer(1), exp(-l)),
+    (sigma, exp(l), Integer(1)),
+)
+"""(scale, alpha, sigma) at scale = 1 as functions of lambda."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of the three clocks in lambda.
+
+    Attributes:
+        clock: dq/dlambda in lambda and t; without R if R has no closed form.
+        expansion: dgamma/dlambda, likewise.
+        time: dt/dlambda, likewise.
+    """
+
+    clock: Expr
+    expansion: Expr
+    time: Expr
+
+    @classmethod
+    def derive(cls, weights: Weights) -> "Rates":
+        """The rates in the forms that keep their digits."""
+        schedule, ode = weights.schedule, weights.ode
+        variable = total_derivative(weights.expansion.variable)
+        speed = nonlinear(ode.integrand) / (1 if ode.factor is None else ode.factor)
+        if weights.same_clock:
+            variable = speed  # up to a constant factor, which drops out of every ratio
+        time = time_rate(schedule)
+        return cls(_rate(speed, time, schedule), _rate(variable, time, schedule), time)
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether t occurs beside lambda."""
+        return any(one.has(t) for one in (self.clock, self.expansion, self.time))
+
+    def tail(self, schedule: NoiseSchedule) -> float:
+        """How far lambda runs to an infinite end before less than e^-40 of any rate is left."""
+        stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
+        if stable is None:
+            return TAIL
+        slowest = 1.0
+        for end, inwards in zip(schedule.domain, (-1.0, 1.0), strict=True):
+            if schedule.limit_at(schedule.half_log_snr, end).is_finite:
+                continue
+            points = [-inwards * FAR, inwards * (1.0 - FAR)]
+            for form in (self.clock, self.expansion, self.time):
+                last, before = np.log(np.abs(values(form, points, stable, schedule)))
+                fall = before - last
+                if np.isfinite(fall) and fall > FLAT:
+                    slowest = min(slowest, fall)
+        return float(np.ceil(TAIL / slowest))
+
+
+@lru_cache(maxsize=64)
+def time_rate(schedule: NoiseSchedule) -> Expr:
+    """dt/dlambda: the most accurate in float64 of several forms that are equal.
+
+    At alpha = 0 a function of t has lost the digits of t_max - t, so that a form with alpha and
+    sigma from lambda is good if what is left as a function of t is regular there: W, alpha' or,
+    where alpha ~ sqrt(t_max - t), (alpha^2)'. The derivative of t(lambda) needs no t at all.
+    """
+    forms = [_product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)]
+    if schedule.is_variance_preserving:
+        squared = schedule.simplest(diff(schedule.alpha**2, t))
+        forms += [
+            _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
+            _product(2 * alpha**2 * sigma**2, schedule) / squared,
+            _product(sigma**2, schedule) / schedule.f,
+        ]
+    inverse = schedule.time_at_half_log_snr
+    if inverse is None:
+        return forms[0]
+    slope = diff(inverse, l)
+    short = budget.within(SIMPLIFY_SECONDS, simplify, slope, default=slope)
+    return most_accurate([*forms, short], schedule)
+
+
+def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
+    """The shortest form whose float64 error over the domain is near the smallest."""
+    points = half_log_snrs(schedule)
+    with mpmath.workdps(DIGITS):
+        inverse = schedule.substitute(schedule.time_at_half_log_snr)
+        times = [evaluate_mp(inverse, l, point, DIGITS) for point in points]
+        exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
+        exact = [evaluate_mp(exact_form, t, time, DIGITS) for time in times]
+    stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
+    errors = {}
+    for form in forms:
+        found = values(form, points, stable, schedule)
+        errors[form] = max(
+            float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
+            for one, truth in zip(found, exact, strict=True)
+        )
+    limit = 2 * min(errors.values()) + 2e-15
+    return min((form for form in forms if errors[form] <= limit), key=_effort)
+
+
+def _effort(form: Expr) -> int:
+    """Operations; those of t(lambda) count too."""
+    return int(form.count_ops()) + (10 if form.has(t) else 0)
+
+
+def half_log_snrs(schedule: NoiseSchedule) -> list[float]:
+    """Values over the domain, as far as +-FAR where it is infinite."""
+    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
+    first, last = max(float(low), -FAR), min(float(high), FAR)
+    return np.linspace(first, last, 42)[1:-1].tolist()
+
+
+def values(
+    form: Expr, points: Sequence[float], time_at: Expr, schedule: NoiseSchedule
+) -> np.ndarray:
+    """A rate in float64 by the operations that it spells, with t from the inverse."""
+    names = [name for name, _ in schedule.parameters]
+    numbers = [float(value) for _, value in schedule.parameters]
+    with np.errstate(all="ignore"):
+        x = np.asarray(points)
+        time = lambdify([l, *names], time_at, "numpy")(x, *numbers)
+        found = lambdify([l, t, *names], form, "numpy")(x, time, *numbers)
+    return np.broadcast_to(found, x.shape)
+
+
+def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:
+    """d/dlambda of what has the derivative ``speed`` in t: no dots if they cancel."""
+    if speed == 1:
+        return time
+    per_half_log_snr = cancel(-alpha * sigma * speed / WRONSKIAN)
+    in_half_log_snr = None
+    if not per_half_log_snr.free_symbols & {t, alpha_dot, sigma_dot}:
+        in_half_log_snr = _product(per_half_log_snr, schedule)
+    if in_half_log_snr is not None:
+        return in_half_log_snr
+    return schedule.stable(_simplest(speed, schedule)) * time
+
+
+def _simplest(expression: Expr, schedule: NoiseSchedule) -> Expr:
+    return schedule.simplest(at_schedule(expression, schedule))
+
+
+def _product(expression: Expr, schedule: NoiseSchedule) -> Expr | None:
+    """A homogeneous function of alpha and sigma in lambda, times a power of r(t) if need be."""
+    degree = _degree(expression)
+    if degree is None:
+        return None
+    candidates = []
+    for scale, alpha_of, sigma_of in FRAMES:
+        constant = constant_ratio(at_schedule(scale, schedule), Integer(1), schedule)
+        if constant is not None or degree == 0:
+            curve = expression.subs({alpha: alpha_of, sigma: sigma_of}, simultaneous=True)
+            short = budget.within(SIMPLIFY_SECONDS, simplify, curve, default=curve)
+            factor = 1 if constant is None else constant**degree
+            candidates += [factor * curve, factor * short]
+    if candidates:
+        return min(candidates, key=lambda form: form.count_ops())
+    curve = expression.subs({alpha: FRAMES[0][1], sigma: FRAMES[0][2]}, simultaneous=True)
+    short = budget.within(SIMPLIFY_SECONDS, simplify, curve, default=curve)
+    return short * _simplest(alpha**2 + sigma**2, schedule) ** (degree / 2)
+
+
+def _degree(expression: Expr) -> Expr | None:
+    """k with e(c alpha, c sigma) = c^k e(alpha, sigma), or None (Euler's identity)."""
+    euler = alpha * diff(expression, alpha) + sigma * diff(expression, sigma)
+    degree = simplify(euler / expression)
+    return degree if degree.is_Rational else None

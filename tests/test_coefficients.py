@@ -1,0 +1,119 @@
+"""The weights of emitted modules against mpmath at 50 digits, on sampled step sequences."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import mpmath
+import numpy as np
+import pytest
+
+import solvergen as sg
+from solvergen import emission
+from solvergen.compiler import load_text
+from solvergen.reference import Reference
+from solvergen.verification import check_amplification, lebesgue_constant
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "coefficients.py"
+CLASSICAL = {
+    2: [3 / 2, -1 / 2],
+    3: [23 / 12, -16 / 12, 5 / 12],
+    4: [55 / 24, -59 / 24, 37 / 24, -9 / 24],
+}
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("coefficients_benchmark", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def emitted(schedule: str, integrand: str, expansion: str, scheme: str = "multistep:4:ramp"):
+    spec = sg.Solver(schedule, sg.VELOCITY, integrand, expansion, scheme)
+    return load_text(emission.render(spec, "numpy", accuracy=""), "emitted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("schedule", "integrand", "expansion"),
+    [
+        ("rectified_flow", "data", "time"),
+        ("rectified_flow", "score", "half_log_snr"),
+        ("vp_linear", "noise", "time"),
+        ("vp_linear", "data", "half_log_snr"),
+        ("vp_alphabar", "velocity", "time"),
+        ("sub_vp", "velocity", "theta"),
+        ("zero_terminal_snr", "data", "sigma/(alpha+sigma)"),
+        ("ve", "straight", "clock"),
+    ],
+)
+def test_weights_on_wild_grids(benchmark, schedule: str, integrand: str, expansion: str) -> None:
+    """Uniform, geometric, uneven by 1e4, tiny, and touching either end; 2 to 5 nodes."""
+    spec = benchmark.solver(sg.schedules.get(schedule), integrand, expansion)
+    with mpmath.workdps(benchmark.DIGITS + benchmark.GUARD):
+        samples = benchmark.sample(spec.schedule, count=14)
+        errors = benchmark.worst(spec, samples)
+    assert {"uniform", "geometric", "uneven", "tiny"} <= set(errors)
+    assert max(errors.values()) < 1e-13, errors
+
+
+@pytest.mark.parametrize("expansion", ["half_log_snr", "time", "theta"])
+@pytest.mark.parametrize("integrand", ["noise", "data", "flow"])
+def test_short_equal_steps_have_the_weights_of_adams_bashforth(
+    integrand: str, expansion: str
+) -> None:
+    module = emitted("vp_linear", integrand, expansion)
+    times = [np.array([0.5 + j * 2.0**-40]) for j in range(5)]
+    for order, classical in CLASSICAL.items():
+        ell = np.concatenate(module._weights(times[0], times[1], *times[1 : order + 1]))
+        assert np.abs(ell - classical).max() < 1e-10
+
+
+def test_ten_nodes_of_arbitrary_spacing_reproduce_polynomials() -> None:
+    """For gamma = q = t the weights integrate (t - s)^k exactly: the mean is h^k/(k + 1)."""
+    module = emitted("rectified_flow", "flow", "time", "multistep:10:ramp")
+    times = np.array([0.1, 0.11, 0.1100001, 0.112, 0.15, 0.2, 0.31, 0.312, 0.5, 0.77, 0.9])
+    ell = np.concatenate(
+        module._weights(times[:1], times[1:2], *(times[j : j + 1] for j in range(1, 11)))
+    )
+    step = times[0] - times[1]
+    with mpmath.workdps(40):
+        for k in range(10):
+            terms = [
+                mpmath.mpf(float(a)) * ((mpmath.mpf(b) - times[1]) / step) ** k
+                for a, b in zip(ell, times[1:], strict=True)
+            ]
+            gap = abs(mpmath.fsum(terms) - mpmath.mpf(1) / (k + 1))
+            assert gap < 1e-13 * max(map(abs, terms))
+
+
+@pytest.mark.parametrize("schedule", ["rectified_flow", "vp_cosine", "ve_geometric"])
+def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
+    """M0 of the velocity or score by quadrature, against mpmath, for a short and a long step."""
+    spec = sg.Solver(schedule, sg.NOISE, sg.SCORE, "half_log_snr", "multistep:2")
+    module = load_text(emission.render(spec, "numpy", accuracy=""), "emitted")
+    for t, s in ((0.3, 0.8), (0.4, 0.4 + 2.0**-40)):
+        with mpmath.workdps(40):
+            exact, _ = Reference(spec.weights, sg.NOISE).means(mpmath.mpf(t), mpmath.mpf(s), ())
+        found = float(module.zeroth_moment(np.float64(t), np.float64(s)))
+        scale = max(abs(float(exact)), 1e-3) if spec.ode.clock is not None else abs(float(exact))
+        assert abs(found - float(exact)) < 1e-13 * scale
+
+
+@pytest.mark.parametrize("scheme", ["multistep:1", "multistep:3", "singlestep:3"])
+def test_amplification_is_below_the_lebesgue_constant(scheme: str) -> None:
+    spec = sg.Solver("vp_linear", sg.NOISE, sg.DATA, "half_log_snr", scheme)
+    module = load_text(emission.render(spec, "numpy", accuracy=""), "emitted")
+    check = check_amplification(module, spec)
+    assert check.passed, check
+    assert float(check.found) >= 1
+
+
+def test_lebesgue_constant_of_equal_steps() -> None:
+    """sum_j |L_j(1)| = 2^k - 1 at the nodes 0, -1, .., -(k-1)."""
+    for k in range(1, 6):
+        assert lebesgue_constant(-np.arange(k, dtype=float)) == pytest.approx(2**k - 1)

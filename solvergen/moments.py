@@ -73,7 +73,8 @@ class Weights:
     @cached_property
     def variable(self) -> Expr:
         """gamma(t)."""
-        return self.schedule.simplest(self.expansion.at(self.schedule))
+        found = self.expansion.at(self.schedule)
+        return found if found == self.schedule.half_log_snr else self.schedule.simplest(found)
 
     @cached_property
     def time_at(self) -> Expr | None:

@@ -59,12 +59,7 @@ class SemilinearODE:
         Raises:
             DerivationError: det = 0 everywhere, so that the integrand does not determine x0.
         """
-        if is_zero(at_schedule(integrand.determinant, schedule), schedule):
-            raise DerivationError(
-                f"the integrand {integrand.name!r} is proportional to x for schedule "
-                f"{schedule.name!r} (alpha c_noise - sigma c_data = 0 for every t), so it says "
-                "nothing about x0; expected a combination of x0 and eps other than x itself."
-            )
+        require_determined(schedule, integrand)
         factor = _factor(schedule, integrand)
         return cls(schedule, integrand, factor, _clock(schedule, integrand, factor))
 
@@ -150,6 +145,20 @@ class SemilinearODE:
 def _terms(a: Expr, b: Expr) -> str:
     """a x + b N as a person writes it."""
     return str(a * Symbol("x") + b * Symbol("N"))
+
+
+def require_determined(schedule: NoiseSchedule, parameterization: Parameterization) -> None:
+    """Refuse a parameterization that says nothing about x0.
+
+    Raises:
+        DerivationError: det = 0 for every t.
+    """
+    if is_zero(at_schedule(parameterization.determinant, schedule), schedule):
+        raise DerivationError(
+            f"{parameterization.name!r} is proportional to x for schedule "
+            f"{schedule.name!r} (alpha c_noise - sigma c_data = 0 for every t), so it says "
+            "nothing about x0; expected a combination of x0 and eps other than x itself."
+        )
 
 
 def at_start(expression: Expr) -> Expr:

@@ -62,7 +62,9 @@ def _forms(expression: Expr) -> Iterator[Expr]:
     if expression.has(sympy.sin, sympy.cos, sympy.tan):
         forms.extend(_trigonometric_forms(together))
     yield from forms
-    yield sympy.collect(forms[-1] if forms[-1].is_polynomial(t) else sympy.expand(flat), t)
+    expanded = forms[-1] if forms[-1].is_polynomial(t) else sympy.expand(flat)
+    if sympy.count_ops(expanded) <= MAX_SIZE:
+        yield sympy.collect(expanded, t)
 
 
 def _trigonometric_forms(expression: Expr) -> Iterator[Expr]:

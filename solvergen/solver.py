@@ -29,7 +29,7 @@ from solvergen.parameterization import NOISE, Parameterization
 from solvergen.program import StepProgram
 from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import Scheme
-from solvergen.semilinear import SemilinearODE
+from solvergen.semilinear import SemilinearODE, require_determined
 
 
 @dataclass(frozen=True, init=False)
@@ -71,7 +71,7 @@ class Solver:
         self._set("prediction", _read(prediction, parameterization.get))
         self._set("integrand", _read(integrand or self.prediction, parameterization.get))
         self._set("scheme", _read(scheme, schemes.get))
-        SemilinearODE.derive(self.schedule, self.prediction)
+        require_determined(self.schedule, self.prediction)
         self._set("expansion", resolve(expansion, self.ode.clock))
         self._set("weights", Weights.derive(self.ode, self.expansion))
 

@@ -33,6 +33,6 @@ def test_order_that_a_defect_leaves(name: str) -> None:
         pytest.importorskip("azula")
     (peer,) = (one for one in audit.PEERS if one.name == name)
     (row,) = audit.audit((peer,))
-    assert abs(audit.rate(row.theirs) - BELOW_CLAIM[name]) <= 0.15
-    assert abs(audit.rate(row.ours, audit.OUR_FLOOR) - peer.claimed) <= 0.15
+    assert abs(audit.rate(row.theirs, peer.floor) - BELOW_CLAIM[name]) <= 0.15
+    assert abs(audit.rate(row.ours, audit.FLOAT64) - peer.claimed) <= 0.15
     assert row.order == peer.claimed

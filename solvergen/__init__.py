@@ -31,6 +31,7 @@ from solvergen.parameterization import (
     Parameterization,
     rate,
 )
+from solvergen.registration import register_function
 from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import Scheme
 from solvergen.semilinear import SemilinearODE
@@ -64,6 +65,7 @@ __all__ = [
     "from_specification",
     "presets",
     "rate",
+    "register_function",
     "schedules",
     "schemes",
     "sigma",

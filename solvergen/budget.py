@@ -15,6 +15,7 @@ Value = TypeVar("Value")
 
 _POLL_SECONDS = 0.02
 _GRACE_SECONDS = 2.0
+_IDLE_FACTOR = 10
 
 
 class _OutOfTime(BaseException):
@@ -27,6 +28,9 @@ def within(
     seconds: float, function: Callable[..., Value], *arguments: Any, default: Any = None
 ) -> Value | Any:
     """``function(*arguments)`` if it ends within ``seconds``, else ``default``.
+
+    The seconds are processor time of this process, so that what is found does not depend on what
+    else the machine does; ten times as much real time is the limit.
 
     Exceptions of the function pass to the caller. The worker is stopped between two byte codes;
     one that is inside a single long call of compiled code is left behind as a daemon after a
@@ -73,9 +77,11 @@ class _Worker(threading.Thread):
         """Whether the call ended in time. Short waits, so that an outer budget can stop this
         thread.
         """
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if self.done.wait(min(left, _POLL_SECONDS)):
+        cpu, wall = time.process_time(), time.monotonic()
+        while (
+            time.process_time() - cpu < seconds and time.monotonic() - wall < _IDLE_FACTOR * seconds
+        ):
+            if self.done.wait(min(seconds, _POLL_SECONDS)):
                 return True
         return self.done.is_set()
 

@@ -14,6 +14,7 @@ from solvergen.errors import ScheduleError, SolvergenError
 from solvergen.expansion import NAMED as EXPANSIONS
 from solvergen.schedule import NoiseSchedule
 from solvergen.solver import Solver
+from solvergen.tables import read_column
 
 app = typer.Typer(
     name="solvergen",
@@ -32,6 +33,12 @@ Sigma = Annotated[str | None, typer.Option(help="sigma(t), the noise coefficient
 Domain = Annotated[tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", help="A parameter's value: beta_min=0.1.")
+]
+Betas = Annotated[
+    Path | None, typer.Option(help="The table of a discrete-time network: text, or .npy.")
+]
+AlphasCumprod = Annotated[
+    Path | None, typer.Option(help="The same as the running product of 1 - beta.")
 ]
 Name = Annotated[str | None, typer.Option(help="What the schedule is called in the module.")]
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
@@ -57,15 +64,28 @@ def _schedule(
     domain: tuple[str, str] | None,
     parameters: list[str] | None,
     name: str | None,
+    betas: Path | None,
+    alphas_cumprod: Path | None,
 ) -> NoiseSchedule:
     """The schedule that the options say."""
+    tables = [one for one in (betas, alphas_cumprod) if one is not None]
     if named is not None:
-        if any((alpha, sigma, domain, parameters)):
+        if any((alpha, sigma, domain, parameters, tables)):
             raise ScheduleError(
-                f"got --schedule {named} together with formulas; expected one of the two: drop "
-                "--alpha, --sigma, --domain and --parameter, or drop --schedule."
+                f"got --schedule {named} together with formulas or a table; expected one of the "
+                "two: drop --alpha, --sigma, --domain, --parameter, --betas and "
+                "--alphas-cumprod, or drop --schedule."
             )
         return schedules.get(named)
+    if tables:
+        if any((alpha, sigma, domain, parameters)) or len(tables) > 1:
+            raise ScheduleError(
+                f"got the table {tables[0]} together with another schedule; expected one of "
+                "--betas, --alphas-cumprod, --schedule, or --alpha and --sigma."
+            )
+        column = read_column(tables[0])
+        given = {"betas": column} if betas is not None else {"alphas_cumprod": column}
+        return schedules.tabulated(**given, name=name or "tabulated")
     if alpha is None or sigma is None:
         raise ScheduleError(
             "got no schedule; expected --schedule NAME, or both --alpha and --sigma. "
@@ -108,6 +128,8 @@ def derive(
     domain: Domain = None,
     parameter: Parameters = None,
     name: Name = None,
+    betas: Betas = None,
+    alphas_cumprod: AlphasCumprod = None,
     integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
     expansion: Expansion = "half_log_snr",
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
@@ -115,7 +137,7 @@ def derive(
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
 ) -> None:
     """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name)
+    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
     spec = Solver(found, integrand, integrand, expansion, scheme)
     shown = report.sections(spec.weights, moments)
     if latex:
@@ -133,6 +155,8 @@ def compile(
     domain: Domain = None,
     parameter: Parameters = None,
     name: Name = None,
+    betas: Betas = None,
+    alphas_cumprod: AlphasCumprod = None,
     prediction: Prediction = "noise",
     integrand: Integrand = None,
     expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
@@ -147,7 +171,7 @@ def compile(
     ] = False,
 ) -> None:
     """Emit a standalone module."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name)
+    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
     spec = _solver(found, prediction, preset, integrand, expansion, scheme)
     path = solvergen.write(spec, target, output, force, to_the_ends)
     typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")

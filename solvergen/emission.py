@@ -8,13 +8,13 @@ from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from pprint import pformat
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 from ruff import find_ruff_bin
 
 from solvergen import backends
+from solvergen.backends.definitions import definitions_code, specification_code
 from solvergen.backends.host import host_code_of
 from solvergen.backends.layout import Storage
 from solvergen.derivation import docstring
@@ -35,15 +35,17 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
     backend = backends.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
+    host = asdict(host_code_of(solver))
     return {
-        **asdict(host_code_of(solver)),
+        **host,
+        "definitions": definitions_code(solver.schedule, map(str, host.values())),
         "docstring": docstring(solver, header(solver, target), accuracy),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "remedy": _remedy(solver),
         "evaluations_per_step": solver.scheme.main.evaluations,
-        "specification": pformat({**solver.specification, "target": target}, sort_dicts=False),
+        "specification": specification_code(solver, target),
         "passes": backend.passes(solver),
         "dtypes": backend.dtypes,
         "prediction_name": solver.prediction.name,
@@ -68,6 +70,8 @@ def _number(order: Fraction | None) -> str:
 def header(solver: Solver, target: str) -> str:
     """Who generated the module, from what, and the command that does it again."""
     command = f"solvergen compile {solver.arguments} --target {target} -o FILE"
+    if solver.arguments is None:
+        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE)"
     lines = textwrap.wrap(command, LINE_LENGTH - 14, break_long_words=False, break_on_hyphens=False)
     shown = " \\\n        ".join(lines)
     return (

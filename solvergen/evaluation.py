@@ -10,7 +10,7 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
-from solvergen.tables import namespace
+from solvergen import functions, tables
 
 DIGITS = 50
 """Decimal digits of a reference value."""
@@ -18,8 +18,9 @@ DIGITS = 50
 
 @lru_cache(maxsize=2048)
 def _compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
-    tables = namespace(expression, in_float=modules == "numpy")
-    return sympy.lambdify(symbols, expression, modules=[tables, modules])
+    in_float = modules == "numpy"
+    names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
+    return sympy.lambdify(symbols, expression, modules=[names, modules])
 
 
 def evaluate_float(

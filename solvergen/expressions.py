@@ -1,20 +1,25 @@
 """Arithmetic as text: read with a white-list, made exact, and written so that it reads back.
 
-The grammar is numbers, named symbols, ``+ - * / **``, unary signs, parentheses and the functions
-of ``FUNCTIONS``. Nothing is ever evaluated as Python: the text becomes a syntax tree, and a walk
-over the tree builds the sympy expression or refuses.
+The grammar is numbers, named symbols, ``+ - * / **``, unary signs, parentheses, the functions of
+``FUNCTIONS`` and those that are registered, ``where(t < c, A, B)`` for A before c and B after, and
+``interpolate(table, x)`` and ``slope(table, x)`` for the tables that come with the text. Nothing
+is ever evaluated as Python: the text becomes a syntax tree, and a walk over the tree builds the
+sympy expression or refuses.
 """
 
 import ast
 from collections.abc import Callable, Iterable
 
 import sympy
-from sympy import Expr, Float, Rational, Symbol
+from sympy import Expr, Float, Piecewise, Rational, Symbol
 from sympy.codegen.cfunctions import expm1, log1p
+from sympy.logic.boolalg import Boolean
 from sympy.printing.str import StrPrinter
 
 from solvergen.errors import ScheduleError
+from solvergen.functions import REGISTRY
 from solvergen.symbols import t
+from solvergen.tables import Interpolate, Slope, Table
 
 FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "sqrt": sympy.sqrt,
@@ -40,6 +45,16 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
 }
 """The functions that text may call."""
 
+TABLE_FUNCTIONS = {"interpolate": Interpolate, "slope": Slope}
+"""The functions whose first argument is the name of a table."""
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Expr, Expr], Boolean]] = {
+    ast.Lt: sympy.Lt,
+    ast.LtE: sympy.Le,
+    ast.Gt: sympy.Gt,
+    ast.GtE: sympy.Ge,
+}
+
 _RECIPROCALS = {
     "cot": "tan",
     "sec": "cos",
@@ -63,12 +78,13 @@ _OPERATORS: dict[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
 }
 
 
-def parse(text: str, names: Iterable[Symbol] = ()) -> Expr:
-    """The expression that ``text`` spells, in the symbol ``t`` and the symbols ``names``.
+def parse(text: str, names: Iterable[Symbol | Table] = ()) -> Expr:
+    """The expression that ``text`` spells, in ``t`` and the symbols and tables ``names``.
 
     Decimal numbers are exact: ``0.1`` is 1/10. ``pi`` is the constant. Raises ScheduleError for
     anything outside the grammar, and for numbers or powers too large to be meant.
     """
+    names = tuple(names)
     if len(text) > MAX_LENGTH:
         raise ScheduleError(
             f"expression too long: got {len(text)} characters, expected at most {MAX_LENGTH}"
@@ -79,16 +95,19 @@ def parse(text: str, names: Iterable[Symbol] = ()) -> Expr:
         raise ScheduleError(
             f"cannot read the expression {_shown(text)}: expected arithmetic such as '1 - t**2'"
         ) from error
-    symbols = {"t": t, "pi": sympy.pi} | {symbol.name: symbol for symbol in names}
-    return _Reader(text.strip(), symbols).read(tree.body, 0)
+    tables = {one.name: one for one in names if isinstance(one, Table)}
+    symbols = {one.name: one for one in names if isinstance(one, Symbol)}
+    reader = _Reader(text.strip(), {"t": t, "pi": sympy.pi} | symbols, tables)
+    return reader.read(tree.body, 0)
 
 
 class _Reader:
     """One walk over a syntax tree, bottom up."""
 
-    def __init__(self, text: str, symbols: dict[str, Expr]) -> None:
+    def __init__(self, text: str, symbols: dict[str, Expr], tables: dict[str, Table]) -> None:
         self.text = text
         self.symbols = symbols
+        self.tables = tables
 
     def read(self, node: ast.expr, depth: int) -> Expr:
         if depth > MAX_DEPTH:
@@ -144,13 +163,40 @@ class _Reader:
 
     def call(self, node: ast.Call, depth: int) -> Expr:
         name = node.func.id if isinstance(node.func, ast.Name) else self.source(node.func)
-        if not isinstance(node.func, ast.Name) or name not in FUNCTIONS:
-            raise self.refusal(f"call of {name!r}", f"one of {', '.join(FUNCTIONS)}")
-        count = 2 if name == "atan2" else 1
+        known = FUNCTIONS | TABLE_FUNCTIONS | REGISTRY | {"where": sympy.Piecewise}
+        if not isinstance(node.func, ast.Name) or name not in known:
+            raise self.refusal(
+                f"call of {name!r}",
+                f"one of {', '.join(known)} (or a function registered by register_function)",
+            )
+        count = {"atan2": 2, "where": 3, "interpolate": 2, "slope": 2}.get(name, 1)
         if node.keywords or len(node.args) != count:
             got = len(node.args) + len(node.keywords)
             raise self.refusal(f"{name} got {got} arguments", f"exactly {count}, by position")
-        return FUNCTIONS[name](*(self.read(argument, depth + 1) for argument in node.args))
+        if name == "where":
+            return self.where(*node.args, depth=depth)
+        if name in TABLE_FUNCTIONS:
+            argument = self.read(node.args[1], depth + 1)
+            return TABLE_FUNCTIONS[name](self.table(node.args[0]), argument)
+        return known[name](*(self.read(argument, depth + 1) for argument in node.args))
+
+    def table(self, node: ast.expr) -> Table:
+        if not isinstance(node, ast.Name) or node.id not in self.tables:
+            known = ", ".join(self.tables) or "no table: text alone cannot hold one"
+            raise self.refusal(f"the table {self.source(node)!r}", known)
+        return self.tables[node.id]
+
+    def where(self, test: ast.expr, first: ast.expr, second: ast.expr, *, depth: int) -> Expr:
+        if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+            raise self.refusal(
+                f"the condition {self.source(test)!r}", "a comparison, as in t < 1/2"
+            )
+        comparison = _COMPARISONS.get(type(test.ops[0]))
+        if comparison is None:
+            raise self.refusal(f"the condition {self.source(test)!r}", "one of < <= > >=")
+        sides = (self.read(test.left, depth + 1), self.read(test.comparators[0], depth + 1))
+        branches = (self.read(first, depth + 1), self.read(second, depth + 1))
+        return flat(sympy.Piecewise((branches[0], comparison(*sides)), (branches[1], True)))
 
     def bounded(self, value: Expr) -> Expr:
         if value.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
@@ -164,6 +210,22 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
+def flat(expression: Expr) -> Expr:
+    """The same with cases inside a last case put into one list, whose last case is ``otherwise``
+    where the cases are all that there are.
+    """
+
+    def cases(e: Piecewise) -> Expr:
+        *first, (last, test) = e.args
+        if sympy.Or(*(condition for _, condition in e.args)) == True:  # noqa: E712
+            test = sympy.true
+        if test == True and isinstance(last, Piecewise):  # noqa: E712
+            return Piecewise(*first, *last.args)
+        return Piecewise(*first, (last, test))
+
+    return expression.replace(lambda e: isinstance(e, Piecewise), cases)
+
+
 def exact(expression: Expr) -> Expr:
     """The same expression with every float replaced by the rational that its decimal text spells.
 
@@ -173,7 +235,7 @@ def exact(expression: Expr) -> Expr:
     for number in floats:
         if not number.is_finite:
             raise ScheduleError(f"got the number {number} in {expression}; expected finite numbers")
-    return expression.xreplace({number: rational(float(number)) for number in floats})
+    return flat(expression.xreplace({number: rational(float(number)) for number in floats}))
 
 
 def rational(number: object) -> Rational:
@@ -199,7 +261,7 @@ class _TextPrinter(StrPrinter):
         name = call.func.__name__
         if name in _RECIPROCALS:
             return f"(1/{_RECIPROCALS[name]}({self._print(call.args[0])}))"
-        if name not in FUNCTIONS:
+        if name not in FUNCTIONS and REGISTRY.get(name) is not call.func:
             raise ScheduleError(
                 f"{call} cannot be written as text: expected only {', '.join(FUNCTIONS)}"
             )
@@ -208,8 +270,25 @@ class _TextPrinter(StrPrinter):
     def _print_Abs(self, call: Expr) -> str:  # noqa: N802
         return f"Abs({self._print(call.args[0])})"
 
+    def _print_Interpolate(self, call: Expr) -> str:  # noqa: N802
+        return f"interpolate({call.args[0].name}, {self._print(call.args[1])})"
+
+    def _print_Slope(self, call: Expr) -> str:  # noqa: N802
+        return f"slope({call.args[0].name}, {self._print(call.args[1])})"
+
     def _print_Piecewise(self, expression: Expr) -> str:  # noqa: N802
-        raise ScheduleError(f"{expression} cannot be written as text: expected no cases")
+        *cases, (last, otherwise) = expression.args
+        comparisons = (sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge)
+        if otherwise != True or not all(isinstance(test, comparisons) for _, test in cases):  # noqa: E712
+            raise ScheduleError(
+                f"{expression} cannot be written as text: expected cases by single comparisons, "
+                "and a last one that holds otherwise"
+            )
+        text = self._print(last)
+        for value, test in reversed(cases):
+            condition = f"{self._print(test.lhs)} {test.rel_op} {self._print(test.rhs)}"
+            text = f"where({condition}, {self._print(value)}, {text})"
+        return text
 
 
 def to_text(expression: Expr) -> str:

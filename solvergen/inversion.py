@@ -14,12 +14,13 @@ from typing import Any
 
 import mpmath
 import sympy
-from sympy import Add, Dummy, Expr, Mul, Pow, Symbol
+from sympy import Add, Dummy, Expr, Mul, Piecewise, Pow, Symbol
 
 from solvergen.algebraic import algebraic_roots
 from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_mp, is_real, substitute
 from solvergen.generators import generators
+from solvergen.piecewise import inverse_by_branch
 from solvergen.stable import Parameters, most_accurate, reference
 from solvergen.tables import Interpolate
 
@@ -46,6 +47,15 @@ def invert(
     None if there is no closed form that this method finds. Parameters stay symbols in the result;
     the branch is the one that holds at their values.
     """
+    if expression.has(Piecewise):
+        return inverse_by_branch(
+            lambda branch, part: invert(branch, symbol, value, part, parameters),
+            expression,
+            symbol,
+            value,
+            domain,
+            parameters,
+        )
     forms = inverses(expression, symbol, domain, parameters)
     return min(forms, key=sympy.count_ops).xreplace({Y: value}) if forms else None
 
@@ -60,6 +70,15 @@ def stable_inverse(
     """The closed form of ``invert`` that keeps most digits in float64 over the image of the
     domain.
     """
+    if expression.has(Piecewise):
+        return inverse_by_branch(
+            lambda branch, part: stable_inverse(branch, symbol, value, part, parameters),
+            expression,
+            symbol,
+            value,
+            domain,
+            parameters,
+        )
     forms = inverses(expression, symbol, domain, parameters)
     if not forms:
         return None

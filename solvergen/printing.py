@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from sympy import Expr, Float, N, Rational, Symbol
+from sympy import Expr, Float, N, Piecewise, Rational, Symbol
 from sympy.printing.numpy import NumPyPrinter
 
+from solvergen.functions import Registered
 from solvergen.symbols import (
     alpha,
     alpha_s,
@@ -15,6 +16,7 @@ from solvergen.symbols import (
     sigma_s,
     t,
 )
+from solvergen.tables import Table
 
 NAMES = {
     t: "t",
@@ -52,6 +54,29 @@ class HostPrinter(NumPyPrinter):
             return f"1 / {inverse}" if atomic else f"1 / ({inverse})"
         return str(self._hprint_Pow(expr, rational=rational, sqrt=sqrt))
 
+    def _print_Piecewise(self, expr: Piecewise) -> str:  # noqa: N802 - sympy looks it up
+        """np.where(t < c, A, B), nested for more cases."""
+        text = self._print(expr.args[-1].expr)
+        for value, condition in reversed(expr.args[:-1]):
+            test = " ".join(
+                (self._print(condition.lhs), condition.rel_op, self._print(condition.rhs))
+            )
+            text = f"np.where({test}, {self._print(value)}, {text})"
+        return text
+
+    def _print_Interpolate(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        table, argument = expr.args
+        return f"np.interp({self._print(argument)}, {', '.join(column_names(table))})"
+
+    def _print_Slope(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        table, argument = expr.args
+        return f"_slope({self._print(argument)}, {', '.join(column_names(table))})"
+
+    def _print_Function(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        if isinstance(expr, Registered):
+            return f"{expr.definition.name}({self._print(expr.args[0])})"
+        return str(super()._print_Function(expr))
+
     def _print_Float(self, expr: Float) -> str:  # noqa: N802 - sympy looks it up
         return repr(float(expr))
 
@@ -65,6 +90,15 @@ def host_code(expression: Expr, parameters: tuple[tuple[Symbol, Rational], ...] 
 def constant_name(parameter: Symbol) -> str:
     """beta_min -> BETA_MIN."""
     return parameter.name.upper()
+
+
+def column_names(table: Table) -> tuple[str, str]:
+    """The expressions for the columns of a table; an inverted one reads those of its original."""
+    name = table.name.removesuffix("_inverse").upper()
+    if not table.is_inverted:
+        return f"{name}_T", name
+    order = "" if table.y[0] < table.y[-1] else "[::-1]"
+    return f"{name}{order}", f"{name}_T{order}"
 
 
 def float_literal(value: Expr) -> str:

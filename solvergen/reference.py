@@ -58,7 +58,7 @@ class Reference:
         if self._factor is not None:
             return self._value(self._factor, end) / self._value(self._factor, start)
         a = self.weights.ode.linear_coefficient
-        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), [start, end]))
+        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self._path(start, end)))
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
@@ -76,7 +76,7 @@ class Reference:
                 weight, theta = sampled(u)
                 return weight * function(theta)
 
-            return mpmath.quad(integrand, [start, end], method="gauss-legendre")
+            return mpmath.quad(integrand, self._path(start, end), method="gauss-legendre")
 
         zeroth = integral(lambda theta: 1)
         return zeroth, [integral(function) / zeroth for function in functions]
@@ -101,6 +101,12 @@ class Reference:
     def _factor(self) -> Expr | None:
         factor = self.weights.ode.factor
         return None if factor is None else at_schedule(factor, self.weights.schedule)
+
+    def _path(self, start: Any, end: Any) -> list[Any]:
+        """From start to end by way of the kinks of the schedule: smooth in between."""
+        low, high = min(start, end), max(start, end)
+        inside = [as_mp(kink) for kink in self.weights.schedule.kinks if low < kink < high]
+        return [start, *(inside if start < end else inside[::-1]), end]
 
     def _value(self, expression: Expr, time: Any) -> Any:
         exact = self.weights.schedule.substitute(expression)

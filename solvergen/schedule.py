@@ -11,17 +11,22 @@ from functools import cached_property
 from typing import Any
 
 import sympy
-from sympy import Expr, Rational, Symbol
+from sympy import Expr, Piecewise, Rational, Symbol
 
 from solvergen import limits
 from solvergen.errors import ScheduleError
 from solvergen.evaluation import substitute, vanishes
 from solvergen.expressions import exact, parse, rational
 from solvergen.inversion import invert, stable_inverse
+from solvergen.piecewise import branches, breakpoints
 from solvergen.simplification import simplest
 from solvergen.stable import Parameters, stable_form
 from solvergen.symbols import half_log_snr_symbol, t
+from solvergen.tables import Interpolate
 from solvergen.validation import validate
+
+SHORT = 40
+"""Operations up to which a second form of lambda is tried."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class NoiseSchedule:
     parameters: Parameters = ()
 
     def __post_init__(self) -> None:
-        parameters = _read_parameters(self.parameters)
+        parameters = read_parameters(self.parameters)
         object.__setattr__(self, "parameters", parameters)
         object.__setattr__(self, "domain", _read_domain(self.domain))
         alpha = _read_expression("alpha", self.alpha, parameters)
@@ -50,6 +55,8 @@ class NoiseSchedule:
         time = _time_symbol(alpha, sigma, parameters)
         object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
         object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        for formula in (self.alpha, self.sigma):
+            breakpoints(formula, t, self.domain, parameters)
         validate(self.substitute(self.alpha), self.substitute(self.sigma), self.domain)
 
     @property
@@ -99,6 +106,8 @@ class NoiseSchedule:
         """lambda = log(alpha / sigma)."""
         if not any(e.exp.is_Rational and e.exp.q == 2 for e in self.sigma.atoms(sympy.Pow)):
             return _log(self.simplest(self.alpha / self.sigma))
+        if sympy.count_ops(self.snr) > SHORT:
+            return _log(self.snr) / 2
         noise_to_signal = self.simplest(self.sigma**2 / self.alpha**2)
         return min(_log(self.snr) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
 
@@ -140,6 +149,21 @@ class NoiseSchedule:
         """``expression`` with the parameters at their values."""
         return substitute(expression, self.parameters)
 
+    @cached_property
+    def kinks(self) -> tuple[Expr, ...]:
+        """The times inside the domain at which the formulas change branch or pass a point of a
+        table.
+        """
+        low, high = self.domain
+        places: set[Expr] = set()
+        for formula in (self.alpha, self.sigma):
+            cuts = breakpoints(formula, t, self.domain, self.parameters)
+            places |= {self.substitute(cut) for cut in cuts}
+            for call in formula.atoms(Interpolate):
+                if call.args[1] == t:
+                    places |= {Rational(x) for x in call.args[0].x if low < x < high}
+        return tuple(sorted(places))
+
     def read(self, expression: Any) -> Expr:
         """A user's expression of time (text, number or sympy) in this schedule's own symbols."""
         read = _read_expression("expression", expression, self.parameters)
@@ -149,6 +173,8 @@ class NoiseSchedule:
         """The limit of ``expression`` at an end of the domain, from inside; possibly oo, -oo or
         nan.
         """
+        parts = branches(expression, t, self.domain, self.parameters)
+        expression = parts[0 if end == self.t_min else -1][0]
         return limits.limit_at(self.substitute(expression), t, end, self.domain).value
 
     def simplest(self, expression: Expr) -> Expr:
@@ -165,6 +191,8 @@ class NoiseSchedule:
 
 def _log(ratio: Expr) -> Expr:
     """log(ratio), expanded if that is shorter: of a power or an exponential."""
+    if isinstance(ratio, Piecewise):
+        return Piecewise(*((_log(branch), condition) for branch, condition in ratio.args))
     return min(_expanded_log(ratio), sympy.log(ratio), key=sympy.count_ops)
 
 
@@ -173,7 +201,7 @@ def _expanded_log(positive: Expr) -> Expr:
     return sympy.expand_log(sympy.log(positive), force=True)
 
 
-def _read_parameters(given: Any) -> Parameters:
+def read_parameters(given: Any) -> Parameters:
     """Pairs of a symbol, positive if its value is, and an exact number."""
     pairs = given.items() if isinstance(given, Mapping) else given
     if not isinstance(pairs, Iterable) or isinstance(pairs, str):

@@ -149,6 +149,11 @@ def edm(sigma_min: float = 0.002, sigma_max: float = 80) -> NoiseSchedule:
     return NoiseSchedule(1, t, domain=(sigma_min, sigma_max), name="edm")
 
 
+BETAS, ALPHAS_CUMPROD = "--betas", "--alphas-cumprod"
+_SOURCES = {BETAS: "log_alpha_of_betas", ALPHAS_CUMPROD: "log_alpha"}
+"""What the table of log alpha is called, by what it was made from."""
+
+
 def tabulated(
     *,
     betas: ArrayLike | None = None,
@@ -172,14 +177,31 @@ def tabulated(
         with np.errstate(all="ignore"):
             log_alpha = np.cumsum(np.log1p(-column)) / 2
     _check_fractions(column)
+    source = ALPHAS_CUMPROD if betas is None else BETAS
+    return _of_log_alpha(log_alpha, _SOURCES[source], name)
+
+
+def _of_log_alpha(log_alpha: NDArray[np.float64], table: str, name: str) -> NoiseSchedule:
+    """Variance preserving, with log alpha through the points of a table at n / N."""
     steps = len(log_alpha)
-    log_alpha_t = Interpolate(Table("log_alpha", np.arange(1, steps + 1) / steps, log_alpha), t)
+    log_alpha_t = Interpolate(Table(table, np.arange(1, steps + 1) / steps, log_alpha), t)
     return NoiseSchedule(
         exp(log_alpha_t),
         sqrt(1 - exp(2 * log_alpha_t)),
         domain=(Rational(1, steps), 1),
         name=name,
     )
+
+
+def table_option(schedule: NoiseSchedule) -> str | None:
+    """The command line option that gives the table of ``tabulated``; None for another schedule."""
+    for option, name in _SOURCES.items():
+        for table in schedule.alpha.atoms(Table):
+            if table.name == name and schedule == _of_log_alpha(
+                np.array(table.y), name, schedule.name
+            ):
+                return option
+    return None
 
 
 def _check_fractions(column: NDArray[np.float64]) -> None:
@@ -195,7 +217,7 @@ def stable_diffusion() -> NoiseSchedule:
     """The scaled-linear table of Stable Diffusion (Rombach et al. 2022): 1000 steps, sqrt(beta)
     evenly spaced from sqrt(0.00085) to sqrt(0.012)."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
-    return tabulated(betas=betas, name="stable_diffusion")
+    return _of_log_alpha(np.cumsum(np.log1p(-betas)) / 2, "log_alpha", "stable_diffusion")
 
 
 _NAMED: dict[str, Callable[..., NoiseSchedule]] = {

@@ -19,7 +19,7 @@ clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from sympy import Expr, Integer, Symbol, atan2, cancel, log, simplify, sqrt, together
 
@@ -31,6 +31,7 @@ from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
 SIMPLIFY_SECONDS = 0.5
+SIMPLIFY_SIZE = 30
 WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 RADIUS = sqrt(alpha**2 + sigma**2)
 
@@ -224,8 +225,13 @@ def _clock(
     return None
 
 
+@lru_cache(maxsize=256)
 def _tidy(expression: Expr) -> Expr:
-    """A form that a person would write, within a budget; the expression itself otherwise."""
+    """A form that a person would write, within a budget; long ones, which sympy does not shorten
+    in that time, are left.
+    """
     quick = together(expression)
+    if min(expression.count_ops(), quick.count_ops()) > SIMPLIFY_SIZE:
+        return min((expression, quick), key=lambda form: form.count_ops())
     short = budget.within(SIMPLIFY_SECONDS, simplify, quick, default=quick)
     return min((expression, quick, short), key=lambda form: form.count_ops())

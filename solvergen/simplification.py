@@ -1,30 +1,41 @@
 """The form of an expression that a person would write, found with bounded effort."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 
 import sympy
-from sympy import Add, Expr, Mul, Pow, Rational, Symbol
+from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, Symbol
 from sympy.simplify.fu import TR5, TR6, TR2i
 
 from solvergen.algebraic import hide_constants
 from solvergen.budget import within
 from solvergen.evaluation import evaluate_mp, is_real, substitute
 from solvergen.generators import in_exponential
+from solvergen.piecewise import by_branch
 from solvergen.symbols import t
 
 BUDGET_SECONDS = 4.0
 MAX_SIZE = 150
 
 
+@lru_cache(maxsize=1024)
 def simplest(
     expression: Expr,
     symbol: Symbol,
     domain: tuple[Expr, Expr],
-    parameters: Sequence[tuple[Symbol, Rational]] = (),
+    parameters: tuple[tuple[Symbol, Rational], ...] = (),
 ) -> Expr:
     """The shortest of a few rewritings, with factors that are positive on the domain if
-    possible.
+    possible; branch by branch where there are cases.
     """
+    if expression.has(Piecewise):
+        return by_branch(
+            lambda branch, part: simplest(branch, symbol, part, parameters),
+            expression,
+            symbol,
+            domain,
+            parameters,
+        )
     forms = within(BUDGET_SECONDS, _all_forms, expression, default=None) or [expression]
     best = min(forms, key=_length)
     middle = (sympy.N(domain[0]) + sympy.N(domain[1])) / 2
@@ -98,7 +109,7 @@ def _has_fraction(e: Expr) -> bool:
 
 
 def _positive_factors(
-    expression: Expr, symbol: Symbol, middle: Expr, parameters: Sequence[tuple[Symbol, Rational]]
+    expression: Expr, symbol: Symbol, middle: Expr, parameters: tuple[tuple[Symbol, Rational], ...]
 ) -> Expr:
     """-1/(1 - t) for 1/(t - 1): flip the sums that are negative in the middle of the domain."""
 

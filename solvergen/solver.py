@@ -10,11 +10,19 @@ from typing import Any
 
 from sympy import Expr
 
-from solvergen import endpoints, fusion, order, parameterization, program, schedules, schemes
+from solvergen import (
+    endpoints,
+    fusion,
+    order,
+    parameterization,
+    program,
+    schedules,
+    schemes,
+    serialization,
+)
 from solvergen.endpoints import EndPoints
 from solvergen.errors import SolvergenError
 from solvergen.expansion import HALF_LOG_SNR, Expansion, resolve
-from solvergen.expressions import to_text
 from solvergen.fusion import Pass
 from solvergen.moments import Weights
 from solvergen.parameterization import NOISE, Parameterization
@@ -112,15 +120,7 @@ class Solver:
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""
         return {
-            "schedule": {
-                "name": self.schedule.name,
-                "alpha": to_text(self.schedule.alpha),
-                "sigma": to_text(self.schedule.sigma),
-                "domain": [to_text(end) for end in self.schedule.domain],
-                "parameters": {
-                    symbol.name: to_text(value) for symbol, value in self.schedule.parameters
-                },
-            },
+            "schedule": serialization.to_dictionary(self.schedule),
             "prediction": self.prediction.text,
             "integrand": self.integrand.text,
             "expansion": self.expansion.name,
@@ -134,22 +134,15 @@ class Solver:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
-    def arguments(self) -> str:
-        """The command line options of ``solvergen compile`` that say the same."""
+    def arguments(self) -> str | None:
+        """The command line options of ``solvergen compile`` that say the same; None if none do."""
+        options = serialization.options(self.schedule)
+        if options is None:
+            return None
         spec = self.specification
-        options = [*self._schedule_arguments(spec["schedule"])]
         for key in ("prediction", "integrand", "expansion", "scheme"):
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
-
-    def _schedule_arguments(self, spec: Mapping[str, Any]) -> list[str]:
-        name = self.schedule.name
-        if name in schedules.names() and schedules.get(name) == self.schedule:
-            return ["--schedule", name]
-        options = ["--alpha", spec["alpha"], "--sigma", spec["sigma"], "--domain", *spec["domain"]]
-        for name, value in spec["parameters"].items():
-            options += ["--parameter", f"{name}={value}"]
-        return [*options, "--name", spec["name"]]
 
     def __str__(self) -> str:
         return "\n".join(
@@ -174,14 +167,7 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
         SolvergenError: a field is missing or does not read.
     """
     try:
-        given = spec["schedule"]
-        schedule = NoiseSchedule(
-            alpha=given["alpha"],
-            sigma=given["sigma"],
-            domain=tuple(given["domain"]),
-            name=given["name"],
-            parameters=tuple(given["parameters"].items()),
-        )
+        schedule = serialization.from_dictionary(spec["schedule"])
         choices = (spec["prediction"], spec["integrand"], spec["expansion"], spec["scheme"])
     except (KeyError, TypeError) as error:
         raise SolvergenError(

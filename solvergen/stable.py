@@ -19,10 +19,11 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr, Piecewise, Symbol
 
 from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_float, evaluate_mp, is_real, substitute
+from solvergen.piecewise import by_branch
 from solvergen.rewriting import rewritings
 
 BUDGET_SECONDS = 10.0
@@ -152,8 +153,17 @@ def stable_form(
 ) -> Expr:
     """The form of ``expression`` with the smallest error in float64 over ``domain``.
 
-    The shortest, where several are as good. ``equals`` are further forms to start from.
+    The shortest, where several are as good. ``equals`` are further forms to start from. An
+    expression with cases is worked on branch by branch.
     """
+    if expression.has(Piecewise):
+        return by_branch(
+            lambda branch, part: stable_form(branch, symbol, part, parameters),
+            expression,
+            symbol,
+            domain,
+            parameters,
+        )
     low, high = (float(sympy.N(end)) for end in domain)
     exact = substitute(expression, parameters)
     measure = reference(exact, symbol, end_points(low, high), (low, high))

@@ -7,12 +7,13 @@ In a module they are ``np.interp(x, table.x, table.y)`` and a look-up in the div
 """
 
 from bisect import bisect_right
+from pathlib import Path
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sympy import Atom, Expr, Float, Function, Symbol
 
 from solvergen.errors import ScheduleError
@@ -50,6 +51,11 @@ class Table(Atom):
         name = self.name.removesuffix("_inverse")
         name = name if name != self.name else f"{name}_inverse"
         return Table(name, self.y[order], self.x[order])
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether it is the inverse of a table of a schedule."""
+        return self.name.endswith("_inverse")
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (self.name, self.x, self.y)
@@ -119,6 +125,23 @@ class Slope(_TableFunction):
         """The values at an array."""
         slopes = np.diff(table.y) / np.diff(table.x)
         return slopes[np.clip(np.searchsorted(table.x, x, "right") - 1, 0, len(slopes) - 1)]
+
+
+def read_column(path: str | Path) -> NDArray[np.float64]:
+    """The numbers in a file: a ``.npy`` array, else text with numbers apart by space or commas.
+
+    Raises:
+        ScheduleError: there is no such file, or it does not hold numbers.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False).astype(np.float64)
+        return np.array(path.read_text().replace(",", " ").split(), dtype=np.float64)
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise ScheduleError(
+            f"cannot read the table {path}: {error}; expected numbers as text, or a .npy array"
+        ) from error
 
 
 def _segment(table: Table, x: Any) -> int:

@@ -26,6 +26,8 @@ READ = {
     "sqrt(1 - cos(pi*t/2)**2)": sqrt(1 - cos(pi * t / 2) ** 2),
     "atan2(t, 1 - t)": atan2(t, 1 - t),
     "  (t)  ": t,
+    "where(t < 1/2, t, k)": sympy.Piecewise((t, t < Rational(1, 2)), (k, True)),
+    "where(t >= k, 3, where(t > 2, 1, t))": sympy.Piecewise((3, t >= k), (1, t > 2), (t, True)),
     "1_000*t": 1000 * t,
 }
 
@@ -36,7 +38,10 @@ REFUSED = [
     "True", "None", "...", "f'{t}'", "exp", "exp()", "exp(t, t)", "exp(x=t)", "exp(*t)", "atan2(t)",
     "(exp)(t).real", "t := 2", "await t", "1/0", "log(0)", "0**-1", "9**9**9", "(9**99)**99",
     "t**1000", "1e999999", "1e-999999", "9" * 1000, "(" * 500 + "t" + ")" * 500, "-" * 1500 + "t",
-    "t" + "+t" * 1500, "t\n+1; 2", "t # comment \n import os",
+    "t" + "+t" * 1500, "t\n+1; 2",
+    "where(t, 1, 2)", "where(t < 1, 2)", "where(t == 1, 1, 2)", "where(0 < t < 1, 1, 2)",
+    "where(t < 1 and t > 0, 1, 2)", "interpolate(table, t)", "interpolate(t, t)", "slope(t)",
+    "t # comment \n import os",
 ]  # fmt: skip
 
 
@@ -68,7 +73,8 @@ def test_floats_are_the_decimals_that_they_show() -> None:
 
 
 def test_text_of_what_the_grammar_lacks_is_refused() -> None:
-    for expression in (sympy.Piecewise((t, t < 1), (1, True)), sympy.gamma(t)):
+    both = sympy.And(t < 1, k < 2)
+    for expression in (sympy.Piecewise((t, both), (1, True)), sympy.gamma(t)):
         with pytest.raises(ScheduleError, match="cannot be written"):
             to_text(expression)
 

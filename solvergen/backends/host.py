@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Symbol, log
 
+from solvergen.backends.definitions import tables_code
 from solvergen.backends.layout import Columns, pass_name
 from solvergen.backends.weights import WeightPrinter, functions, node_time
 from solvergen.fusion import Pass, phi, zeroth_moment
@@ -39,6 +40,7 @@ DOCSTRING_WIDTH = 96
 class HostCode:
     """The expressions and statements that the host template lays out."""
 
+    tables: str
     constants: str
     t_min: str
     t_max: str
@@ -81,6 +83,7 @@ def host_code_of(solver: Solver) -> HostCode:
     called = {name for phase, _ in phases for name in functions(phase)}
     columns = [Columns.of(one) for _, fused in phases for one in fused]
     return HostCode(
+        tables=tables_code(solver.schedule),
         constants=printer.constants(),
         t_min=float_literal(solver.schedule.t_min),
         t_max=float_literal(solver.schedule.t_max),

@@ -1,0 +1,64 @@
+"""The tables and the functions that a module carries along with its formulas."""
+
+import textwrap
+from collections.abc import Iterable
+from pprint import pformat
+
+import numpy as np
+
+from solvergen import functions
+from solvergen.printing import column_names
+from solvergen.schedule import NoiseSchedule
+from solvergen.serialization import tables_of
+from solvergen.solver import Solver
+
+WIDTH = 92
+SLOPE = '''def _slope(t, x, y):
+    """The slope at t of the piecewise linear function through the points (x, y)."""
+    n = np.clip(np.searchsorted(x, t, "right") - 1, 0, x.size - 2)
+    return (y[n + 1] - y[n]) / (x[n + 1] - x[n])'''
+
+
+def tables_code(schedule: NoiseSchedule) -> str:
+    """The columns of every table, as module constants."""
+    lines = []
+    for table in tables_of(schedule.alpha, schedule.sigma):
+        for name, column in zip(column_names(table), (table.x, table.y), strict=True):
+            lines.append(f"{name} = {_column(column)}")
+    return "\n".join(lines)
+
+
+def _column(values: tuple[float, ...]) -> str:
+    """An array in source: as the evenly spaced times n / N if it is those, else every number."""
+    count = len(values)
+    if values == tuple((np.arange(1, count + 1) / count).tolist()):
+        return f"np.arange(1, {count + 1}) / {count}"
+    rows = textwrap.wrap(", ".join(map(repr, values)), WIDTH)
+    return "np.array([\n" + "".join(f"    {row}\n" for row in rows) + "])  # fmt: skip"
+
+
+def definitions_code(schedule: NoiseSchedule, code: Iterable[str]) -> str:
+    """What the formulas in ``code`` call besides numpy."""
+    sources = [one.source for one in functions.used(schedule.alpha + schedule.sigma)]
+    return "\n\n\n".join([*sources, SLOPE] if any("_slope(" in one for one in code) else sources)
+
+
+def specification_code(solver: Solver, target: str) -> str:
+    """The literal of SPEC, in which tables are the module's constants."""
+    specification = {**solver.specification, "target": target}
+    schedule = solver.schedule
+    tables = tables_of(schedule.alpha, schedule.sigma)
+    if tables:
+        shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
+        specification["schedule"] = {**specification["schedule"], "tables": shown}
+    return pformat(specification, sort_dicts=False)
+
+
+class _Source:
+    """A constant of the module, as a list."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.name}.tolist()"

@@ -23,8 +23,8 @@ The network predicts flow. The solver integrates N = flow, expanded in gamma = t
     dq/dgamma = constant: gamma is the clock, so the moments are 1/(k+1)
 
 The scheme multistep:3 has order 3: local error O(h^4) in a main step, O(h^3) left by the
-start-up; proved on power series with exact coefficients. 1 evaluation per step, 1 more in the
-start-up.
+start-up; computed on power series with exact rational coefficients. 1 evaluation per step, 1
+more in the start-up.
 
 A run may start at t = 1, where alpha = 0, with order 3 (steps even in gamma). A run may end at
 t = 0, where sigma = 0, with order 3 (steps even in gamma).

@@ -22,8 +22,8 @@ The network predicts data. The solver integrates N = noise, expanded in gamma = 
     gamma(t)  = sigma/alpha
     dq/dgamma = constant: gamma is the clock, so the moments are 1/(k+1)
 
-The scheme singlestep:2 has order 2: local error O(h^3) in every step; proved on power series
-with exact coefficients. 2 evaluations per step.
+The scheme singlestep:2 has order 2: local error O(h^3) in every step; computed on power series
+with exact rational coefficients. 2 evaluations per step.
 
 A run may start at t = 80, with order 2 (steps even in gamma). A run may end at t = 0, where
 sigma = 0, with order 2 (steps even in gamma).

@@ -24,8 +24,8 @@ The network predicts noise. The solver integrates N = data, expanded in gamma = 
     dq/dgamma = exp(gamma), up to a constant factor
 
 The scheme multistep:3 has order 3: local error O(h^4) in a main step, O(h^3) left by the
-start-up; proved on power series with exact coefficients. 1 evaluation per step, 1 more in the
-start-up.
+start-up; computed on power series with exact rational coefficients. 1 evaluation per step, 1
+more in the start-up.
 
 A run may start at t = 1, with order 3 (steps even in gamma). A run may end at t = 0, where
 sigma = 0; gamma is infinite there and no weights of higher order exist, so that one step is of

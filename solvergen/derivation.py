@@ -119,13 +119,18 @@ def _density(solver: Solver) -> str:
     return f"{weights.density}, up to a constant factor"
 
 
+def _field(solver: Solver) -> str:
+    modulus = solver.order_field.modulus
+    return f"exact (modulo the prime {modulus})" if modulus else "exact rational"
+
+
 def _order(solver: Solver) -> str:
     scheme = solver.scheme
     evaluations = scheme.main.evaluations
     extra = scheme.extra_evaluations
     lines = [
         f"The scheme {schemes.to_text(scheme)} has {solver.order_report}; "
-        "proved on power series with exact coefficients. "
+        f"computed on power series with {_field(solver)} coefficients. "
         f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]

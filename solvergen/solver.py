@@ -30,6 +30,10 @@ from solvergen.program import StepProgram
 from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import Scheme
 from solvergen.semilinear import SemilinearODE, require_determined
+from solvergen.series import MODULAR, RATIONALS, Field
+
+LONG_PROGRAM = 8
+"""Landings from which fractions would take longer than a second."""
 
 
 @dataclass(frozen=True, init=False)
@@ -90,8 +94,15 @@ class Solver:
 
     @cached_property
     def order_report(self) -> order.OrderReport:
-        """The exact order of the main step and of the start-up."""
-        return order.report(self.program, self.weights.same_clock, self.weights.no_linear_part)
+        """The order of the main step and of the start-up, from exact power series."""
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return order.report(self.program, *clocks, field=self.order_field)
+
+    @property
+    def order_field(self) -> Field:
+        """What the series' coefficients are: rationals, or modulo a prime for long programs."""
+        landings = sum(len(phase.landings) for phase in self.program.phases)
+        return RATIONALS if landings <= LONG_PROGRAM else MODULAR
 
     @property
     def order(self) -> int:

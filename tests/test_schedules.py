@@ -160,3 +160,40 @@ def test_table_is_a_value() -> None:
 def test_bad_table_is_refused(tables: dict[str, object], reason: str) -> None:
     with pytest.raises(ScheduleError, match=reason):
         schedules.tabulated(**tables)
+
+
+@pytest.mark.parametrize("name", [one for one in schedules.names() if one != "stable_diffusion"])
+def test_derivation_against_automatic_differentiation(name: str) -> None:
+    """f = alpha'/alpha, g^2 and lambda' from the derivatives that torch takes of the formulas."""
+    import torch
+    from sympy import diff, lambdify
+
+    schedule = schedules.get(name)
+    low, high = float(schedule.t_min), float(schedule.t_max)
+    times = torch.linspace(low + 0.1 * (high - low), high - 0.1 * (high - low), 9).double()
+    times.requires_grad_()
+
+    def lifted(name: str):
+        return lambda x: getattr(torch, name)(torch.as_tensor(x, dtype=torch.float64))
+
+    known = {one: lifted(one) for one in ("sqrt", "exp", "log", "sin", "cos", "tan")}
+
+    def value(expression) -> torch.Tensor:
+        found = lambdify(t, schedule.substitute(expression), [known, "math"])(times)
+        return torch.as_tensor(found, dtype=torch.float64).expand(times.shape)
+
+    def slope(of: torch.Tensor) -> torch.Tensor:
+        if not of.requires_grad:
+            return torch.zeros_like(times)
+        (found,) = torch.autograd.grad(of.sum(), times, create_graph=True)
+        return found
+
+    alpha, sigma = value(schedule.alpha), value(schedule.sigma)
+    f = slope(alpha) / alpha
+    expected = {
+        schedule.f: f,
+        schedule.g_squared: slope(sigma**2) - 2 * f * sigma**2,
+        diff(schedule.half_log_snr, t): slope(torch.log(alpha / sigma)),
+    }
+    for expression, exact in expected.items():
+        torch.testing.assert_close(value(expression), exact, rtol=1e-9, atol=1e-10)

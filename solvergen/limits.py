@@ -67,9 +67,14 @@ def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     if value.has(*_INDETERMINATE, sympy.AccumBounds) or value.is_finite is False:
         return None
     for power in expression.atoms(sympy.Pow):
-        if power.exp.is_negative and power.base.subs(symbol, end).equals(0) is not False:
+        if power.exp.is_negative and _may_vanish(power.base.subs(symbol, end)):
             return None
     return value
+
+
+def _may_vanish(value: Expr) -> bool:
+    """Whether a number is 0, or not known to be anything else in time."""
+    return within(BUDGET_SECONDS, value.equals, 0, default=None) is not False
 
 
 def _symbolic(expression: Expr, symbol: Symbol, end: Expr, inwards: int) -> Expr | None:

@@ -207,5 +207,5 @@ def _product(expression: Expr, schedule: NoiseSchedule) -> Expr | None:
 def _degree(expression: Expr) -> Expr | None:
     """k with e(c alpha, c sigma) = c^k e(alpha, sigma), or None (Euler's identity)."""
     euler = alpha * diff(expression, alpha) + sigma * diff(expression, sigma)
-    degree = simplify(euler / expression)
-    return degree if degree.is_Rational else None
+    degree = budget.within(SIMPLIFY_SECONDS, simplify, euler / expression, default=None)
+    return degree if degree is not None and degree.is_Rational else None

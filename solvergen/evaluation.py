@@ -17,7 +17,8 @@ DIGITS = 50
 
 
 @lru_cache(maxsize=2048)
-def _compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
+def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
+    """``expression`` as a function of ``symbols``; ``modules`` is ``numpy`` or ``mpmath``."""
     in_float = modules == "numpy"
     names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
     return sympy.lambdify(symbols, expression, modules=[names, modules])
@@ -37,7 +38,7 @@ def evaluate_float(
     """
     points = np.asarray(values, dtype=np.float64)
     constants = [np.float64(float(value)) for _, value in parameters]
-    function = _compiled(expression, (symbol, *(name for name, _ in parameters)), "numpy")
+    function = compiled(expression, (symbol, *(name for name, _ in parameters)), "numpy")
     with np.errstate(all="ignore"):
         result = np.asarray(function(points, *constants))
         if np.iscomplexobj(result):
@@ -55,7 +56,7 @@ def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGI
     with mpmath.workdps(digits):
         point = as_mp(value)
         try:
-            result = mpmath.mpmathify(_compiled(expression, (symbol,), "mpmath")(point))
+            result = mpmath.mpmathify(compiled(expression, (symbol,), "mpmath")(point))
         except (ZeroDivisionError, ValueError, OverflowError, TypeError):
             return mpmath.nan
         if isinstance(result, mpmath.mpc) and result.imag == 0:

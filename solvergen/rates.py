@@ -23,10 +23,10 @@ from functools import lru_cache
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, cancel, diff, exp, lambdify, log, simplify, sqrt
+from sympy import Expr, Integer, cancel, diff, exp, log, simplify, sqrt
 
 from solvergen import budget
-from solvergen.evaluation import evaluate_mp
+from solvergen.evaluation import compiled, evaluate_mp
 from solvergen.identities import constant_ratio
 from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, total_derivative
@@ -158,12 +158,12 @@ def values(
     form: Expr, points: Sequence[float], time_at: Expr, schedule: NoiseSchedule
 ) -> np.ndarray:
     """A rate in float64 by the operations that it spells, with t from the inverse."""
-    names = [name for name, _ in schedule.parameters]
+    names = tuple(name for name, _ in schedule.parameters)
     numbers = [float(value) for _, value in schedule.parameters]
     with np.errstate(all="ignore"):
         x = np.asarray(points)
-        time = lambdify([l, *names], time_at, "numpy")(x, *numbers)
-        found = lambdify([l, t, *names], form, "numpy")(x, time, *numbers)
+        time = compiled(time_at, (l, *names), "numpy")(x, *numbers)
+        found = compiled(form, (l, t, *names), "numpy")(x, time, *numbers)
     return np.broadcast_to(found, x.shape)
 
 

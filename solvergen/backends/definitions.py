@@ -7,7 +7,7 @@ from pprint import pformat
 import numpy as np
 
 from solvergen import functions
-from solvergen.printing import column_names
+from solvergen.printing import column_names, float_literal
 from solvergen.schedule import NoiseSchedule
 from solvergen.serialization import tables_of
 from solvergen.solver import Solver
@@ -26,6 +26,17 @@ def tables_code(schedule: NoiseSchedule) -> str:
         for name, column in zip(column_names(table), (table.x, table.y), strict=True):
             lines.append(f"{name} = {_column(column)}")
     return "\n".join(lines)
+
+
+def kinks_code(schedule: NoiseSchedule) -> str:
+    """The times at which the schedule is not smooth; empty if there is none."""
+    columns = [column_names(one)[0] for one in tables_of(schedule.alpha, schedule.sigma)]
+    known = {x for one in tables_of(schedule.alpha, schedule.sigma) for x in one.x}
+    cuts = [float_literal(one) for one in schedule.kinks if float(one) not in known]
+    parts = [*columns, f"[{', '.join(cuts)}]"] if cuts else columns
+    if not schedule.kinks:
+        return ""
+    return parts[0] if len(parts) == 1 else f"np.concatenate([{', '.join(parts)}])"
 
 
 def _column(values: tuple[float, ...]) -> str:

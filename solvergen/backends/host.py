@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sympy import Expr, Symbol, log
 
-from solvergen.backends.definitions import tables_code
+from solvergen.backends.definitions import kinks_code, tables_code
 from solvergen.backends.layout import Columns, pass_name
 from solvergen.backends.weights import WeightPrinter, functions, node_time
 from solvergen.fusion import Pass, phi, zeroth_moment
@@ -76,6 +76,7 @@ class HostCode:
     uniform_points: int
     panel: float
     tail: str
+    kinks: str
     history: int
     first_order_phase: str
     stages: int
@@ -130,6 +131,7 @@ def host_code_of(solver: Solver) -> HostCode:
         uniform_points=printer.uniform_points(),
         panel=PANEL,
         tail=printer.tail(),
+        kinks=kinks_code(solver.schedule),
         history=solver.program.history,
         first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
         stages=max(len(fused) for _, fused in phases),

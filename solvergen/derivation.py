@@ -19,6 +19,7 @@ def docstring(solver: Solver, header: str, accuracy: str) -> str:
         _schedule(solver),
         _step(solver),
         _order(solver),
+        _kinks(solver),
         _paragraph(accuracy),
         _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",
         header,
@@ -117,6 +118,18 @@ def _density(solver: Solver) -> str:
     if weights.ode.clock is None:
         return f"Phi(t, u) b/gamma', b/gamma' = {weights.density}"
     return f"{weights.density}, up to a constant factor"
+
+
+def _kinks(solver: Solver) -> str:
+    """What a schedule that is smooth in pieces leaves of the order; empty for a smooth one."""
+    count = len(solver.schedule.kinks)
+    if count == 0:
+        return ""
+    return _paragraph(
+        f"The schedule has {count} kink{'s' if count > 1 else ''} inside the domain. The order holds "
+        "while steps are long beside the bends, or end at them; shorter steps that cross kinks are "
+        "left with order 2, or 1 if the integrand has alpha' or sigma' in it."
+    )
 
 
 def _field(solver: Solver) -> str:

@@ -126,9 +126,9 @@ def _kinks(solver: Solver) -> str:
     if count == 0:
         return ""
     return _paragraph(
-        f"The schedule has {count} kink{'s' if count > 1 else ''} inside the domain. The order holds "
-        "while steps are long beside the bends, or end at them; shorter steps that cross kinks are "
-        "left with order 2, or 1 if the integrand has alpha' or sigma' in it."
+        f"The schedule has {count} kink{'s' if count > 1 else ''} inside the domain. Steps that "
+        "end at kinks, or are long beside their spacing, have the order above; shorter steps that "
+        "cross them are left with order 2, or 1 if the integrand holds alpha' or sigma'."
     )
 
 

@@ -78,7 +78,8 @@ class SemilinearODE:
         """q(t) for this schedule, or None where it has no closed form."""
         if self.clock is None:
             return None
-        return self.schedule.simplest(at_schedule(self.clock, self.schedule))
+        found = at_schedule(self.clock, self.schedule)
+        return found if found.count_ops() > SIMPLIFY_SIZE else self.schedule.simplest(found)
 
     @cached_property
     def clock_rate(self) -> Expr | None:

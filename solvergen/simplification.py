@@ -55,13 +55,16 @@ def _forms(expression: Expr) -> Iterator[Expr]:
     """Rewritings by operations of polynomial cost."""
     flat = sympy.powsimp(sympy.powdenest(expression, force=True), deep=True)
     together = sympy.together(flat)
-    forms = [flat, together, sympy.factor(together), sympy.cancel(together), sympy.expand(together)]
+    spread = sympy.expand(together)
+    forms = [flat, together, sympy.factor(together), sympy.cancel(together), spread]
     if expression.has(sympy.exp):
         forms.extend(_in_one_exponential(together))
         forms.extend([_joined_exponentials(form) for form in sorted(forms, key=_length)[:3]])
     if expression.has(sympy.sin, sympy.cos, sympy.tan):
         forms.extend(_trigonometric_forms(together))
     yield from forms
+    if sympy.count_ops(spread) > MAX_SIZE:
+        return
     expanded = forms[-1] if forms[-1].is_polynomial(t) else sympy.expand(flat)
     if sympy.count_ops(expanded) <= MAX_SIZE:
         yield sympy.collect(expanded, t)

@@ -5,7 +5,7 @@ and the median over all steps of all rounds counts, without the start-up and the
 network is excluded. Figures are meant as ratios within one run; absolute times drift.
 
     python benchmarks/steps.py                  the table
-    python benchmarks/steps.py --write          and RESULTS.md, steps.png
+    python benchmarks/steps.py --write          and RESULTS.md
 """
 
 import argparse

@@ -149,6 +149,7 @@ def _endpoint(solver: "Solver", role: str) -> EndPoint:
     return EndPoint(time, role, ", ".join(zeros), obstacle, finite, order)
 
 
+@lru_cache(maxsize=256)
 def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str) -> str:
     """The first quantity of a step at this end that has no finite limit; empty if all have."""
     schedule = ode.schedule

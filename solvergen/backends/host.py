@@ -5,7 +5,7 @@ What is printed here is what ``templates/common/host.jinja`` asks for; the two c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from sympy import Expr, Symbol, log
 
@@ -87,6 +87,7 @@ class HostCode:
     default_spacing: str
 
 
+@lru_cache(maxsize=16)
 def host_code_of(solver: Solver) -> HostCode:
     """Print the host part of a solver."""
     printer = _Printer(solver)

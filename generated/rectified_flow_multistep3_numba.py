@@ -354,23 +354,46 @@ def _main_pass_0(c, x, y, prediction, n_0, n_1):
 _PASSES = ((_start_0_pass_0, _start_0_pass_1), (_start_1_pass_0,), (_main_pass_0,))
 
 
+class Plan:
+    """What a run needs beside the model: computed once, for any number of runs.
+
+    Attributes:
+        times: of the evaluations, STAGES a step, then the end of the run.
+        phases: the number in ``_PASSES`` of what each step runs.
+        rows: the coefficients of each evaluation's pass, rounded once from float64 to ``dtype``.
+    """
+
+    def __init__(self, timesteps, dtype):
+        table = coefficients(timesteps)
+        t = _checked(timesteps)
+        self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
+        self.phases = _phase_of_steps(t).tolist()
+        self.dtype = np.dtype(dtype)
+        self.rows = list(table.astype(dtype).reshape(-1, WIDTH))
+
+    @classmethod
+    def of(cls, timesteps, x):
+        """``timesteps``, or the plan that it is already, for arrays like ``x``."""
+        if not isinstance(timesteps, cls):
+            return cls(timesteps, x.dtype)
+        if timesteps.dtype != x.dtype:
+            raise TypeError(f"x has dtype {x.dtype}; expected {timesteps.dtype}, as the plan has")
+        return timesteps
+
+
 class Stepper:
     """Takes the steps of one run, one model output at a time.
 
     ``t`` is where the model is needed next and ``x`` its input there, until ``done``. ``x`` is a
     view of the run's own memory: copy it to keep it. Arrays are float32 or float64, of any
-    shape; a step allocates nothing.
+    shape; a step allocates nothing. ``timesteps`` may be a Plan.
     """
 
     def __init__(self, x, timesteps):
         x = np.asarray(x)
         if x.dtype not in (np.float32, np.float64):
             raise TypeError(f"x has dtype {x.dtype}; expected float32 or float64")
-        table = coefficients(timesteps)
-        times = _checked(timesteps)
-        self._times = np.append(table[:, :, 0].ravel(), times[-1]).tolist()
-        self._rows = list(table.astype(x.dtype).reshape(-1, WIDTH))
-        self._phases = _phase_of_steps(times).tolist()
+        self._plan = Plan.of(timesteps, x)
         self._shape = x.shape
         self._x = x.flatten()
         self._y = np.empty_like(self._x)
@@ -380,12 +403,12 @@ class Stepper:
     @property
     def done(self):
         """Whether the last step is taken; ``x`` is then the sample."""
-        return self._step == len(self._phases)
+        return self._step == len(self._plan.phases)
 
     @property
     def t(self):
         """The time of the next evaluation; the end of the run if it is done."""
-        return self._times[-1 if self.done else self._step * STAGES + self._stage]
+        return self._plan.times[-1 if self.done else self._step * STAGES + self._stage]
 
     @property
     def x(self):
@@ -407,9 +430,9 @@ class Stepper:
                 f"the model output has strides {prediction.strides}; "
                 "expected a C-contiguous array: use numpy.ascontiguousarray"
             )
-        passes = _PASSES[self._phases[self._step]]
+        passes = _PASSES[self._plan.phases[self._step]]
         passes[self._stage](
-            self._rows[self._step * STAGES + self._stage],
+            self._plan.rows[self._step * STAGES + self._stage],
             self._x,
             self._y,
             prediction.reshape(-1),
@@ -422,7 +445,7 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1].
+    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; ``timesteps`` may be a Plan.
 
     ``model(x, t)`` returns the flow prediction, ``callback(stepper)`` is called
     after every evaluation.

@@ -347,35 +347,63 @@ def _main_pass_1(c, x, y, prediction, past, inner):
 _PASSES = ((_main_pass_0, _main_pass_1),)
 
 
+def _own(x):
+    """A copy of the sample, checked."""
+    x = np.array(x)
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"x has dtype {x.dtype}; expected float32 or float64")
+    return x
+
+
+class Plan:
+    """What a run needs beside the model: computed once, for any number of runs.
+
+    Attributes:
+        times: of the evaluations, STAGES a step, then the end of the run.
+        phases: the number in ``_PASSES`` of what each step runs.
+        rows: the coefficients of each evaluation's pass, rounded once from float64 to ``dtype``.
+    """
+
+    def __init__(self, timesteps, dtype):
+        table = coefficients(timesteps)
+        t = _checked(timesteps)
+        self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
+        self.phases = _phase_of_steps(t).tolist()
+        self.dtype = np.dtype(dtype)
+        self.rows = list(table.astype(dtype).reshape(-1, WIDTH))
+
+    @classmethod
+    def of(cls, timesteps, x):
+        """``timesteps``, or the plan that it is already, for arrays like ``x``."""
+        if not isinstance(timesteps, cls):
+            return cls(timesteps, x.dtype)
+        if timesteps.dtype != x.dtype:
+            raise TypeError(f"x has dtype {x.dtype}; expected {timesteps.dtype}, as the plan has")
+        return timesteps
+
+
 class Stepper:
     """Takes the steps of one run, one model output at a time.
 
     ``t`` is where the model is needed next and ``x`` its input there, until ``done``. Arrays are
-    float32 or float64, of any shape.
+    float32 or float64, of any shape. ``timesteps`` may be a Plan.
     """
 
     def __init__(self, x, timesteps):
-        x = np.array(x)
-        if x.dtype not in (np.float32, np.float64):
-            raise TypeError(f"x has dtype {x.dtype}; expected float32 or float64")
-        table = coefficients(timesteps)
-        times = _checked(timesteps)
-        self._times = np.append(table[:, :, 0].ravel(), times[-1])
-        self._phases = _phase_of_steps(times).tolist()
-        self._rows = list(table.astype(x.dtype).reshape(-1, WIDTH))
-        self._x = self._y = x
+        self._x = self._y = _own(x)
+        self._plan = Plan.of(timesteps, self._x)
         self._past, self._inner = (), ()
         self._step = self._stage = 0
 
     @property
     def done(self):
         """Whether the last step is taken; ``x`` is then the sample."""
-        return self._step == len(self._phases)
+        return self._step == len(self._plan.phases)
 
     @property
     def t(self):
         """The time of the next evaluation; the end of the run if it is done."""
-        return self._times[-1 if self.done else self._step * STAGES + self._stage]
+        return self._plan.times[-1 if self.done else self._step * STAGES + self._stage]
 
     @property
     def x(self):
@@ -391,8 +419,8 @@ class Stepper:
                 f"the model output is {model_output.dtype} {tuple(model_output.shape)}; "
                 f"expected {self._x.dtype} {tuple(self._x.shape)}"
             )
-        passes = _PASSES[self._phases[self._step]]
-        row = self._rows[self._step * STAGES + self._stage]
+        passes = _PASSES[self._plan.phases[self._step]]
+        row = self._plan.rows[self._step * STAGES + self._stage]
         self._y, value = passes[self._stage](
             row, self._x, self._y, model_output, self._past, self._inner
         )
@@ -405,7 +433,7 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1].
+    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; ``timesteps`` may be a Plan.
 
     ``model(x, t)`` returns the data prediction, ``callback(stepper)`` is called
     after every evaluation.

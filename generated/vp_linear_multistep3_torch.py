@@ -456,39 +456,72 @@ _PASSES = (
 )
 
 
+class Plan:
+    """What a run needs beside the model: computed once, for any number of runs.
+
+    Attributes:
+        times: of the evaluations, STAGES a step, then the end of the run; a tensor.
+        phases: the number in ``_PASSES`` of what each step runs.
+        rows: the coefficients of each evaluation's pass, rounded once from float64 to the dtype
+            in which arrays of ``dtype`` are combined: float32, or float64 for float64. A tensor
+            [evaluations, WIDTH], which may require a gradient.
+    """
+
+    def __init__(self, timesteps, dtype=torch.float32, device=None):
+        table = coefficients(timesteps)
+        t = _checked(timesteps)
+        times = np.append(table[:, :, 0].ravel(), t[-1])
+        self.phases = _phase_of_steps(t).tolist()
+        dtype = torch.promote_types(dtype, torch.float32)
+        self.times = torch.from_numpy(times).to(device=device, dtype=dtype)
+        self.rows = torch.from_numpy(table).to(device=device, dtype=dtype).reshape(-1, WIDTH)
+
+    @classmethod
+    def of(cls, timesteps, x):
+        """``timesteps``, or the plan that it is already, for tensors like ``x``."""
+        if not isinstance(timesteps, cls):
+            return cls(timesteps, x.dtype, x.device)
+        rows, dtype = timesteps.rows, torch.promote_types(x.dtype, torch.float32)
+        if rows.dtype != dtype or rows.device != x.device:
+            raise TypeError(
+                f"x is {x.dtype} on {x.device}, combined in {dtype}; expected what the plan is "
+                f"for: {rows.dtype} on {rows.device}"
+            )
+        return timesteps
+
+
+def _own(x):
+    """The sample, checked; no step writes into it."""
+    if not (isinstance(x, torch.Tensor) and x.is_floating_point()):
+        raise TypeError(
+            f"x is {getattr(x, 'dtype', type(x))}; "
+            "expected a float16, bfloat16, float32 or float64 tensor"
+        )
+    return x
+
+
 class Stepper:
     """Takes the steps of one run, one model output at a time.
 
     ``t`` is where the model is needed next and ``x`` its input there, until ``done``. Arrays are
-    float16, bfloat16, float32 or float64, of any shape.
+    float16, bfloat16, float32 or float64, of any shape. ``timesteps`` may be a Plan.
     """
 
     def __init__(self, x, timesteps):
-        if not (isinstance(x, torch.Tensor) and x.is_floating_point()):
-            raise TypeError(
-                f"x is {getattr(x, 'dtype', type(x))}; "
-                "expected a float16, bfloat16, float32 or float64 tensor"
-            )
-        table = coefficients(timesteps)
-        times = _checked(timesteps)
-        self._times = np.append(table[:, :, 0].ravel(), times[-1])
-        self._phases = _phase_of_steps(times).tolist()
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        self._times = torch.from_numpy(self._times).to(device=x.device, dtype=dtype)
-        self._rows = torch.from_numpy(table).to(device=x.device, dtype=dtype).reshape(-1, WIDTH)
-        self._x = self._y = x
+        self._x = self._y = _own(x)
+        self._plan = Plan.of(timesteps, self._x)
         self._past, self._inner = (), ()
         self._step = self._stage = 0
 
     @property
     def done(self):
         """Whether the last step is taken; ``x`` is then the sample."""
-        return self._step == len(self._phases)
+        return self._step == len(self._plan.phases)
 
     @property
     def t(self):
         """The time of the next evaluation; the end of the run if it is done."""
-        return self._times[-1 if self.done else self._step * STAGES + self._stage]
+        return self._plan.times[-1 if self.done else self._step * STAGES + self._stage]
 
     @property
     def x(self):
@@ -504,8 +537,8 @@ class Stepper:
                 f"the model output is {model_output.dtype} {tuple(model_output.shape)}; "
                 f"expected {self._x.dtype} {tuple(self._x.shape)}"
             )
-        passes = _PASSES[self._phases[self._step]]
-        row = self._rows[self._step * STAGES + self._stage]
+        passes = _PASSES[self._plan.phases[self._step]]
+        row = self._plan.rows[self._step * STAGES + self._stage]
         self._y, value = passes[self._stage](
             row, self._x, self._y, model_output, self._past, self._inner
         )
@@ -518,7 +551,7 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1].
+    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; ``timesteps`` may be a Plan.
 
     ``model(x, t)`` returns the noise prediction, ``callback(stepper)`` is called
     after every evaluation.

@@ -15,7 +15,7 @@ from solvergen.functions import REGISTRY, Definition, Registered, x
 RESERVED = frozenset((
     "t", "pi", "where", "np", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "sample",
     "expansion_variable", "time_at_expansion_variable", "integrating_factor", "zeroth_moment",
-    "coefficients", "timesteps", "numba", "torch",
+    "coefficients", "timesteps", "numba", "torch", "Plan", "Stepper",
 ))  # fmt: skip
 POINTS = (0.125, 0.5, 0.875)
 TOLERANCE = 1e-12

@@ -166,6 +166,22 @@ def test_bad_arrays(modules: dict, target: str) -> None:
         stepper.step(integer.reshape(1, 3))
 
 
+@pytest.mark.parametrize("target", ["numba", "numpy", "torch"])
+def test_a_plan_serves_many_runs(modules: dict, target: str) -> None:
+    """It is what a Stepper makes of the timesteps, and is for one dtype."""
+    module, grid = modules[target], modules[target].timesteps(5)
+    x = np.linspace(-1, 1, 4)
+    given = torch.from_numpy(x) if target == "torch" else x
+    plan = module.Plan(grid, given.dtype)
+    expected = module.sample(lambda y, t: y * float(t) + 1, given, grid)
+    for _ in range(2):
+        found = module.sample(lambda y, t: y * float(t) + 1, given, plan)
+        assert np.array_equal(np.asarray(found), np.asarray(expected))
+    single = torch.zeros(4) if target == "torch" else np.zeros(4, np.float32)
+    with pytest.raises(TypeError, match="float32"):
+        module.Stepper(single, plan)
+
+
 def test_numba_refuses_strided_output(modules: dict) -> None:
     stepper = modules["numba"].Stepper(np.zeros((2, 3)), modules["numba"].timesteps(3))
     with pytest.raises(ValueError, match="ascontiguousarray"):

@@ -46,7 +46,7 @@ def coefficient_error(
 
 def statement(solver: Solver, module: ModuleType) -> str:
     """A sentence for the docstring: the measured error on a coarse and a fine grid."""
-    schedule, history = solver.schedule, solver.program.history
+    schedule, program = solver.schedule, solver.program
     width = schedule.t_max - schedule.t_min
     ends = (
         float(schedule.t_max - INSIDE * width),
@@ -55,7 +55,8 @@ def statement(solver: Solver, module: ModuleType) -> str:
     errors = []
     for steps in GRIDS:
         grid = np.linspace(*ends, steps + 1)
-        chosen = sorted({0, min(history, steps - 1), steps - 2})
+        closing = range(steps - len(program.closing), steps)
+        chosen = sorted({0, min(program.history, steps - 1), steps - 2, *closing})
         errors.append(coefficient_error(solver, module, grid.tolist(), chosen))
     found = ", ".join(
         f"{_bound(error):.0e} on {steps} steps" for error, steps in zip(errors, GRIDS, strict=True)

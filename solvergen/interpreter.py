@@ -89,7 +89,7 @@ def run(
     """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n."""
     state = State(np.asarray(x))
     for n in range(steps):
-        phase = program.phases[min(n, len(program.phases) - 1)]
+        phase = program.all_phases[program.number(n, steps - 1 - n)]
         run_step(phase, scalars(phase, n), model, state)
         del state.past[program.history :]
     return state.x

@@ -14,10 +14,12 @@ it leaves the exact solution are the order. Per run of a few steps,
 * from exact earlier values the error that stays is h^(p+1): p powers are left when 1/h steps add
   up. The sample that a correction has passed over stays; what it has replaced does not;
 * the last sample, which nothing corrects any more, has an error of its own, h^l, once;
+* the closing steps, run after main steps from exact values, leave h^c, once (instead of h^l);
 * the start-up, run from the exact initial value only, leaves h^e, once.
 
-A run has order min(p, l, e). The problem is drawn at random modulo a prime, and what is zero there
-is zero for every problem (``solvergen.series``); ``field=RATIONALS`` repeats it with fractions.
+A run has order min(p, l or c, e). The problem is drawn at random modulo a prime, and what is zero
+there is zero for every problem (``solvergen.series``); ``field=RATIONALS`` repeats it with
+fractions.
 
 A solver whose expansion variable is the integrand's clock has q(gamma) = gamma, and one without
 a linear part has R = 1. Both can raise the order, so they are part of the problem. So is the grid:
@@ -44,6 +46,8 @@ __all__ = ["EVEN", "UNEVEN", "OrderReport", "lagrange_basis", "report"]
 
 DIMENSION = 2
 LENGTHS = (4, 6, 9, 12, 16)
+MAIN_STEPS = 3
+"""So many that a correction has taken effect."""
 UNEVEN = (Fraction(1), Fraction(7, 5), Fraction(4, 5), Fraction(6, 5), Fraction(3, 4))
 """Ratios of steps of clearly different lengths, repeated over and over."""
 EVEN = (Fraction(1),)
@@ -58,25 +62,31 @@ class OrderReport:
         startup: e, with an error of h^e after the start-up; None without a start-up.
         last: l, with an error of h^l of the last sample if it is not corrected; None if all are
             alike.
+        closing: c, with an error of h^c after the closing steps; None without any.
     """
 
     main: int
     startup: int | None
     last: int | None = None
+    closing: int | None = None
 
     @property
     def order(self) -> int:
         """The order of a whole run."""
-        return min(one for one in (self.main, self.startup, self.last) if one is not None)
+        parts = (self.main, self.startup, self.last, self.closing)
+        return min(one for one in parts if one is not None)
 
     def __str__(self) -> str:
-        if self.startup is None:
-            return f"order {self.order}: local error O(h^{self.main + 1}) in every step"
-        last = "" if self.last is None else f", O(h^{self.last}) in the last sample"
-        return (
-            f"order {self.order}: local error O(h^{self.main + 1}) in a main step, "
-            f"O(h^{self.startup}) left by the start-up{last}"
-        )
+        local = f"order {self.order}: local error O(h^{self.main + 1})"
+        if self.startup is None and self.closing is None:
+            return f"{local} in every step"
+        parts = [
+            (self.startup, "left by the start-up"),
+            (self.last, "in the last sample"),
+            (self.closing, "left by the last steps"),
+        ]
+        left = [f"O(h^{power}) {where}" for power, where in parts if power is not None]
+        return ", ".join((f"{local} in a main step", *left))
 
 
 @lru_cache(maxsize=1024)
@@ -115,12 +125,14 @@ def _report(
     program: StepProgram, problem: "_Problem", ratios: Sequence[Fraction]
 ) -> OrderReport | None:
     """The report, or None if the powers do not suffice to see the error of the main step."""
-    steps = 3 if program.corrects else 1
+    steps = MAIN_STEPS if program.corrects else 1
     grid = _grid(ratios, program.history + steps + 1)
     staying, last = _main_errors(program, problem, grid, steps)
     if staying >= problem.length:
         return None
     startup = _startup_error(program, problem, grid, steps) if program.history else None
+    if program.closing:
+        return OrderReport(staying - 1, startup, closing=_closing_error(program, problem, ratios))
     shown = last if program.corrects else None
     return OrderReport(staying - 1, startup, shown)
 
@@ -139,12 +151,28 @@ def _main_errors(
 ) -> tuple[int, int]:
     """The powers at which main steps from exact values leave the solution: staying and last."""
     n = program.history
-    past = [problem.value(grid[n - j]) for j in range(1, n + 1)]
-    previous = problem.solution(grid[n - 1]) if n else None
-    state = State(problem.solution(grid[n]), past, previous)
+    state = _exact(program, problem, grid)
     for i in range(n, n + steps):
         run_step(program.main, _Scalars(problem, program.main, grid, i), problem.model, state)
     return _errors(program, problem, grid, n + steps, state)
+
+
+def _closing_error(program: StepProgram, problem: "_Problem", ratios: Sequence[Fraction]) -> int:
+    """The power at which main steps from exact values leave the solution with the closing steps."""
+    n, count = program.history, len(program.closing)
+    grid = _grid(ratios, n + MAIN_STEPS + count)
+    state = _exact(program, problem, grid)
+    for i in range(MAIN_STEPS + count):
+        phase = program.all_phases[program.number(n, MAIN_STEPS + count - 1 - i)]
+        run_step(phase, _Scalars(problem, phase, grid, n + i), problem.model, state)
+    return _valuation(state.x - problem.solution(grid[-1]))
+
+
+def _exact(program: StepProgram, problem: "_Problem", grid: Sequence[Fraction]) -> State:
+    """The exact sample and history where a main step can start."""
+    n = program.history
+    past = [problem.value(grid[n - j]) for j in range(1, n + 1)]
+    return State(problem.solution(grid[n]), past, problem.solution(grid[n - 1]) if n else None)
 
 
 def _startup_error(

@@ -95,6 +95,12 @@ class PhaseProgram:
         """The correction, if any, and the stages."""
         return tuple(one for one in self.instructions if isinstance(one, Combine))
 
+    @property
+    def history(self) -> int:
+        """How many earlier steps it reads."""
+        read = [node for one in self.landings for node in (*one.support, one.base)]
+        return max((node.index for node in read if node.kind is Kind.PAST), default=0)
+
     def position(self, stage: int) -> Fraction:
         """theta of an evaluation; of the end of the step for the last stage."""
         return Fraction(0) if stage == 0 else self.combines[stage - 1].position
@@ -112,32 +118,48 @@ class StepProgram:
         history: how many earlier steps the main phase, the last one, reads.
         at_infinity: what a step runs whose start or end lies at gamma = +-inf, where no weights
             of higher order exist; None if gamma is finite over the whole domain.
+        closing: ``closing[m]`` is run when m more steps follow and its history can be read.
     """
 
     phases: tuple[PhaseProgram, ...]
     history: int
     at_infinity: PhaseProgram | None = None
+    closing: tuple[PhaseProgram, ...] = ()
 
     def __post_init__(self) -> None:
         for available, phase in enumerate(self.phases):
             check(phase, min(available, self.history))
+        for phase in self.closing:
+            check(phase, self.history)
         if self.at_infinity is not None:
             check(self.at_infinity, 0)
 
     @property
     def all_phases(self) -> tuple[PhaseProgram, ...]:
-        """The phases by number, ``at_infinity`` last."""
-        return self.phases if self.at_infinity is None else (*self.phases, self.at_infinity)
+        """The phases by number: start-up, main, closing, and ``at_infinity`` last."""
+        return (*self.phases, *self.closing, *([self.at_infinity] if self.at_infinity else []))
+
+    def number(self, readable: int, left: int) -> int:
+        """Which of ``all_phases`` a step runs.
+
+        Args:
+            readable: how many earlier steps it can read.
+            left: how many steps follow it.
+        """
+        readable = min(readable, self.history)
+        if left < len(self.closing) and self.closing[left].history <= readable:
+            return len(self.phases) + left
+        return readable
 
     @property
     def main(self) -> PhaseProgram:
-        """What every step runs once the history is long enough."""
+        """What every step runs once the history is long enough, until the closing ones."""
         return self.phases[-1]
 
     @property
     def corrects(self) -> bool:
         """Whether a phase corrects, so that a run carries the previous sample."""
-        return any(phase.correction is not None for phase in self.phases)
+        return any(phase.correction is not None for phase in self.all_phases)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.all_phases))
@@ -151,7 +173,8 @@ def lower(scheme: Scheme, reaches_infinity: bool = False) -> StepProgram:
     phases = tuple(map(lower_phase, scheme.phases))
     main = scheme.main
     needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
-    return StepProgram(phases, main.history, lower_phase(FIRST_ORDER) if needed else None)
+    at_infinity = lower_phase(FIRST_ORDER) if needed else None
+    return StepProgram(phases, main.history, at_infinity, tuple(map(lower_phase, scheme.closing)))
 
 
 def lower_phase(phase: Phase) -> PhaseProgram:

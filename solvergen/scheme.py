@@ -193,19 +193,22 @@ class Scheme:
 
     Attributes:
         name: as the user types it, e.g. ``multistep:3``.
-        main: the phase that every step after the start-up runs.
+        main: the phase that every step between the start-up and the closing steps runs.
         startup: ``startup[n]`` is run while only n earlier steps can be read.
         source: the papers that the scheme is from.
+        closing: ``closing[m]`` is run when m more steps follow and what it reads is there; in a
+            run too short for that the start-up goes on.
 
     Raises:
-        SchemeError: a start-up phase reads more steps than there are, or fewer start-up phases
-            than the main phase has history.
+        SchemeError: a start-up phase reads more steps than there are, a closing phase more than
+            the main phase, or there are fewer start-up phases than the main phase has history.
     """
 
     name: str
     main: Phase
     startup: tuple[Phase, ...] = ()
     source: str = field(default="", compare=False)
+    closing: tuple[Phase, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.startup) != self.main.history:
@@ -219,6 +222,12 @@ class Scheme:
                     f"start-up phase {phase.name!r} of {self.name!r} reads {phase.history} "
                     f"earlier steps, but only {available} exist then."
                 )
+        for phase in self.closing:
+            if phase.history > self.main.history:
+                raise SchemeError(
+                    f"closing phase {phase.name!r} of {self.name!r} reads {phase.history} earlier "
+                    f"steps, but the main phase keeps {self.main.history}."
+                )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -226,9 +235,14 @@ class Scheme:
         return (*self.startup, self.main)
 
     @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """The phases and then the closing ones."""
+        return (*self.phases, *self.closing)
+
+    @property
     def extra_evaluations(self) -> int:
         """Evaluations that the start-up spends beyond the main phase's."""
         return sum(phase.evaluations - self.main.evaluations for phase in self.startup)
 
     def __str__(self) -> str:
-        return "\n".join((self.name, *(f"  {phase}" for phase in self.phases)))
+        return "\n".join((self.name, *(f"  {phase}" for phase in self.all_phases)))

@@ -1,6 +1,7 @@
 """The text of a scheme's structure: what a SPEC carries for a scheme without a name.
 
-Phases are joined by ``|``, the main one last, the landings of a phase by ``;``:
+Phases are joined by ``|``, the main one last, the closing ones follow after ``||`` in the order
+in which they are run, and the landings of a phase are joined by ``;``:
 
     position:{nodes}          1:{0,-1}                 interpolation; nodes 0, -1, .., s1, s2, ..
     position<base:{nodes}     1<s1:{0,s3}              from an inner stage
@@ -28,7 +29,10 @@ _MONOMIAL = re.compile(r"([+-]?)(?:(\d+(?:/\d+)?)\*?)?(?:mu(\d+)(?:@(\d+))?)?")
 
 def write(scheme: Scheme) -> str:
     """The structure of a scheme."""
-    return " | ".join(phase.text.replace(", ", ",") for phase in scheme.phases)
+    parts = [scheme.phases] + ([scheme.closing[::-1]] if scheme.closing else [])
+    return " || ".join(
+        " | ".join(phase.text.replace(", ", ",") for phase in part) for part in parts
+    )
 
 
 def read(text: str) -> Scheme:
@@ -37,10 +41,15 @@ def read(text: str) -> Scheme:
     Raises:
         SchemeError: the text is not one, or the scheme is wrong.
     """
-    parts = text.split("|")
-    names = [*(f"start_{n}" for n in range(len(parts) - 1)), "main"]
-    phases = [_phase(name, part) for name, part in zip(names, parts, strict=True)]
-    return Scheme("custom", phases[-1], tuple(phases[:-1]))
+    before, separator, after = text.partition("||")
+    *startup, main = before.split("|")
+    closing = after.split("|")[::-1] if separator else []
+    return Scheme(
+        "custom",
+        _phase("main", main),
+        tuple(_phase(f"start_{n}", one) for n, one in enumerate(startup)),
+        closing=tuple(_phase(f"last_{m}", one) for m, one in enumerate(closing)),
+    )
 
 
 def _phase(name: str, text: str) -> Phase:

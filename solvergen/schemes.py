@@ -4,6 +4,10 @@ Why the start-up matters (THEORY section 6): a step with local error O(h^m) that
 leaves O(h^m) in the result, while the main steps leave O(h^p). A run keeps order p if its first
 steps have local error O(h^p), so a method of order p - 1 will do. ``ladder`` builds one from
 supports alone, for any order and with however many earlier steps there are.
+
+It is the same at the end: closing steps of orders .., 2, 1 (``ramp``) leave O(h^2) where ``full``
+steps leave nothing. Samplers take them for large steps down to little noise, where an
+extrapolation over the whole history amplifies more than it gains.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +22,7 @@ from solvergen.scheme import CURRENT, Node, Phase, Scheme, Stage, past, stage
 
 END = Fraction(1)
 STARTUPS = ("exact", "ramp")
+LAST_STEPS = ("full", "ramp")
 MULTISTEP_SOURCE = (
     "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.5; "
     "Lu et al. 2022b (arXiv:2211.01095), section 4; Zhang and Chen 2023 (arXiv:2204.13902), eq. 15"
@@ -29,7 +34,7 @@ SINGLESTEP_SOURCE = (
 )
 
 
-def multistep(order: int, startup: str = "exact") -> Scheme:
+def multistep(order: int, startup: str = "exact", last: str = "full") -> Scheme:
     """The k-step method with support {0, -1, .., -(k-1)}: order k in every clock.
 
     Exponential Adams-Bashforth (Hochbruck and Ostermann 2010, eq. 2.38); DPM-Solver++ multistep
@@ -40,15 +45,19 @@ def multistep(order: int, startup: str = "exact") -> Scheme:
         order: k >= 1.
         startup: ``exact`` spends extra evaluations in the first steps and keeps order k;
             ``ramp`` starts with orders 1, 2, .. as most samplers do and leaves order 2.
+        last: ``full`` ends with order k, ``ramp`` with orders .., 2, 1 and leaves order 2.
     """
     _check_order("multistep", order)
-    _check_startup(startup)
+    _check_policies(startup, last)
     main = Phase("main", (Stage(END, _steps(order - 1)),))
     if startup == "ramp":
         first = tuple(Phase(f"start_{n}", (Stage(END, _steps(n)),)) for n in range(order - 1))
     else:
         first = _start(order - 1, order - 1)
-    return Scheme(f"multistep:{order}{_suffix(startup)}", main, first, MULTISTEP_SOURCE)
+    closing = _closing(last, order, lambda name, k: Phase(name, (Stage(END, _steps(k - 1)),)))
+    return Scheme(
+        f"multistep:{order}{_suffix(startup, last)}", main, first, MULTISTEP_SOURCE, closing
+    )
 
 
 def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None) -> Scheme:
@@ -146,7 +155,7 @@ def _iterated(
 BASES = {"exact": INTERPOLATION, "bh1": FROZEN, "bh2": CLASSICAL}
 
 
-def unip(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
+def unip(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
     """UniP-p: the predictor of UniPC, support {0, .., -(p-1)} (Zhao et al. 2023, eq. 3).
 
     B(h) enters at p = 2 alone, where the published code fixes the coefficient to 1/2; everywhere
@@ -156,19 +165,22 @@ def unip(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
         order: p >= 1.
         variant: ``exact`` weights, or those of ``bh1`` or ``bh2``.
         startup: ``exact`` or ``ramp``.
+        last: ``full`` or ``ramp``.
     """
     _check_order("unip", order)
+    _check_policies(startup, last)
     rule = _base("unip", variant)
     main = Phase("main", (_predictor(order, rule),))
     if startup == "ramp":
         first = tuple(Phase(f"start_{n}", (_predictor(n + 1, rule),)) for n in range(order - 1))
     else:
-        _check_startup(startup)
         first = _start(order - 1, order - 1)
-    return Scheme(f"unip:{order}:{variant}{_suffix(startup)}", main, first, UNIPC_SOURCE)
+    closing = _closing(last, order, lambda name, k: Phase(name, (_predictor(k, rule),)))
+    name = f"unip:{order}:{variant}{_suffix(startup, last)}"
+    return Scheme(name, main, first, UNIPC_SOURCE, closing)
 
 
-def unipc(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
+def unipc(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
     """UniPC-p: UniP-p, and the corrector {1, 0, .., -(p-1)} without another evaluation.
 
     Order p + 1 (Zhao et al. 2023, Theorem 3.1): the sample that the network has seen is computed
@@ -180,8 +192,11 @@ def unipc(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
         variant: ``exact`` weights, or ``bh1``, ``bh2``: B(h) enters the predictor at p = 2 and the
             corrector at p = 1, where the published code fixes the coefficient to 1/2.
         startup: ``exact``, or ``ramp``: orders 1, 2, .. with correction, as published.
+        last: ``full``, or ``ramp``: predictors of orders .., 2, 1, each after the corrector of the
+            order of the predictor before it, as published.
     """
     _check_order("unipc", order)
+    _check_policies(startup, last)
     rule = _base("unipc", variant)
     if startup == "ramp":
         first = (
@@ -189,10 +204,11 @@ def unipc(order: int, variant: str = "exact", startup: str = "exact") -> Scheme:
             *(_corrected(f"start_{n}", n, n + 1, rule) for n in range(1, order)),
         )
     else:
-        _check_startup(startup)
         first = _start(order, order)
     main = _corrected("main", order, order, rule)
-    return Scheme(f"unipc:{order}:{variant}{_suffix(startup)}", main, first, UNIPC_SOURCE)
+    closing = _closing(last, order, lambda name, k: _corrected(name, k + 1, k, rule))
+    name = f"unipc:{order}:{variant}{_suffix(startup, last)}"
+    return Scheme(name, main, first, UNIPC_SOURCE, closing)
 
 
 def _corrected(name: str, corrector: int, predictor: int, rule: Rule) -> Phase:
@@ -223,13 +239,23 @@ def _steps(back: int) -> tuple[Node, ...]:
     return (CURRENT, *(past(j) for j in range(1, back + 1)))
 
 
-def _suffix(startup: str) -> str:
+def _closing(policy: str, order: int, of_order: Callable[[str, int], Phase]) -> tuple[Phase, ...]:
+    """The closing phases of a method of order k: of orders 1 .. k - 1, by the steps left."""
+    count = order - 1 if policy == "ramp" else 0
+    return tuple(of_order(f"last_{left}", left + 1) for left in range(count))
+
+
+def _suffix(startup: str, last: str) -> str:
+    if last != "full":
+        return f":{startup}:{last}"
     return "" if startup == "exact" else f":{startup}"
 
 
-def _check_startup(startup: str) -> None:
+def _check_policies(startup: str, last: str) -> None:
     if startup not in STARTUPS:
         raise SchemeError(f"startup={startup!r}: expected one of {', '.join(STARTUPS)}.")
+    if last not in LAST_STEPS:
+        raise SchemeError(f"last={last!r}: expected one of {', '.join(LAST_STEPS)}.")
 
 
 def _check_order(name: str, order: int) -> None:
@@ -297,14 +323,14 @@ def names() -> tuple[str, ...]:
     """The forms that ``get`` reads."""
     return (
         "multistep:K",
-        "multistep:K:ramp",
+        "multistep:K:exact|ramp[:full|ramp]",
         "singlestep:K",
         "singlestep:K:r1,r2,..",
         "general_linear:K:STEPS",
         "adams_moulton:K:ITERATIONS",
         "pece:K",
-        "unip:K:exact|bh1|bh2[:ramp]",
-        "unipc:K:exact|bh1|bh2[:ramp]",
+        "unip:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
+        "unipc:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
         *_EXPONENTIAL,
         *TABLEAUX,
         *(f"{name}:embedded" for name, one in TABLEAUX.items() if one.embedded),

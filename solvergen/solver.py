@@ -101,7 +101,8 @@ class Solver:
     @property
     def order_field(self) -> Field:
         """What the series' coefficients are: rationals, or modulo a prime for long programs."""
-        landings = sum(len(phase.landings) for phase in self.program.phases)
+        phases = (*self.program.phases, *self.program.closing)
+        landings = sum(len(phase.landings) for phase in phases)
         return RATIONALS if landings <= LONG_PROGRAM else MODULAR
 
     @property

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from readers import GRID, TARGETS, sample
 
 import solvergen as sg
-from solvergen import interpreter
 from solvergen.accuracy import coefficient_error
 from solvergen.compiler import load_text
-from solvergen.reference import Reference, ReferenceScalars
 
 SPECS = [
     ("rectified_flow", "noise", "data", "half_log_snr", "multistep:3"),
@@ -21,52 +20,16 @@ SPECS = [
     ("vp_alphabar", "noise", "velocity", "alpha**2", "1/2:{0}; 1:{0,s1} | 1/3:{0,-1}; 1:{0,s1,-1}"),
     ("rectified_flow", "noise", "-t, 1", "half_log_snr", "multistep:2"),
 ]
-GRID = [0.8, 0.72, 0.6, 0.55, 0.42, 0.3]
-X = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
-
-
-def model(x, t):
-    """Some smooth nonlinear network."""
-    return np.tanh(x) * (1 + t) - 0.3 * x**2 / (1 + x**2) + t
-
-
-def interpreted(spec: sg.Solver) -> np.ndarray:
-    """The run in float64 arrays with scalars from mpmath, rounded once."""
-    reference = Reference(spec.weights, spec.prediction)
-
-    class Rounded:
-        def __init__(self, exact: ReferenceScalars) -> None:
-            self.exact = exact
-
-        def __getattr__(self, name: str):
-            def rounded(argument):
-                value = getattr(self.exact, name)(argument)
-                if isinstance(value, list | tuple):
-                    return [float(one) for one in value]
-                return float(value)
-
-            return rounded
-
-    def scalars(phase, n):
-        return Rounded(ReferenceScalars.over(reference, phase, GRID, n))
-
-    return interpreter.run(spec.program, scalars, model, X, len(GRID) - 1)
 
 
 @pytest.mark.parametrize("choice", SPECS, ids=lambda choice: "-".join(choice))
 def test_targets_agree_with_the_interpreter(choice: tuple[str, ...]) -> None:
     spec = sg.Solver(*choice)
-    expected = interpreted(spec)
-    for target in ("numpy", "numba", "torch"):
-        module = sg.compile(spec, target)
-        if target == "torch":
-            found = module.sample(
-                lambda x, t: torch.from_numpy(model(x.numpy(), float(t))), torch.from_numpy(X), GRID
-            ).numpy()
-        else:
-            found = module.sample(model, X, GRID)
+    expected = sample("interpreter", spec)
+    for target in TARGETS:
+        found = sample(target, spec)
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13, err_msg=target)
-    assert coefficient_error(spec, module, GRID, [0, 1, 2, 4]) < 1e-12
+    assert coefficient_error(spec, sg.compile(spec, "numpy"), GRID, [0, 1, 2, 4]) < 1e-12
 
 
 @pytest.mark.parametrize("choice", SPECS[:3], ids=lambda choice: "-".join(choice))

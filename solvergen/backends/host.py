@@ -15,7 +15,7 @@ from solvergen.backends.weights import WeightPrinter, functions, node_time
 from solvergen.fusion import Pass, phi, zeroth_moment
 from solvergen.parameterization import at_schedule, conversion
 from solvergen.printing import constant_name, float_literal, host_code
-from solvergen.program import Combine, PhaseProgram
+from solvergen.program import Combine, PhaseProgram, StepProgram
 from solvergen.rates import Rates
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
@@ -79,6 +79,7 @@ class HostCode:
     kinks: str
     history: int
     first_order_phase: str
+    closing: str
     stages: int
     width: int
     phase_scalars: str
@@ -135,6 +136,7 @@ def host_code_of(solver: Solver) -> HostCode:
         kinks=kinks_code(solver.schedule),
         history=solver.program.history,
         first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
+        closing=_closing(solver.program),
         stages=max(len(fused) for _, fused in phases),
         width=max(one.width for one in columns),
         phase_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in phases),
@@ -149,6 +151,25 @@ def host_code_of(solver: Solver) -> HostCode:
 def phases_of(solver: Solver) -> tuple[tuple[PhaseProgram, tuple[Pass, ...]], ...]:
     """The phases in the order of their numbers, each with its passes."""
     return tuple(zip(solver.program.all_phases, solver.passes, strict=True))
+
+
+def _closing(program: StepProgram) -> str:
+    """Statements that give the last steps their phases; empty if they run the main one."""
+    if not program.closing:
+        return ""
+    first = len(program.phases)
+    conditions, numbers = [], []
+    for left, phase in enumerate(program.closing):
+        needs = f" & (readable >= {phase.history})" if phase.history else ""
+        conditions.append(f"(left == {left}){needs}" if needs else f"left == {left}")
+        numbers.append(str(first + left))
+    return f"\n{INDENT}".join(
+        (
+            "left = np.arange(t.size - 1)[::-1]  # how many steps follow",
+            f"last_steps = [{', '.join(conditions)}]",
+            f"phase = np.select(last_steps, [{', '.join(numbers)}], readable)",
+        )
+    )
 
 
 def _tuple(items: Sequence[str]) -> str:

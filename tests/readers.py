@@ -1,0 +1,70 @@
+"""The readers of a step program: the interpreter in exact scalars, and every target."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+import solvergen as sg
+from solvergen import interpreter
+from solvergen.reference import Reference, ReferenceScalars
+
+TARGETS = ("numpy", "numba", "torch")
+READERS = ("interpreter", *TARGETS)
+GRID = [0.8, 0.72, 0.6, 0.55, 0.42, 0.3]
+X = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
+
+
+def model(x: np.ndarray, t: float) -> np.ndarray:
+    """Some smooth nonlinear network."""
+    return np.tanh(x) * (1 + t) - 0.3 * x**2 / (1 + x**2) + t
+
+
+class Rounded:
+    """Scalars from mpmath, rounded once."""
+
+    def __init__(self, exact: ReferenceScalars) -> None:
+        self.exact = exact
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        def rounded(argument: Any) -> Any:
+            value = getattr(self.exact, name)(argument)
+            if isinstance(value, list | tuple):
+                return [float(one) for one in value]
+            return float(value)
+
+        return rounded
+
+
+def rounded_scalars(spec: sg.Solver, grid: Sequence[float]) -> Callable[[Any, int], Rounded]:
+    """The scalars of a run over ``grid`` for the interpreter."""
+    reference = Reference(spec.weights, spec.prediction)
+    return lambda phase, n: Rounded(ReferenceScalars.over(reference, phase, grid, n))
+
+
+def as_target(target: str, x: np.ndarray) -> Any:
+    """An array as a target takes it."""
+    return torch.from_numpy(x) if target == "torch" else x
+
+
+def for_target(target: str, network: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A network of numpy arrays as a target calls it."""
+    if target != "torch":
+        return network
+    return lambda x, t: torch.from_numpy(network(x.numpy(), float(t)))
+
+
+def sample(
+    reader: str,
+    spec: sg.Solver,
+    grid: Sequence[float] = GRID,
+    network: Callable[..., np.ndarray] = model,
+    x: np.ndarray = X,
+) -> np.ndarray:
+    """The result of a run over ``grid``."""
+    if reader == "interpreter":
+        scalars = rounded_scalars(spec, grid)
+        return interpreter.run(spec.program, scalars, network, x, len(grid) - 1)
+    module = sg.compile(spec, reader)
+    return np.asarray(module.sample(for_target(reader, network), as_target(reader, x), grid))

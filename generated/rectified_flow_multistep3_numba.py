@@ -360,6 +360,7 @@ class Plan:
     Attributes:
         times: of the evaluations, STAGES a step, then the end of the run.
         phases: the number in ``_PASSES`` of what each step runs.
+        passes: ``_PASSES``.
         rows: the coefficients of each evaluation's pass, rounded once from float64 to ``dtype``.
     """
 
@@ -368,6 +369,7 @@ class Plan:
         t = _checked(timesteps)
         self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
         self.phases = _phase_of_steps(t).tolist()
+        self.passes = _PASSES
         self.dtype = np.dtype(dtype)
         self.rows = list(table.astype(dtype).reshape(-1, WIDTH))
 
@@ -430,7 +432,7 @@ class Stepper:
                 f"the model output has strides {prediction.strides}; "
                 "expected a C-contiguous array: use numpy.ascontiguousarray"
             )
-        passes = _PASSES[self._plan.phases[self._step]]
+        passes = self._plan.passes[self._plan.phases[self._step]]
         passes[self._stage](
             self._plan.rows[self._step * STAGES + self._stage],
             self._x,

@@ -355,12 +355,17 @@ def _own(x):
     return x
 
 
+def _accepts(output, x):
+    return output.shape == x.shape and output.dtype == x.dtype
+
+
 class Plan:
     """What a run needs beside the model: computed once, for any number of runs.
 
     Attributes:
         times: of the evaluations, STAGES a step, then the end of the run.
         phases: the number in ``_PASSES`` of what each step runs.
+        passes: ``_PASSES``.
         rows: the coefficients of each evaluation's pass, rounded once from float64 to ``dtype``.
     """
 
@@ -369,6 +374,7 @@ class Plan:
         t = _checked(timesteps)
         self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
         self.phases = _phase_of_steps(t).tolist()
+        self.passes = _PASSES
         self.dtype = np.dtype(dtype)
         self.rows = list(table.astype(dtype).reshape(-1, WIDTH))
 
@@ -414,12 +420,12 @@ class Stepper:
         """Go on with the model's prediction at (``x``, ``t``)."""
         if self.done:
             raise RuntimeError("the run is done: make a new Stepper for another one")
-        if model_output.shape != self._x.shape or model_output.dtype != self._x.dtype:
+        if not _accepts(model_output, self._x):
             raise ValueError(
                 f"the model output is {model_output.dtype} {tuple(model_output.shape)}; "
                 f"expected {self._x.dtype} {tuple(self._x.shape)}"
             )
-        passes = _PASSES[self._plan.phases[self._step]]
+        passes = self._plan.passes[self._plan.phases[self._step]]
         row = self._plan.rows[self._step * STAGES + self._stage]
         self._y, value = passes[self._stage](
             row, self._x, self._y, model_output, self._past, self._inner

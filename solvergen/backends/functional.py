@@ -1,4 +1,4 @@
-"""Passes as functions of arrays that return new ones: the numpy and torch targets.
+"""Passes as functions of arrays that return new ones.
 
 A pass takes the row of coefficients, the arrays, the earlier steps' integrand values ``past``
 (newest first) and this step's ``inner`` values by stage, and returns the landing and the value
@@ -29,7 +29,7 @@ def _function(phase: str, one: Pass, corrects: bool) -> str:
         stored = _combination(columns.stored)
     sample = "x"
     if is_copy(one.sample):
-        sample = _name(one.sample[0].operand)
+        sample = argument(one.sample[0].operand)
     elif one.sample:
         sample = _combination(columns.sample)
     return "\n".join(
@@ -44,11 +44,12 @@ def _function(phase: str, one: Pass, corrects: bool) -> str:
 
 def _combination(terms: tuple[tuple[int, Term], ...]) -> str:
     first, last = terms[0][0], terms[-1][0] + 1
-    arrays = ", ".join(_name(term.operand) for _, term in terms)
+    arrays = ", ".join(argument(term.operand) for _, term in terms)
     return f"_combine(c[{first}:{last}], {arrays})"
 
 
-def _name(operand: Operand) -> str:
+def argument(operand: Operand) -> str:
+    """The argument of a pass that holds an array."""
     if isinstance(operand, Array):
         return operand.value
     if operand.kind is Kind.PAST:

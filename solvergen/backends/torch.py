@@ -1,8 +1,146 @@
-"""The torch target: out-of-place, so that it is differentiable and safe under CUDA graphs."""
+"""The torch target: out-of-place, so that it is differentiable and safe under CUDA graphs.
 
-from solvergen.backends.functional import passes
+A pass says which arrays it reads and which of them each of its combinations sums; ``_combine`` in
+``templates/torch/passes.jinja`` does that in the way that suits the tensors. On a GPU it is one
+launch of the pass's own Triton kernel, which is printed here too.
+"""
 
-requires = ("import torch",)
+from dataclasses import dataclass
+
+from solvergen.backends.functional import argument
+from solvergen.backends.layout import Columns, formula, is_copy, pass_name
+from solvergen.fusion import Array, Operand, Pass, Term
+from solvergen.scheme import CURRENT, Kind
+from solvergen.solver import Solver
+
+requires = (
+    "import torch",
+    "",
+    "try:",
+    "    import triton",
+    "    import triton.language as tl",
+    "except ImportError:",
+    "    triton = None",
+)
+GPU_BLOCK = 1024
+"""Elements of one program of a kernel; ``_launch`` in the template counts with it too."""
 dtypes = "float16, bfloat16, float32 or float64"
 
-__all__ = ["dtypes", "passes", "requires"]
+
+def passes(solver: Solver) -> str:
+    """The source of every pass and its kernel."""
+    return "\n\n\n".join(
+        function(solver, pass_name(phase.name, one), one)
+        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
+        for one in fused
+    )
+
+
+def function(solver: Solver, name: str, one: Pass) -> str:
+    """The source of one pass, after that of its kernel."""
+    printer = _Printer(name, one, solver.program.corrects)
+    return f"{printer.kernel()}\n\n\n{printer.pass_function()}"
+
+
+@dataclass(frozen=True)
+class _Printer:
+    """Prints one pass under a name."""
+
+    name: str
+    one: Pass
+    corrects: bool
+
+    @property
+    def moves(self) -> bool:
+        """Whether the sample becomes a combination, and not just the network's last input."""
+        return bool(self.one.sample) and not is_copy(self.one.sample)
+
+    @property
+    def reads(self) -> tuple[Operand, ...]:
+        """The arrays that are read, each once."""
+        terms = (term for _, terms, _ in self.results for term in terms)
+        return tuple(dict.fromkeys(term.operand for term in terms))
+
+    @property
+    def results(self) -> tuple[tuple[str, tuple[Term, ...], tuple[tuple[int, Term], ...]], ...]:
+        """Name, terms and columns of every array that is written."""
+        one, columns = self.one, Columns.of(self.one)
+        found = (
+            ("landing", one.landing, columns.landing),
+            ("stored", one.stored, columns.stored),
+            ("sample", one.sample if self.moves else (), columns.sample),
+        )
+        return tuple(each for each in found if each[1])
+
+    def pass_function(self) -> str:
+        places = {operand: place for place, operand in enumerate(self.reads)}
+        arguments = [f"{self.name}_kernel", "c"]
+        arguments.append(_tuple([argument(operand) for operand in self.reads]))
+        for _, terms, _ in self.results:
+            read = [str(places[term.operand]) for term in terms]
+            arguments.append(read[0] if is_copy(terms) else _tuple(read))
+        call = f"_combine({', '.join(arguments)})"
+        return "\n".join(
+            (
+                f"def {self.name}(c, x, y, prediction, past, inner):",
+                f'    """{formula(self.one)}."""',
+                *(f"    {line}" for line in self._returned(call)),
+            )
+        )
+
+    def _returned(self, call: str) -> tuple[str, ...]:
+        stored = bool(self.one.stored)
+        if not self.corrects:
+            return (f"return {call}",) if stored else (f"return *{call}, None",)
+        names = _tuple([text for text, _, _ in self.results]).strip("()")
+        sample = "sample"
+        if not self.moves:
+            sample = argument(self.one.sample[0].operand if self.one.sample else Array.SAMPLE)
+        return (
+            f"{names} = {call}",
+            f"return {sample}, landing, {'stored' if stored else 'None'}",
+        )
+
+    def kernel(self) -> str:
+        """Loads every array once, in the dtype of c, and stores every result."""
+        arrays = [_identifier(operand) for operand in self.reads]
+        results = self.results
+        names = ", ".join(["c", *arrays, *(text for text, _, _ in results)])
+        used = [column for _, _, columns in results for column, _ in columns]
+        return "\n".join(
+            (
+                "@_kernel",
+                f"def {self.name}_kernel({names}, size):",
+                f"    i = tl.program_id(0).to(tl.int64) * {GPU_BLOCK} + tl.arange(0, {GPU_BLOCK})",
+                "    inside = i < size",
+                f"    {', '.join(f'c_{column}' for column in used)} = "
+                + ", ".join(f"tl.load(c + {column})" for column in used),
+                *(
+                    f"    {one}_i = tl.load({one} + i, mask=inside).to(c.dtype.element_ty)"
+                    for one in arrays
+                ),
+                *(
+                    f"    tl.store({text} + i, {_total(terms, columns)}, mask=inside)"
+                    for text, terms, columns in results
+                ),
+            )
+        )
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def _total(terms: tuple[Term, ...], columns: tuple[tuple[int, Term], ...]) -> str:
+    if is_copy(terms):
+        return f"{_identifier(terms[0].operand)}_i"
+    return " + ".join(f"c_{column} * {_identifier(term.operand)}_i" for column, term in columns)
+
+
+def _identifier(operand: Operand) -> str:
+    """What a kernel calls an array."""
+    if isinstance(operand, Array):
+        return operand.value
+    if operand.kind is Kind.STAGE:
+        return f"stage_{operand.index}"
+    return f"n_{0 if operand == CURRENT else operand.index}"

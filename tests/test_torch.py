@@ -1,0 +1,236 @@
+"""The torch target: one kernel a pass, no host in a run, compiled, differentiated, in any dtype."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounter
+
+import solvergen as sg
+
+CHOICES = {
+    "multistep": ("vp_linear", "noise", "data", "half_log_snr", "multistep:3"),
+    "singlestep": ("vp_linear", "velocity", "noise", "theta", "singlestep:3"),
+    "corrector": ("rectified_flow", "flow", "data", "half_log_snr", "unipc:3:bh2"),
+    "copies": ("rectified_flow", "flow", "flow", "time", "multistep:2"),
+}
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@pytest.fixture(scope="module", params=CHOICES)
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return sg.compile(sg.Solver(*CHOICES[request.param]), "torch")
+
+
+@pytest.fixture(scope="module")
+def multistep() -> ModuleType:
+    return sg.compile(sg.Solver(*CHOICES["multistep"]), "torch")
+
+
+def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return torch.sin(x) * (1 + t) - 0.3 * x
+
+
+def grid_of(module: ModuleType, steps: int = 6):
+    return module.timesteps(steps, "time", start=0.9, end=0.1)
+
+
+def as_expressions(module: ModuleType, x: torch.Tensor, plan) -> torch.Tensor:
+    """The run as autograd sees it: another route than the writing one."""
+    return module.sample(network, x.clone().requires_grad_(), plan).detach()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_written_results_are_those_of_the_expressions(module: ModuleType, dtype) -> None:
+    x = torch.linspace(-1, 1, 24, dtype=dtype).reshape(2, 3, 4)
+    plan = module.Plan(grid_of(module), dtype)
+    found = module.sample(lambda y, t: network(y, t).to(dtype), x, plan)
+    again = module.sample(lambda y, t: network(y, t).to(dtype), x.requires_grad_(), plan).detach()
+    torch.testing.assert_close(found, again, rtol=8 * torch.finfo(dtype).eps, atol=1e-6)
+
+
+def test_blocks_give_what_whole_arrays_give(module: ModuleType, monkeypatch) -> None:
+    x = torch.linspace(-1, 1, 1000, dtype=torch.float64).reshape(10, 100)
+    plan = module.Plan(grid_of(module), x.dtype)
+    whole = module.sample(network, x, plan)
+    monkeypatch.setattr(module, "_BLOCK", 7)
+    assert torch.equal(module.sample(network, x, plan), whole)
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "transposed", "expanded"])
+def test_memory_layouts(module: ModuleType, layout: str) -> None:
+    """Any layout of the sample and another one of the prediction; channels_last is kept."""
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    plan = module.Plan(grid_of(module), x.dtype)
+    given = {
+        "channels_last": x.to(memory_format=torch.channels_last),
+        "transposed": x.transpose(1, 3).contiguous().transpose(1, 3),
+        "expanded": x[:1].expand(2, 3, 4, 5),
+    }[layout]
+    expected = module.sample(network, given.contiguous(), plan)
+    found = module.sample(lambda y, t: network(y, t).contiguous(), given, plan)
+    assert torch.equal(found, expected)
+    if layout == "channels_last":
+        assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_autocast(module: ModuleType) -> None:
+    """A network that answers in bfloat16; the sample stays what it is."""
+    x = torch.linspace(-1, 1, 16).reshape(4, 4)
+    layer, dtypes = torch.linspace(-1, 1, 16).reshape(4, 4) / 4, []
+
+    def answer(y, t):
+        dtypes.append((y @ layer).dtype)
+        return y @ layer
+
+    exact = module.sample(answer, x, grid_of(module))
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = module.sample(answer, x, grid_of(module))
+    assert dtypes[-1] == torch.bfloat16
+    assert found.dtype == torch.float32
+    assert 0 < (found - exact).abs().max() < 8 * torch.finfo(torch.bfloat16).eps * exact.abs().max()
+
+
+def test_a_run_is_one_graph_and_is_compiled_once(multistep: ModuleType) -> None:
+    """Other noise and another grid of as many steps run through the same graph."""
+    counter = CompileCounter()
+    torch._dynamo.reset()
+    compiled = torch.compile(
+        lambda x, plan: multistep.sample(network, x, plan), backend=counter, fullgraph=True
+    )
+    for k in range(3):
+        x = torch.linspace(-1, 1 + k, 8)
+        plan = multistep.Plan(multistep.timesteps(5, "time", start=0.9 - 0.1 * k, end=0.1))
+        torch.testing.assert_close(compiled(x, plan), multistep.sample(network, x, plan))
+    assert counter.frame_count == 1
+
+
+def test_a_step_is_not_compiled_again(multistep: ModuleType) -> None:
+    """The network and the main pass as one graph: its row of coefficients is a tensor."""
+    counter = CompileCounter()
+    torch._dynamo.reset()
+
+    @torch.compile(backend=counter, fullgraph=True)
+    def step(row, x, past):
+        return multistep._main_pass_0(row, x, x, network(x, row[0]), past, ())
+
+    rows = multistep.Plan(grid_of(multistep, 12)).rows
+    x, past = torch.ones(5), (torch.ones(5), torch.zeros(5))
+    for row in rows[4::2]:
+        x, value = step(row, x, past)
+        past = (value, past[0])
+    assert counter.frame_count == 1
+
+
+@pytest.mark.slow
+def test_compiled_passes_take_the_same_steps(multistep: ModuleType) -> None:
+    """``Plan(compiled=True)`` on the default backend, each pass compiled once."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    x, grid = torch.linspace(-1, 1, 64), grid_of(multistep, 8)
+    found = multistep.sample(network, x, multistep.Plan(grid, compiled=True))
+    torch.testing.assert_close(found, multistep.sample(network, x, grid))
+    used = set(multistep.Plan(grid).phases)
+    passes = sum(len(multistep._PASSES[phase]) for phase in used)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == passes
+    assert not torch._dynamo.utils.counters["graph_break"]
+
+
+@pytest.mark.parametrize("route", ["expressions", "kernels"])
+def test_a_run_never_asks_the_device(module: ModuleType, route: str, monkeypatch) -> None:
+    """Tensors without values: .item(), a comparison or a copy to the host would raise."""
+    plan, launched = module.Plan(grid_of(module)), []
+    plan.rows, plan.times = plan.rows.to("meta"), plan.times.to("meta")
+    if route == "kernels":
+        monkeypatch.setattr(module, "_is_writable", lambda kernel, c, arrays: True)
+        monkeypatch.setattr(module, "_launch", lambda *arguments: launched.append(arguments))
+    found = module.sample(network, torch.empty(2, 3, device="meta"), plan)
+    assert found.is_meta
+    assert found.shape == (2, 3)
+    passes = sum(len(plan.passes[phase]) for phase in plan.phases)
+    assert len(launched) == (passes if route == "kernels" else 0)
+    with pytest.raises(RuntimeError, match="meta"):
+        plan.rows.sum().item()
+
+
+def test_differentiable_through_the_coefficients(module: ModuleType) -> None:
+    """d(sample)/d(rows) against central differences, for coefficients of every pass."""
+    x = torch.tensor([0.3, -0.7], dtype=torch.float64)
+    plan = module.Plan(grid_of(module), x.dtype)
+    plan.rows.requires_grad_()
+    (gradient,) = torch.autograd.grad(module.sample(network, x, plan).sum(), plan.rows)
+    assert gradient.abs().max() > 0
+    largest = gradient.abs().flatten().topk(6).indices.tolist()
+    exact, step = plan.rows.detach(), 1e-6
+    for place in largest:
+        sides = []
+        for sign in (1, -1):
+            plan.rows = exact.clone()
+            plan.rows.view(-1)[place] += sign * step
+            sides.append(module.sample(network, x, plan).sum())
+        numeric = float(sides[0] - sides[1]) / (2 * step)
+        assert float(gradient.view(-1)[place]) == pytest.approx(numeric, rel=1e-6)
+
+
+INTERPRETED = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+import torch
+spec = spec_from_file_location("emitted", sys.argv[1])
+module = module_from_spec(spec)
+spec.loader.exec_module(module)
+expressions, launches = module._expressions, []
+
+def launched(kernel, c, arrays, *combinations):
+    results = [torch.full_like(arrays[0], torch.nan) for _ in combinations]
+    module._launch(kernel, c, arrays, results)
+    launches.append(kernel)
+    for one, exact in zip(results, expressions(c, arrays, combinations), strict=True):
+        torch.testing.assert_close(one, exact, rtol=1e-6, atol=1e-6)
+    return results
+
+module._combine = launched
+grid = module.timesteps(4, "time", start=0.9, end=0.1)
+for dtype in (torch.float32, torch.float64):
+    x = torch.linspace(-1, 1, 1500, dtype=dtype)
+    launches.clear()
+    found = module.sample(lambda y, t: torch.sin(y) * (1 + t), x, grid)
+    plan = module.Plan(grid)
+    assert len(launches) == sum(len(plan.passes[phase]) for phase in plan.phases)
+    assert found.isfinite().all()
+"""
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_gpu_kernels_interpreted(choice: str, tmp_path: Path, monkeypatch) -> None:
+    """Triton's interpreter runs the kernels on the CPU: one launch a pass, the same results."""
+    pytest.importorskip("triton")
+    path = sg.write(sg.Solver(*CHOICES[choice]), "torch", tmp_path / "emitted.py")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    subprocess.run([sys.executable, "-c", INTERPRETED, str(path)], check=True)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_gpu_kernels_compile_to_wide_loads(multistep: ModuleType, dtype: str) -> None:
+    """To PTX for an H100, without one: every array is read once, 16 bytes at a time, in float32."""
+    triton = pytest.importorskip("triton")
+    kernel = multistep._main_pass_0_kernel
+    arrays = ["x", "prediction", "n_1", "n_2", "landing", "stored"]
+    assert kernel.arg_names == ["c", *arrays, "size"]
+    signature = {"c": "*fp32", **dict.fromkeys(arrays, f"*{dtype}"), "size": "i32"}
+    source = triton.compiler.ASTSource(
+        fn=kernel,
+        signature=signature,
+        attrs={(place,): [["tt.divisibility", 16]] for place in range(1, 8)},
+    )
+    target = triton.backends.compiler.GPUTarget("cuda", 90, 32)
+    code = triton.compile(source, target=target).asm["ptx"].splitlines()
+    bytes_each = {"fp32": 4, "bf16": 2}[dtype] * 1024 // 128
+    loads = [line for line in code if "ld.global.v4.b32" in line]
+    stores = [line for line in code if "st.global.v4.b32" in line]
+    assert (len(loads), len(stores)) == (4 * bytes_each // 16, 2 * bytes_each // 16)
+    assert sum("ld.global" in line for line in code) == len(loads) + 6
+    assert any("fma.rn.f32" in line for line in code)

@@ -1,6 +1,6 @@
 """How accurate the coefficients of an emitted module are, measured against mpmath."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from sympy import Expr, Symbol, lambdify
 
 from solvergen.backends.layout import Columns
-from solvergen.fusion import conversion, phi, weight, zeroth_moment
+from solvergen.fusion import Pass, conversion, phi, rival_weight, weight, zeroth_moment
 from solvergen.program import PhaseProgram
 from solvergen.reference import Reference, ReferenceScalars
 from solvergen.solver import Solver
@@ -37,10 +37,30 @@ def coefficient_error(
             phase = solver.program.all_phases[number]
             scalars = ReferenceScalars.over(reference, phase, [float(u) for u in timesteps], n)
             values = _values(scalars, phase)
-            for row, one in zip(table[n], solver.passes[number], strict=False):
-                columns = Columns.of(one)
-                exact = [_evaluate(term.coefficient, values) for _, term in columns.all]
-                worst = max(worst, _relative(row[1 : columns.width], exact))
+            worst = max(worst, _rows_error(table[n], solver.passes[number], values))
+    return worst
+
+
+def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> float:
+    """The worst error of the coefficients of the adaptive step from start to end, likewise."""
+    scalars = module._PAIRS[0](np.array([start, end]), np.array([0]))
+    rows = [[float(np.squeeze(one)) for one in row] for row in scalars]
+    phase = solver.program.pairs[0]
+    with mpmath.workdps(DIGITS):
+        reference = Reference(solver.weights, solver.prediction)
+        values = _values(ReferenceScalars.over(reference, phase, [start, end], 0), phase)
+        return _rows_error(rows, solver.pair_passes[0], values)
+
+
+def _rows_error(
+    rows: Iterable[Sequence[float]], fused: Sequence[Pass], values: dict[Symbol, Any]
+) -> float:
+    """The worst error of the rows of one step's passes."""
+    worst = 0.0
+    for row, one in zip(rows, fused, strict=False):
+        columns = Columns.of(one)
+        exact = [_evaluate(term.coefficient, values) for _, term in columns.all]
+        worst = max(worst, _relative(row[1 : columns.width], exact))
     return worst
 
 
@@ -76,13 +96,15 @@ def _bound(error: float) -> float:
 def _values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
     """The number behind every symbol of a phase's coefficients."""
     values: dict[Symbol, Any] = {}
+    for i in phase.evaluations:
+        values |= zip(conversion(i), scalars.conversion(i), strict=True)
     for combine in phase.landings:
         i = combine.stage
-        if i > 0:
-            values |= zip(conversion(i - 1), scalars.conversion(i - 1), strict=True)
         values[phi(i)] = scalars.integrating_factor(combine)
         values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
         values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
+    if phase.rival is not None:
+        values |= {rival_weight(j): ell for j, ell in enumerate(scalars.weights(phase.rival))}
     return values
 
 
@@ -91,7 +113,7 @@ def _evaluate(coefficient: Expr, values: dict[Symbol, Any]) -> Any:
     return lambdify(symbols, coefficient, "mpmath")(*(values[one] for one in symbols))
 
 
-def _relative(row: np.ndarray, exact: list[Any]) -> float:
+def _relative(row: Sequence[float], exact: list[Any]) -> float:
     largest = max(abs(value) for value in exact)
     return max(
         float(abs(mpmath.mpf(float(number)) - value) / largest)

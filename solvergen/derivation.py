@@ -147,4 +147,17 @@ def _order(solver: Solver) -> str:
         f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]
+    repeat = scheme.main.repeat
+    if repeat is not None:
+        lines.append(
+            "The last evaluation and the landing after it are repeated until the landing changes "
+            f"by less than {repeat.tolerance:g}, at most {repeat.limit} times. The order is that "
+            "of the implicit equation, solved: it holds where the iteration converges, and the "
+            "error of a run stops to fall near the tolerance."
+        )
+    if solver.program.pairs:
+        lines.append(
+            f"A second landing differs from the last by O(h^{solver.estimate_powers[0]}), which "
+            "estimates the error of an adaptive step."
+        )
     return _paragraph(" ".join(lines)) + "\n\n" + _paragraph(str(solver.endpoints))

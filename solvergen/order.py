@@ -17,6 +17,10 @@ it leaves the exact solution are the order. Per run of a few steps,
 * the closing steps, run after main steps from exact values, leave h^c, once (instead of h^l);
 * the start-up, run from the exact initial value only, leaves h^e, once.
 
+The estimate of an adaptive step is O(h^k), k the first power of the difference of its two landings.
+An implicit stage that is repeated to a tolerance is repeated here until no power changes any more:
+its order is that of the implicit equation, solved.
+
 A run has order min(p, l or c, e). The problem is drawn at random modulo a prime, and what is zero
 there is zero for every problem (``solvergen.series``); ``field=RATIONALS`` repeats it with
 fractions.
@@ -36,7 +40,7 @@ from typing import Any
 import numpy as np
 
 from solvergen.errors import SchemeError
-from solvergen.interpreter import State, run_step
+from solvergen.interpreter import State, run_step, unchanged
 from solvergen.program import Combine, PhaseProgram, StepProgram
 from solvergen.rule import lagrange_basis, times_linear
 from solvergen.scheme import Kind, Node
@@ -87,6 +91,37 @@ class OrderReport:
         ]
         left = [f"O(h^{power}) {where}" for power, where in parts if power is not None]
         return ", ".join((f"{local} in a main step", *left))
+
+
+@lru_cache(maxsize=256)
+def estimate_power(
+    phase: PhaseProgram,
+    same_clock: bool = False,
+    no_linear_part: bool = False,
+    field: Field = MODULAR,
+) -> int:
+    """k of an estimate O(h^k): the first power of the difference of a step's two landings.
+
+    Args:
+        phase: an adaptive step.
+        same_clock: the expansion variable is the integrand's own clock.
+        no_linear_part: Phi = 1.
+        field: what the coefficients are.
+
+    Raises:
+        SchemeError: there is no such power within what is computed.
+    """
+    for length in LENGTHS:
+        problem = _Problem.draw(length, same_clock, no_linear_part, field)
+        state = State(problem.solution(Fraction(0)))
+        scalars = _Scalars(problem, phase, (Fraction(0), Fraction(1)), 0)
+        run_step(phase, scalars, problem.model, state)
+        found = _valuation(state.error)
+        if found < length:
+            return found
+    raise SchemeError(
+        f"both landings of {phase.name!r} agree in {LENGTHS[-1]} powers of h; expected two methods."
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -153,7 +188,8 @@ def _main_errors(
     n = program.history
     state = _exact(program, problem, grid)
     for i in range(n, n + steps):
-        run_step(program.main, _Scalars(problem, program.main, grid, i), problem.model, state)
+        scalars = _Scalars(problem, program.main, grid, i)
+        run_step(program.main, scalars, problem.model, state, unchanged)
     return _errors(program, problem, grid, n + steps, state)
 
 
@@ -164,7 +200,8 @@ def _closing_error(program: StepProgram, problem: "_Problem", ratios: Sequence[F
     state = _exact(program, problem, grid)
     for i in range(MAIN_STEPS + count):
         phase = program.all_phases[program.number(n, MAIN_STEPS + count - 1 - i)]
-        run_step(phase, _Scalars(problem, phase, grid, n + i), problem.model, state)
+        scalars = _Scalars(problem, phase, grid, n + i)
+        run_step(phase, scalars, problem.model, state, unchanged)
     return _valuation(state.x - problem.solution(grid[-1]))
 
 
@@ -183,7 +220,7 @@ def _startup_error(
     total = program.history + steps
     for n in range(total):
         phase = program.phases[min(n, program.history)]
-        run_step(phase, _Scalars(problem, phase, grid, n), problem.model, state)
+        run_step(phase, _Scalars(problem, phase, grid, n), problem.model, state, unchanged)
     return _errors(program, problem, grid, total, state)[0]
 
 

@@ -59,6 +59,11 @@ def row_text(row: Row) -> str:
     return "+".join(map(str, row)).replace("+-", "-")
 
 
+def is_constant(row: Row) -> bool:
+    """Whether a weight is the same in every clock."""
+    return all(one.power == 0 and one.along is None for one in row)
+
+
 Moment = Callable[[int, int | None], Any]
 """(k, l) -> mu_k, or (M0_l/M0) mu_k^(l)."""
 

@@ -10,6 +10,14 @@ with weights ell_j by its ``rule``: interpolation, sum_j r_j^k ell_j = mu_k(i, b
 tableau. The last stage lands at 1 and is the next sample; the model is evaluated at every earlier
 one.
 
+An implicit method reads the integrand at its own landing. Its last stage does so through the
+stage before it, which lies at theta = 1 too, and a ``repeat`` says that the evaluation there and
+the landing are repeated until the landing stays what it is.
+
+A phase may carry an ``estimate``: a second landing at theta = 1 that starts from the same sample.
+The difference of the two is an estimate of the error. It may also read the integrand at the end
+of the step, where the next step begins (first same as last).
+
 A phase may begin with a ``correction``: once N is known at the start of the step, the sample there
 is computed again from the previous one with N_0 in its support. The model is not evaluated again
 (UniPC: Zhao et al. 2023, arXiv:2302.04867, Algorithm 1).
@@ -85,6 +93,24 @@ def short(node: Node) -> str:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """When the fixed-point iteration of an implicit stage has come to its end.
+
+    Attributes:
+        tolerance: of the change of the landing y by the last iteration, both relative and
+            absolute: the root mean square of change / (1 + max(|x|, |y|)), x the sample at the
+            start of the step.
+        limit: iterations after which an unsolved equation is an error.
+    """
+
+    tolerance: float
+    limit: int = 20
+
+    def __str__(self) -> str:
+        return f"repeat({self.tolerance:g},{self.limit})"
+
+
+@dataclass(frozen=True)
 class Phase:
     """What one step does: its stages in order, the last one at theta = 1.
 
@@ -92,16 +118,21 @@ class Phase:
         name: of the phase, a Python identifier.
         stages: as they are computed.
         correction: lands at the start of the step, from an earlier one, before the first stage.
+        estimate: lands at the end of the step; its difference from the last stage estimates the
+            error of that.
+        repeat: the last stage is solved by iteration; None for one evaluation after the other.
 
     Raises:
         SchemeError: a support is empty, repeats a node or a place, or reads a stage that is not
             computed yet; a position is outside (0, 1]; weights are inconsistent; the last stage
-            does not land at 1.
+            does not land at 1, or is repeated and not implicit.
     """
 
     name: str
     stages: tuple[Stage, ...]
     correction: Stage | None = None
+    estimate: Stage | None = None
+    repeat: Repeat | None = None
 
     def __post_init__(self) -> None:
         if not self.stages or self.stages[-1].position != 1:
@@ -122,6 +153,45 @@ class Phase:
                     "'0<-1:{0,-1}'."
                 )
             self._check_support(where, 1, self.correction)
+        if self.estimate is not None:
+            self._check_estimate(self.estimate)
+        if self.repeat is not None:
+            self._check_repeat(self.repeat)
+
+    def _check_estimate(self, one: Stage) -> None:
+        where = f"the estimate of phase {self.name!r} ({one})"
+        bases = (one.base, self.stages[-1].base)
+        if one.position != 1 or bases != (CURRENT, CURRENT):
+            raise SchemeError(
+                f"{where}: expected a landing at theta = 1 from the start of the step, as the last "
+                f"stage ({self.stages[-1]}) has to be."
+            )
+        if (one.support, one.rule) == (self.stages[-1].support, self.stages[-1].rule):
+            raise SchemeError(
+                f"{where} is the last stage itself, so that their difference is 0; expected "
+                "another support or other weights."
+            )
+        if self.history:
+            raise SchemeError(
+                f"{where}: got a phase that reads {self.history} earlier steps; expected one "
+                "without history. Adaptive steps of multistep methods are not supported."
+            )
+        self._check_support(where, len(self.stages) + 1, one)
+
+    def _check_repeat(self, one: Repeat) -> None:
+        last = len(self.stages) - 1
+        implicit = last > 0 and self.stages[last - 1].position == 1
+        if not implicit or stage(last) not in self.stages[last].support:
+            raise SchemeError(
+                f"phase {self.name!r} repeats its last stage ({self.stages[-1]}), which does not "
+                "depend on itself; expected a stage at theta = 1 that reads the one before it, "
+                "also at theta = 1, such as '1:{0}; 1:{0,s1}'."
+            )
+        if not (0 < one.tolerance < 1 and one.limit >= 1) or self.estimate is not None:
+            raise SchemeError(
+                f"phase {self.name!r}: got {one}; expected 0 < tolerance < 1, a limit of at least "
+                "1 iteration, and no estimate."
+            )
 
     def _check_landing(self, where: str, number: int, one: Stage) -> None:
         if one.base.kind is Kind.PAST:
@@ -169,19 +239,20 @@ class Phase:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Everything that is read, bases included."""
-        landings = (*self.stages, *([self.correction] if self.correction else []))
-        return tuple(node for one in landings for node in (*one.support, one.base))
+        others = (one for one in (self.correction, self.estimate) if one is not None)
+        return tuple(node for one in (*self.stages, *others) for node in (*one.support, one.base))
 
     @property
     def evaluations(self) -> int:
-        """Model evaluations in one step."""
+        """Model evaluations in one step; those of repetitions come on top."""
         return len(self.stages)
 
     @property
     def text(self) -> str:
         """The landings as ``schemes.get`` reads them."""
-        landings = (*([self.correction] if self.correction else []), *self.stages)
-        return "; ".join(map(str, landings))
+        first = [self.correction] if self.correction else []
+        last = [one for one in (self.estimate, self.repeat) if one is not None]
+        return "; ".join(map(str, (*first, *self.stages, *last)))
 
     def __str__(self) -> str:
         return f"{self.name}  {self.text}"
@@ -198,10 +269,13 @@ class Scheme:
         source: the papers that the scheme is from.
         closing: ``closing[m]`` is run when m more steps follow and what it reads is there; in a
             run too short for that the start-up goes on.
+        pair: the main step with an estimate of its error, for adaptive steps; None if the scheme
+            has no estimate.
 
     Raises:
         SchemeError: a start-up phase reads more steps than there are, a closing phase more than
-            the main phase, or there are fewer start-up phases than the main phase has history.
+            the main phase, or there are fewer start-up phases than the main phase has history; a
+            pair without estimate, or one of a scheme with history.
     """
 
     name: str
@@ -209,6 +283,7 @@ class Scheme:
     startup: tuple[Phase, ...] = ()
     source: str = field(default="", compare=False)
     closing: tuple[Phase, ...] = ()
+    pair: Phase | None = None
 
     def __post_init__(self) -> None:
         if len(self.startup) != self.main.history:
@@ -228,6 +303,19 @@ class Scheme:
                     f"closing phase {phase.name!r} of {self.name!r} reads {phase.history} earlier "
                     f"steps, but the main phase keeps {self.main.history}."
                 )
+        others = (*self.startup, *self.closing)
+        corrects = any(one.correction is not None for one in (self.main, *others))
+        if any(one.repeat for one in others) or (self.main.repeat and corrects):
+            raise SchemeError(
+                f"scheme {self.name!r} repeats a stage of another phase than the main one, or "
+                "beside a correction; expected explicit start-up and closing phases."
+            )
+        if self.pair is not None and (self.pair.estimate is None or self.main.history):
+            raise SchemeError(
+                f"scheme {self.name!r} has the pair {self.pair} beside a main phase that reads "
+                f"{self.main.history} earlier steps; expected a second landing as estimate and no "
+                "history. Adaptive steps of multistep methods are not supported."
+            )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -245,4 +333,5 @@ class Scheme:
         return sum(phase.evaluations - self.main.evaluations for phase in self.startup)
 
     def __str__(self) -> str:
-        return "\n".join((self.name, *(f"  {phase}" for phase in self.all_phases)))
+        pair = [self.pair] if self.pair else []
+        return "\n".join((self.name, *(f"  {phase}" for phase in (*self.all_phases, *pair))))

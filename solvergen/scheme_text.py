@@ -1,7 +1,8 @@
 """The text of a scheme's structure: what a SPEC carries for a scheme without a name.
 
 Phases are joined by ``|``, the main one last, the closing ones follow after ``||`` in the order
-in which they are run, and the landings of a phase are joined by ``;``:
+in which they are run, and the landings of a phase are joined by ``;``. What an adaptive step runs
+follows after ``?``, its last landing is that of the estimate:
 
     position:{nodes}          1:{0,-1}                 interpolation; nodes 0, -1, .., s1, s2, ..
     position<base:{nodes}     1<s1:{0,s3}              from an inner stage
@@ -10,6 +11,7 @@ in which they are run, and the landings of a phase are joined by ``;``:
                               {0: 1-2*mu1, s1: 2*mu1}  weights linear in the moments, mu1@3 being
                                                        those of the interval of stage 3
     {..}~classical  {..}~frozen  {..}~scaled(1,1,1/2)  other moments (solvergen.rule)
+    repeat(tolerance,limit)   repeat(1e-06,20)         after the last landing: its iteration
 """
 
 import re
@@ -17,22 +19,27 @@ from fractions import Fraction
 
 from solvergen.errors import SchemeError
 from solvergen.rule import Moments, Monomial, Row, Rule
-from solvergen.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
+from solvergen.scheme import CURRENT, Kind, Node, Phase, Repeat, Scheme, Stage, past, stage
 
 _LANDING = re.compile(
     r"(?P<position>[\d/.]+)(<(?P<base>-1|s\d+))?:\{(?P<nodes>[^{}]+)\}"
     r"(~(?P<moments>classical|frozen))?(~scaled\((?P<scale>[\d/,]+)\))?"
 )
+_REPEAT = re.compile(r"repeat\(([\d.e+-]+),(\d+)\)")
 _NODE = re.compile(r"0|-\d+|s\d+")
 _MONOMIAL = re.compile(r"([+-]?)(?:(\d+(?:/\d+)?)\*?)?(?:mu(\d+)(?:@(\d+))?)?")
 
 
 def write(scheme: Scheme) -> str:
     """The structure of a scheme."""
-    parts = [scheme.phases] + ([scheme.closing[::-1]] if scheme.closing else [])
-    return " || ".join(
-        " | ".join(phase.text.replace(", ", ",") for phase in part) for part in parts
-    )
+    text = " | ".join(map(_written, scheme.phases))
+    if scheme.closing:
+        text += " || " + " | ".join(map(_written, scheme.closing[::-1]))
+    return text + (f" ? {_written(scheme.pair)}" if scheme.pair else "")
+
+
+def _written(phase: Phase) -> str:
+    return phase.text.replace(", ", ",")
 
 
 def read(text: str) -> Scheme:
@@ -41,7 +48,8 @@ def read(text: str) -> Scheme:
     Raises:
         SchemeError: the text is not one, or the scheme is wrong.
     """
-    before, separator, after = text.partition("||")
+    steps, adaptive, pair = text.partition("?")
+    before, separator, after = steps.partition("||")
     *startup, main = before.split("|")
     closing = after.split("|")[::-1] if separator else []
     return Scheme(
@@ -49,14 +57,23 @@ def read(text: str) -> Scheme:
         _phase("main", main),
         tuple(_phase(f"start_{n}", one) for n, one in enumerate(startup)),
         closing=tuple(_phase(f"last_{m}", one) for m, one in enumerate(closing)),
+        pair=_pair(pair) if adaptive else None,
     )
 
 
 def _phase(name: str, text: str) -> Phase:
-    landings = tuple(map(_landing, text.split(";")))
-    if landings[0].base.kind is Kind.PAST:
-        return Phase(name, landings[1:], landings[0])
-    return Phase(name, landings)
+    parts = text.split(";")
+    found = _REPEAT.fullmatch(re.sub(r"\s", "", parts[-1]))
+    repeat = Repeat(float(found[1]), int(found[2])) if found else None
+    landings = tuple(map(_landing, parts[:-1] if found else parts))
+    if landings and landings[0].base.kind is Kind.PAST:
+        return Phase(name, landings[1:], landings[0], repeat=repeat)
+    return Phase(name, landings, repeat=repeat)
+
+
+def _pair(text: str) -> Phase:
+    *stages, estimate = map(_landing, text.split(";"))
+    return Phase("pair", tuple(stages), estimate=estimate)
 
 
 def _landing(text: str) -> Stage:

@@ -11,6 +11,7 @@ extrapolation over the whole history amplifies more than it gains.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from solvergen import exponential, scheme_text
@@ -18,7 +19,7 @@ from solvergen.butcher import TABLEAUX
 from solvergen.errors import SchemeError
 from solvergen.ladder import ladder
 from solvergen.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
-from solvergen.scheme import CURRENT, Node, Phase, Scheme, Stage, past, stage
+from solvergen.scheme import CURRENT, Node, Phase, Repeat, Scheme, Stage, past, stage
 
 END = Fraction(1)
 STARTUPS = ("exact", "ramp")
@@ -109,39 +110,73 @@ def general_linear(order: int, steps: int = 1) -> Scheme:
     return Scheme(f"general_linear:{order}:{steps}", main, _start(order - 1, steps), source)
 
 
-def adams_moulton(order: int, iterations: int = 2) -> Scheme:
+def adams_moulton(
+    order: int, iterations: int | None = None, tolerance: float | None = None
+) -> Scheme:
     """The implicit method with support {1, 0, .., -(k-2)}: order k, by fixed-point iteration.
 
-    k = 1 is backward Euler, k = 2 the trapezoidal rule (implicit Heun). In the clock gamma = q
-    these are the Adams-Moulton methods (Hairer, Norsett and Wanner 1993, eq. III.1.9), in gamma =
-    lambda the exponential ones. The predictor has support {0, .., -(k-2)}, and every iteration
-    wins one power of h on the implicit equation.
+    k = 1 is backward Euler, k = 2 the trapezoidal rule. In the clock gamma = q these are the
+    Adams-Moulton methods (Hairer, Norsett and Wanner 1993, eq. III.1.9), in gamma = lambda the
+    exponential ones. The predictor has support {0, .., -(k-2)}, and every iteration wins one power
+    of h on the implicit equation, y = F(y). An iteration whose landing changes by d leaves the
+    residual F(y) - y, which is smaller than d where F contracts.
 
     Args:
         order: k >= 1.
-        iterations: how often the corrector is evaluated, at least once.
+        iterations: how often the corrector is evaluated, at least once and 2 times by default;
+            with a tolerance the most, 20 by default, after which a run stops with an error.
+        tolerance: iterate until the landing changes by less than that (``scheme.Repeat``).
     """
     _check_order("adams_moulton", order)
-    _check_order("adams_moulton iterations", iterations)
     back = max(order - 2, 0)
-    main = Phase("main", _iterated(_steps(back), _steps(back) if order > 1 else (), iterations))
+    known = _steps(back) if order > 1 else ()
+    start = _start(max(order - 1, 1), back)
     source = "Hairer, Norsett and Wanner 1993, eq. III.1.9; lecture, implicit methods"
-    return Scheme(
-        f"adams_moulton:{order}:{iterations}", main, _start(max(order - 1, 1), back), source
-    )
+    if tolerance is None:
+        count = 2 if iterations is None else iterations
+        _check_order("adams_moulton iterations", count)
+        main = Phase("main", _iterated(_steps(back), known, count))
+        return Scheme(f"adams_moulton:{order}:{count}", main, start, source)
+    repeat = Repeat(tolerance, 20 if iterations is None else iterations)
+    main = Phase("main", _iterated(_steps(back), known, 1), repeat=repeat)
+    name = f"adams_moulton:{order}:tol={tolerance!r}:{repeat.limit}"
+    return Scheme(name, main, start, source)
 
 
 def pece(order: int) -> Scheme:
     """Predict {0, .., -(k-1)}, evaluate, correct {1, 0, .., -(k-1)}, evaluate: order k + 1.
 
     Two evaluations a step; k = 1 is Heun's method (Hairer, Norsett and Wanner 1993, section
-    III.1; EDM: Karras et al. 2022, arXiv:2206.00364, Algorithm 1).
+    III.1; EDM: Karras et al. 2022, arXiv:2206.00364, Algorithm 1). Then nothing earlier is read and
+    the predictor, compared with the corrector, estimates the error of an adaptive step.
     """
     _check_order("pece", order)
     support = _steps(order - 1)
     source = "Hairer, Norsett and Wanner 1993, section III.1; Karras et al. 2022 (arXiv:2206.00364)"
     main = Phase("main", _iterated(support, support, 1))
-    return Scheme(f"pece:{order}", main, _start(order, order - 1), source)
+    pair = replace(main, name="pair", estimate=main.stages[0]) if order == 1 else None
+    return Scheme(f"pece:{order}", main, _start(order, order - 1), source, pair=pair)
+
+
+def dpm_12() -> Scheme:
+    """DPM-Solver-12: DPM-Solver-2 with r_1 = 1/2, DPM-Solver-1 as estimate.
+
+    Lu et al. 2022, appendix C, adaptive step size algorithm. Both read N_0; two evaluations.
+    """
+    main = Phase("main", (Stage(Fraction(1, 2), (CURRENT,)), Stage(END, (stage(1),))))
+    pair = replace(main, name="pair", estimate=Stage(END, (CURRENT,)))
+    return Scheme("dpm_12", main, source=SINGLESTEP_SOURCE, pair=pair)
+
+
+def dpm_23() -> Scheme:
+    """DPM-Solver-23: DPM-Solver-3 with r_1 = 1/3, r_2 = 2/3, DPM-Solver-2 with r_1 as estimate.
+
+    Lu et al. 2022, appendix C, adaptive step size algorithm. The estimate has the weights
+    1 - 1/(2 r_1) and 1/(2 r_1) of DPM-Solver-2; three evaluations.
+    """
+    main = Phase("main", ladder(3))
+    pair = replace(main, name="pair", estimate=Stage(END, (CURRENT, stage(1)), CLASSICAL))
+    return Scheme("dpm_23", main, source=SINGLESTEP_SOURCE, pair=pair)
 
 
 def _iterated(
@@ -263,16 +298,29 @@ def _check_order(name: str, order: int) -> None:
         raise SchemeError(f"{name}({order!r}): expected an order 1, 2, 3, ...")
 
 
+def _implicit(order: int, *options: str) -> Scheme:
+    """The options M, ``tol=T`` or ``tol=T``, M of an implicit method."""
+    if not options or not options[0].startswith("tol="):
+        return adams_moulton(order, *map(int, options))
+    tolerance, limit = (*options, None) if len(options) == 1 else options
+    iterations = None if limit is None else int(limit)
+    return adams_moulton(order, iterations, float(tolerance.removeprefix("tol=")))
+
+
 _FAMILIES: dict[str, Callable[..., Scheme]] = {
     "multistep": multistep,
     "singlestep": lambda order, *nodes: singlestep(order, nodes[0].split(",") if nodes else None),
     "general_linear": lambda order, *steps: general_linear(order, *map(int, steps)),
-    "adams_moulton": lambda order, *count: adams_moulton(order, *map(int, count)),
+    "adams_moulton": _implicit,
     "pece": pece,
     "unip": unip,
     "unipc": unipc,
 }
-_EXPONENTIAL: dict[str, Callable[[], Scheme]] = {
+_IMPLICIT = {"backward_euler": 1, "trapezoidal": 2}
+_NAMED: dict[str, Callable[[], Scheme]] = {
+    "implicit_heun": lambda: adams_moulton(2, 1),
+    "dpm_12": dpm_12,
+    "dpm_23": dpm_23,
     "res_3s": exponential.res_3s,
     "cox_matthews": exponential.cox_matthews,
     "krogstad": exponential.krogstad,
@@ -298,8 +346,13 @@ def get(text: str) -> Scheme:
             return _FAMILIES[family](int(options[0]), *options[1:])
         except (TypeError, ValueError):
             pass
-    elif family in _EXPONENTIAL and not options:
-        return _EXPONENTIAL[family]()
+    elif family in _IMPLICIT:
+        try:
+            return _implicit(_IMPLICIT[family], *options)
+        except (TypeError, ValueError):
+            pass
+    elif family in _NAMED and not options:
+        return _NAMED[family]()
     elif family in TABLEAUX and options in ([], ["embedded"]):
         tableau = TABLEAUX[family]
         return tableau.embedded_scheme() if options else tableau.scheme()
@@ -327,11 +380,12 @@ def names() -> tuple[str, ...]:
         "singlestep:K",
         "singlestep:K:r1,r2,..",
         "general_linear:K:STEPS",
-        "adams_moulton:K:ITERATIONS",
+        *(f"{name}:ITERATIONS" for name in ("adams_moulton:K", *_IMPLICIT)),
+        *(f"{name}:tol=TOLERANCE[:LIMIT]" for name in ("adams_moulton:K", *_IMPLICIT)),
         "pece:K",
         "unip:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
         "unipc:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
-        *_EXPONENTIAL,
+        *_NAMED,
         *TABLEAUX,
         *(f"{name}:embedded" for name, one in TABLEAUX.items() if one.embedded),
     )

@@ -128,6 +128,18 @@ class Solver:
         a, b = self.conversion
         return fusion.passes(self.program, (a != 0, b != 1))
 
+    @cached_property
+    def pair_passes(self) -> tuple[tuple[Pass, ...], ...]:
+        """The fused passes of the phases of adaptive steps."""
+        a, b = self.conversion
+        return fusion.pair_passes(self.program, (a != 0, b != 1))
+
+    @cached_property
+    def estimate_powers(self) -> tuple[int, ...]:
+        """k of each of them, with an error estimate of O(h^k)."""
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return tuple(order.estimate_power(one, *clocks) for one in self.program.pairs)
+
     @property
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""

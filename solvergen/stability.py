@@ -7,7 +7,8 @@ With Phi = 1 and gamma = q, a main step of dx/dq = lambda x is a matrix S(z), z 
 * Zero-stability, the root condition (Dahlquist 1956; Hairer, Norsett and Wanner 1993, definition
   III.3.2): the eigenvalues of S(0) lie in the unit disc, those on its edge are simple.
 * Linear stability: all z at which no eigenvalue of S(z) is larger than 1. For a method without
-  history S is its stability function R(z).
+  history S is its stability function R(z). Where the iteration of an implicit method does not
+  converge, there is no step, and the method counts as unstable.
 
 "Converges if the local error goes to 0 and it is stable": both are properties of these matrices,
 and the integrating factor, which is exact, only helps.
@@ -25,12 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.interpreter import Model, State, run_step
-from solvergen.program import Combine, PhaseProgram, StepProgram
+from solvergen.interpreter import Model, State, run_step, unchanged
+from solvergen.program import Combine, PhaseProgram, Repeat, StepProgram
 from solvergen.scheme import Kind, Node
 from solvergen.series import Series
 
 EDGE = 1e-9
+ITERATIONS, ROUNDING = 1000, 1e-13
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,27 @@ def propagation(program: StepProgram, z: complex) -> NDArray[np.complex128]:
         unit[i] = 1
         state = State(unit[:1], [unit[2 + j : 3 + j] for j in range(size - 2)], unit[1:2])
         scalars = _Numbers(program.main, 1)
-        run_step(program.main, scalars, lambda y, _: z * y, state)
+        run_step(program.main, scalars, lambda y, _: z * y, state, _converged)
         past = state.past[: program.history]
         columns.append(np.concatenate([state.x, state.previous, *past]))
     return np.array(columns).T
 
 
+def _converged(
+    repeat: Repeat, count: int, landing: np.ndarray, before: np.ndarray, start: np.ndarray
+) -> bool:
+    """Whether an iteration has nothing left to change, or never will have."""
+    if count == ITERATIONS:
+        landing[:] = np.inf
+    return count == ITERATIONS or bool(np.all(abs(landing - before) <= ROUNDING * abs(landing)))
+
+
 def growth(program: StepProgram, z: complex) -> float:
-    """The largest eigenvalue of S(z) in absolute value."""
-    return float(np.abs(np.linalg.eigvals(propagation(program, z))).max())
+    """The largest eigenvalue of S(z) in absolute value; inf where there is no step."""
+    matrix = propagation(program, z)
+    if not np.isfinite(matrix).all():
+        return float("inf")
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
 def is_zero_stable(program: StepProgram) -> bool:
@@ -177,6 +191,7 @@ def error_constants(program: StepProgram, order: int) -> ErrorConstants:
 
 
 def _step(program: StepProgram, model: Model, state: State, length: int) -> Series:
-    run_step(program.main, _Classical(program.main, Series.of([0, 1], length)), model, state)
+    scalars = _Classical(program.main, Series.of([0, 1], length))
+    run_step(program.main, scalars, model, state, unchanged)
     found: Series = state.x[0]
     return found

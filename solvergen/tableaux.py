@@ -9,7 +9,7 @@ starts from another stage, where M0 is not 0.
 In another expansion variable the same weights have a lower order, which ``solvergen.order`` finds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from solvergen.errors import SchemeError
@@ -74,7 +74,7 @@ class Tableau:
 
     def scheme(self) -> Scheme:
         """The tableau as stages, without those that b does not need."""
-        return self._with(self.b, self.name)
+        return replace(self._with(self.b, self.name), pair=self._pair() if self.embedded else None)
 
     def embedded_scheme(self) -> Scheme:
         """The embedded method.
@@ -92,6 +92,21 @@ class Tableau:
         stages = [self._stage(i, numbers) for i in needed[1:]]
         stages.append(_stage(Fraction(1), b, numbers))
         return Scheme(name, Phase("main", tuple(stages)), source=f"{self.source}; {LAWSON}")
+
+    def _pair(self) -> Phase:
+        """The step with both landings, and the stages that either of them needs.
+
+        If the last stage is the landing itself (first same as last), the embedded method reads the
+        integrand there without another stage.
+        """
+        last = len(self.c) - 1
+        needed = set(self._needed(self.b)) | set(self._needed(self.embedded))
+        same = self.c[last] == 1 and (*self.a[last - 1], Fraction(0)) == self.b
+        numbers = {old: new for new, old in enumerate(sorted(needed - ({last} if same else set())))}
+        stages = [self._stage(i, numbers) for i in numbers if i]
+        stages.append(_stage(Fraction(1), self.b, numbers))
+        numbers |= {last: len(stages)} if same else {}
+        return Phase("pair", tuple(stages), estimate=_stage(Fraction(1), self.embedded, numbers))
 
     def _needed(self, b: tuple[Fraction, ...]) -> list[int]:
         """The stages that b reads, directly or through others; the first always."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import mpmath
 import numpy as np
 import torch
 
 import solvergen as sg
-from solvergen import interpreter
+from solvergen import adaptive, interpreter
 from solvergen.reference import Reference, ReferenceScalars
 
 TARGETS = ("numpy", "numba", "torch")
@@ -68,3 +69,56 @@ def sample(
         return interpreter.run(spec.program, scalars, network, x, len(grid) - 1)
     module = sg.compile(spec, reader)
     return np.asarray(module.sample(for_target(reader, network), as_target(reader, x), grid))
+
+
+def sample_adaptive(
+    reader: str,
+    spec: sg.Solver,
+    ends: tuple[float, float],
+    tolerance: float,
+    network: Callable[..., np.ndarray] = model,
+    x: np.ndarray = X,
+) -> tuple[np.ndarray, int, int]:
+    """The result of an adaptive run, and how many steps were taken and rejected."""
+    if reader == "interpreter":
+        found = _interpreted_adaptive(spec, ends, tolerance, network, x)
+        taken = sum(trial.taken for trial in found.trials)
+        return found.x, taken, len(found.trials) - taken
+    module = sg.compile(spec, reader)
+    stepper = module.AdaptiveStepper(as_target(reader, x), tolerance, tolerance, *ends)
+    predict = for_target(reader, network)
+    while not stepper.done:
+        stepper.step(predict(stepper.x, stepper.t))
+    return np.asarray(stepper.x), stepper.accepted, stepper.rejected
+
+
+def _interpreted_adaptive(
+    spec: sg.Solver, ends: tuple[float, float], tolerance: float, network: Any, x: np.ndarray
+) -> adaptive.Run:
+    reference = Reference(spec.weights, spec.prediction)
+    pairs = tuple(zip(spec.program.pairs, spec.estimate_powers, strict=True))
+
+    def gamma(t: float) -> float:
+        try:
+            return float(reference.gamma(mpmath.mpf(t)))
+        except ZeroDivisionError:
+            return float("inf")
+
+    def scalars(phase: Any, start: float, end: float) -> Rounded:
+        return Rounded(ReferenceScalars.over(reference, phase, (start, end), 0))
+
+    def time_at(u: float) -> float:
+        return float(reference.time_at(mpmath.mpf(u), *map(mpmath.mpf, ends[::-1])))
+
+    inside = adaptive.Variable(gamma, time_at)
+    in_time = adaptive.Variable(float, float)
+    finite = all(np.isfinite(gamma(t)) for t in ends)
+    return adaptive.run(
+        lambda start, end: pairs[0 if np.isfinite([gamma(start), gamma(end)]).all() else 1],
+        scalars,
+        network,
+        x,
+        ends,
+        inside if finite else in_time,
+        (tolerance, tolerance),
+    )

@@ -1,8 +1,9 @@
 """Targets: each module here prints the passes of a program for one of them.
 
 A backend has ``requires`` (what its modules import beside numpy), ``dtypes`` (what they take) and
-``passes(solver)``, the source of the pass functions. Everything else is in ``templates/``: the
-host part that all targets share, and one folder a target for its ``Stepper``.
+``passes(solver)``, the source of the pass functions; one that has ``function``, the source of a
+single pass, gets adaptive steps where a scheme has an estimate. Everything else is in
+``templates/``: the host part that all targets share, and one folder a target for its ``Stepper``.
 """
 
 from importlib import import_module

@@ -2,7 +2,8 @@
 
 A pass takes the row of coefficients, the arrays, the earlier steps' integrand values ``past``
 (newest first) and this step's ``inner`` values by stage, and returns the landing and the value
-to keep (None if nothing reads it later); before them the sample, in a program that corrects.
+to keep (None if nothing reads it later); before them the sample, in a program that corrects. The
+last pass of an adaptive step returns the landing and the estimate of its error.
 """
 
 from solvergen.backends.layout import Columns, formula, is_copy, pass_name
@@ -14,13 +15,14 @@ from solvergen.solver import Solver
 def passes(solver: Solver) -> str:
     """The source of every pass."""
     return "\n\n\n".join(
-        _function(phase.name, one, solver.program.corrects)
+        function(solver, pass_name(phase.name, one), one)
         for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
         for one in fused
     )
 
 
-def _function(phase: str, one: Pass, corrects: bool) -> str:
+def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
+    """The source of one pass."""
     columns = Columns.of(one)
     stored = "None"
     if is_copy(one.stored):
@@ -32,14 +34,16 @@ def _function(phase: str, one: Pass, corrects: bool) -> str:
         sample = argument(one.sample[0].operand)
     elif one.sample:
         sample = _combination(columns.sample)
-    return "\n".join(
-        (
-            f"def {pass_name(phase, one)}(c, x, y, prediction, past, inner):",
-            f'    """{formula(one)}."""',
-            f"    landing = {_combination(columns.landing)}",
-            f"    return {f'{sample}, ' if corrects else ''}landing, {stored}",
-        )
-    )
+    returned = [sample] if solver.program.corrects else []
+    returned += ["landing" if one.landing else "y"]
+    returned += [_combination(columns.error) if one.error else stored]
+    lines = [
+        f"def {name}(c, x, y, prediction, past, inner):",
+        f'    """{formula(one)}."""',
+        *([f"    landing = {_combination(columns.landing)}"] if one.landing else []),
+        f"    return {', '.join(returned)}",
+    ]
+    return "\n".join(lines)
 
 
 def _combination(terms: tuple[tuple[int, Term], ...]) -> str:

@@ -11,7 +11,7 @@ from sympy import Expr, Symbol, log
 
 from solvergen.backends.definitions import kinks_code, tables_code
 from solvergen.backends.layout import Columns, pass_name
-from solvergen.backends.weights import WeightPrinter, functions, node_time
+from solvergen.backends.weights import functions, node_time, printers
 from solvergen.fusion import Pass, phi, zeroth_moment
 from solvergen.parameterization import at_schedule, conversion
 from solvergen.printing import constant_name, float_literal, host_code
@@ -85,6 +85,8 @@ class HostCode:
     phase_scalars: str
     phase_names: str
     phase_passes: str
+    pair_scalars: str
+    pair_names: str
     default_spacing: str
 
 
@@ -93,7 +95,8 @@ def host_code_of(solver: Solver) -> HostCode:
     """Print the host part of a solver."""
     printer = _Printer(solver)
     phases = phases_of(solver)
-    called = {name for phase, _ in phases for name in functions(phase)}
+    pairs = tuple(zip(solver.program.pairs, solver.pair_passes, strict=True))
+    called = {name for phase, _ in (*phases, *pairs) for name in functions(phase)}
     columns = [Columns.of(one) for _, fused in phases for one in fused]
     return HostCode(
         tables=tables_code(solver.schedule),
@@ -140,10 +143,12 @@ def host_code_of(solver: Solver) -> HostCode:
         stages=max(len(fused) for _, fused in phases),
         width=max(one.width for one in columns),
         phase_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in phases),
-        phase_names=_tuple([f"_{phase.name}" for phase, _ in phases]),
-        phase_passes=_tuple(
-            [_tuple([pass_name(phase.name, one) for one in fused]) for phase, fused in phases]
+        phase_names=tuple_code([f"_{phase.name}" for phase, _ in phases]),
+        phase_passes=tuple_code(
+            [tuple_code([pass_name(phase.name, one) for one in fused]) for phase, fused in phases]
         ),
+        pair_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in pairs),
+        pair_names=tuple_code([f"_{phase.name}" for phase, _ in pairs]),
         default_spacing=default_spacing(solver),
     )
 
@@ -172,7 +177,8 @@ def _closing(program: StepProgram) -> str:
     )
 
 
-def _tuple(items: Sequence[str]) -> str:
+def tuple_code(items: Sequence[str]) -> str:
+    """A tuple of these expressions."""
     return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
@@ -226,9 +232,9 @@ class _Printer:
         return self.general(expansion.variable)
 
     def time_at_expansion_variable(self) -> str:
-        """Empty if no inner stage asks for a time."""
+        """Empty if neither an inner stage nor an adaptive step asks for a time."""
         solver = self.solver
-        if not self.has_inner_times:
+        if not (self.has_inner_times or solver.program.pairs):
             return ""
         name = solver.weights.expansion.name
         if name == "half_log_snr":
@@ -292,13 +298,17 @@ class _Printer:
     @property
     def has_weights(self) -> bool:
         """Whether any weight depends on the time grid."""
-        return any(functions(phase) for phase in self.solver.program.all_phases)
+        return any(functions(phase) for phase in self._phases)
+
+    @property
+    def _phases(self) -> tuple[PhaseProgram, ...]:
+        """Every phase, those of adaptive steps included."""
+        return (*self.solver.program.all_phases, *self.solver.program.pairs)
 
     @property
     def has_inner_times(self) -> bool:
         """Whether an evaluation lies inside a step."""
-        phases = self.solver.program.all_phases
-        return any(0 < one.position < 1 for phase in phases for one in phase.combines)
+        return any(0 < one.position < 1 for phase in self._phases for one in phase.combines)
 
     def conversion(self) -> str:
         """Statements that return (A, B); empty if the integrand is the prediction."""
@@ -317,7 +327,7 @@ class _Printer:
 
     def uniform_points(self) -> int:
         """Enough for the polynomials that the weights average if gamma is the clock itself."""
-        landings = [one for phase in self.solver.program.all_phases for one in phase.landings]
+        landings = [printer.combine for one in self._phases for printer in printers(one, str)]
         return max(max(len(one.support), 1 + one.rule.highest_power) for one in landings) // 2 + 1
 
     def phase(self, phase: PhaseProgram, fused: tuple[Pass, ...]) -> str:
@@ -330,14 +340,13 @@ class _Printer:
             body += [
                 f"{f'a_{i}' if shift != 0 else '_'}, {f'b_{i}' if factor != 1 else '_'} = "
                 f"_to_integrand(t_{i})"
-                for i in range(last)
+                for i in phase.evaluations
             ]
         constant: dict[Symbol, Expr] = {}
-        for combine in phase.landings:
-            printed = WeightPrinter(combine, self.code)
-            body += self._combine(combine)
-            body += printed.lines()
-            constant |= printed.constants()
+        for printer in printers(phase, self.code):
+            body += [] if printer.rival else self._combine(printer.combine)
+            body += printer.lines()
+            constant |= printer.constants()
         rows = ",\n".join(f"{2 * INDENT}{self._row(one, constant)}" for one in fused)
         text = f"\n{INDENT}".join(body)
         return (
@@ -370,10 +379,12 @@ def _time_of(combine: Combine, last: int) -> str:
 def _phase_docstring(phase: PhaseProgram) -> str:
     """Says which supports the phase has, in as many lines as that takes."""
     lead = f'{INDENT}"""The rows of the passes of steps ``n``: '
-    text = "; ".join(map(_landing, phase.landings))
+    shown = [_landing(one) for one in phase.landings]
+    shown += [f"estimate {_landing(phase.rival)}"] if phase.rival else []
+    text = "; ".join(shown)
     if len(lead) + len(text) <= DOCSTRING_WIDTH:
         return f'{lead}{text}."""'
-    lines = ";\n".join(f"{2 * INDENT}{_landing(one)}" for one in phase.landings)
+    lines = ";\n".join(f"{2 * INDENT}{one}" for one in shown)
     return f'{lead.rstrip()}\n\n{lines}\n{INDENT}"""'
 
 

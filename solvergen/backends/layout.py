@@ -1,13 +1,18 @@
 """Where the coefficients and the integrand values of a run are kept, for every target.
 
-A row of the coefficient table belongs to one pass:  [time, landing .., stored .., sample ..]. The
-columns are read by position in the pass functions, so both are printed from one place, here.
+A row of the coefficient table belongs to one pass:
+
+    [time, landing .., stored .., sample .., error ..]
+
+The columns are read by position in the pass functions, so both are printed from one place, here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind, Node
+from solvergen.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,13 @@ class Columns:
     landing: tuple[tuple[int, Term], ...]
     stored: tuple[tuple[int, Term], ...]
     sample: tuple[tuple[int, Term], ...]
+    error: tuple[tuple[int, Term], ...]
     width: int
 
     @property
     def all(self) -> tuple[tuple[int, Term], ...]:
         """Every term with its column, in the order of the row."""
-        return (*self.landing, *self.stored, *self.sample)
+        return (*self.landing, *self.stored, *self.sample, *self.error)
 
     @classmethod
     def of(cls, one: Pass) -> "Columns":
@@ -32,7 +38,9 @@ class Columns:
         stored = tuple(enumerate(_multiplied(one.stored), start=width))
         width += len(stored)
         sample = tuple(enumerate(_multiplied(one.sample), start=width))
-        return cls(landing, stored, sample, width + len(sample))
+        width += len(sample)
+        error = tuple(enumerate(one.error, start=width))
+        return cls(landing, stored, sample, error, width + len(error))
 
 
 def _multiplied(terms: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -92,6 +100,35 @@ def pass_name(phase: str, one: Pass) -> str:
     return f"_{phase}_pass_{one.stage}"
 
 
+def pair_functions(
+    solver: Solver, function: Callable[..., str]
+) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """The passes of adaptive steps that the steps of a fixed grid do not have, and all names.
+
+    Args:
+        solver: the solver.
+        function: ``function(solver, name, one, adaptive)`` is the source of a pass.
+    """
+    known = {
+        (pass_name(phase.name, one), function(solver, pass_name(phase.name, one), one))
+        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
+        for one in fused
+    }
+    added, names = [], []
+    for phase, fused in zip(solver.program.pairs, solver.pair_passes, strict=True):
+        listed = []
+        for one in fused:
+            shared = (
+                name for name, text in sorted(known) if text == function(solver, name, one, True)
+            )
+            name = next(shared, pass_name(phase.name, one))
+            if name == pass_name(phase.name, one):
+                added.append(function(solver, name, one, True))
+            listed.append(name)
+        names.append(tuple(listed))
+    return "\n\n\n".join(added), tuple(names)
+
+
 def operand_name(operand: Operand, storage: Storage) -> str:
     """The name of the array that a pass reads."""
     return operand.value if isinstance(operand, Array) else storage.slot(operand)
@@ -99,9 +136,11 @@ def operand_name(operand: Operand, storage: Storage) -> str:
 
 def formula(one: Pass) -> str:
     """The pass as a formula for its docstring, in the symbols of the module docstring."""
-    landing = one.target.value
-    text = f"{landing} <- Phi x + M0 sum_j ell_j N_j"
+    text = f"{one.target.value} <- Phi x + M0 sum_j ell_j N_j" if one.landing else ""
     if one.sample:
         start = "x <- y" if is_copy(one.sample) else "x <- Phi_0 x + M0_0 sum_j ell_0j N_j"
         text = f"{start}; then {text}"
-    return text + (f", and keep N_{one.stage}" if one.stored else "")
+    parts = [text] if text else []
+    parts += [f"keep N_{one.stage}"] if one.stored else []
+    parts += ["e <- M0 sum_j (ell_j - ell^_j) N_j"] if one.error else []
+    return ", and ".join(parts)

@@ -36,7 +36,7 @@ def passes(solver: Solver) -> str:
     )
 
 
-def function(solver: Solver, name: str, one: Pass) -> str:
+def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
     """The source of one pass, after that of its kernel."""
     printer = _Printer(name, one, solver.program.corrects)
     return f"{printer.kernel()}\n\n\n{printer.pass_function()}"
@@ -69,6 +69,7 @@ class _Printer:
             ("landing", one.landing, columns.landing),
             ("stored", one.stored, columns.stored),
             ("sample", one.sample if self.moves else (), columns.sample),
+            ("error", one.error, columns.error),
         )
         return tuple(each for each in found if each[1])
 
@@ -90,8 +91,11 @@ class _Printer:
 
     def _returned(self, call: str) -> tuple[str, ...]:
         stored = bool(self.one.stored)
+        if not self.one.landing:
+            return (f"return y, *{call}",)
         if not self.corrects:
-            return (f"return {call}",) if stored else (f"return *{call}, None",)
+            both = stored or bool(self.one.error)
+            return (f"return {call}",) if both else (f"return *{call}, None",)
         names = _tuple([text for text, _, _ in self.results]).strip("()")
         sample = "sample"
         if not self.moves:

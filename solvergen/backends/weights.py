@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sympy import Expr, Integer, Rational, Symbol
 
-from solvergen.fusion import weight, zeroth_moment
+from solvergen.fusion import rival_weight, weight, zeroth_moment
 from solvergen.program import Combine, PhaseProgram
-from solvergen.rule import Moments, Monomial, Row
+from solvergen.rule import Moments, Monomial, Row, is_constant
 from solvergen.scheme import Kind, Node
 
 
@@ -23,10 +23,16 @@ def node_time(node: Node) -> str:
 def functions(phase: PhaseProgram) -> set[str]:
     """The functions that the weights of a phase call."""
     called = set()
-    for combine in phase.landings:
-        for line in WeightPrinter(combine, str).lines():
+    for printer in printers(phase, str):
+        for line in printer.lines():
             called |= {name for name in _FUNCTIONS if f"{name}(" in line}
     return called
+
+
+def printers(phase: PhaseProgram, code: Callable[[Expr], str]) -> list["WeightPrinter"]:
+    """One for each landing of a phase, the second one of an estimate included."""
+    found = [WeightPrinter(combine, code) for combine in phase.landings]
+    return found + ([WeightPrinter(phase.rival, code, rival=True)] if phase.rival else [])
 
 
 _FUNCTIONS = ("_weights", "_moments", "_interpolated", "_end_density")
@@ -38,16 +44,20 @@ class WeightPrinter:
 
     combine: Combine
     code: Callable[[Expr], str]
+    rival: bool = False
+
+    def weight(self, j: int) -> Symbol:
+        """The symbol of ell_j."""
+        return rival_weight(j) if self.rival else weight(self.combine.stage, j)
 
     def constants(self) -> dict[Symbol, Expr]:
         """The weights that are numbers."""
-        i, rule = self.combine.stage, self.combine.rule
         if len(self.combine.support) == 1:
-            return {weight(i, 0): Integer(1)}
+            return {self.weight(0): Integer(1)}
         return {
-            weight(i, j): self._expression(row)
-            for j, row in enumerate(rule.rows)
-            if _is_constant(row)
+            self.weight(j): self._expression(row)
+            for j, row in enumerate(self.combine.rule.rows)
+            if is_constant(row)
         }
 
     def lines(self) -> list[str]:
@@ -64,7 +74,7 @@ class WeightPrinter:
     @property
     def _names(self) -> str:
         count = len(self.combine.support)
-        return ", ".join(str(weight(self.combine.stage, j)) for j in range(count))
+        return ", ".join(str(self.weight(j)) for j in range(count))
 
     @property
     def _ends(self) -> str:
@@ -93,9 +103,8 @@ class WeightPrinter:
             if power
         ]
         for j, row in enumerate(self.combine.rule.rows):
-            if not _is_constant(row):
-                name = weight(self.combine.stage, j)
-                lines.append(f"{name} = {self.code(self._expression(row))}")
+            if not is_constant(row):
+                lines.append(f"{self.weight(j)} = {self.code(self._expression(row))}")
         return lines
 
     def _moment_line(self, along: int | None, power: int) -> str:
@@ -119,10 +128,6 @@ class WeightPrinter:
 
 def _mu(i: int, k: int, along: int | None) -> Symbol:
     return Symbol(f"mu_{i}_{k}" if along is None else f"mu_{i}_{k}_along_{along}")
-
-
-def _is_constant(row: Row) -> bool:
-    return all(one.power == 0 and one.along is None for one in row)
 
 
 def _rational(number: object) -> Expr:

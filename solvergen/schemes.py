@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from solvergen import exponential, scheme_text
 from solvergen.butcher import TABLEAUX
+from solvergen.claims import SEPARATOR, require_order
 from solvergen.errors import SchemeError
 from solvergen.ladder import ladder
 from solvergen.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
@@ -333,11 +334,17 @@ def get(text: str) -> Scheme:
     """The scheme that ``text`` says, as the command line does.
 
     Args:
-        text: one of ``names()``, or all supports in the form of ``to_text``.
+        text: one of ``names()``, or all supports in the form of ``to_text``; either of them may be
+            followed by ``=> P``, the order that it has to have at least.
 
     Raises:
-        SchemeError: there is no such scheme.
+        SchemeError: there is no such scheme, or it has not the order that is claimed.
     """
+    text, claims, claim = map(str.strip, text.partition(SEPARATOR))
+    if claims:
+        if not claim.isdecimal():
+            raise SchemeError(f"{text!r} claims the order {claim!r}; expected a number.")
+        return require_order(get(text), int(claim))
     if "{" in text:
         return scheme_text.read(text)
     family, *options = text.strip().split(":")

@@ -80,3 +80,33 @@ def test_equal_schemes_are_equal() -> None:
         "x", Phase("main", (Stage(END, (CURRENT, past(1))),)), schemes.multistep(2).startup
     )
     assert custom.phases == schemes.multistep(2).phases
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1/2:{0}; 1:{0,s1} => 3", r"sum_j ell_j r_j\^2 = 1/3 of order 3 has the residual -1/12"),
+        ("1/3:{0}; 3/4:{0,s1}; 1:{0,s2} => 3", "the residual 1/24; expected 0: the 2 nodes"),
+        ("1:{0} | 1:{0,-1} => 3", r"r_j\^2 = 1/3 of order 3 has the residual -5/6"),
+        ("rk4 => 5", r"r_j\^4 = 1/5 of order 5 has the residual 1/120"),
+        ("1/3:{0}; 2/3:{0}; 1:{0,s2} => 3", "never reads"),
+        ("1/3:{0}; 1/2:{0,s1}; 2/3:{0,s2}; 1:{0,s3} => 4", r"r_j\^3 = 1/4 of order 4"),
+        (
+            "2/3:{0}; 1:{0: 1/4, s1: 3/4} => 3",
+            r"coefficient of h\^3 is 1/6 with a residual of -1/6",
+        ),
+        ("multistep:3:ramp => 3", r"has order 2: .* O\(h\^2\) left by the start-up\. Expected"),
+        ("multistep:4:exact:ramp => 3", r"O\(h\^2\) left by the last steps"),
+        ("multistep:3 => three", "claims the order 'three'"),
+    ],
+)
+def test_a_claimed_order_that_is_not_reached(text: str, message: str) -> None:
+    """With the order condition that fails and its residual."""
+    with pytest.raises(SchemeError, match=message):
+        schemes.get(text)
+
+
+@pytest.mark.parametrize("text", ["multistep:4", "dormand_prince", "1/2:{0}; 1:{0,s1}"])
+def test_a_claimed_order_that_is_reached(text: str) -> None:
+    order = {"multistep:4": 4, "dormand_prince": 5}.get(text, 2)
+    assert schemes.get(f"{text} => {order}") == schemes.get(text)

@@ -15,6 +15,7 @@ CHOICES = {
     "multistep": ("vp_linear", "noise", "data", "half_log_snr", "multistep:3"),
     "singlestep": ("vp_linear", "velocity", "noise", "theta", "singlestep:3"),
     "corrector": ("rectified_flow", "flow", "data", "half_log_snr", "unipc:3:bh2"),
+    "pair": ("vp_linear", "velocity", "velocity", "theta", "bogacki_shampine"),
     "copies": ("rectified_flow", "flow", "flow", "time", "multistep:2"),
 }
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -201,6 +202,12 @@ for dtype in (torch.float32, torch.float64):
     plan = module.Plan(grid)
     assert len(launches) == sum(len(plan.passes[phase]) for phase in plan.phases)
     assert found.isfinite().all()
+    if hasattr(module, "sample_adaptive"):
+        launches.clear()
+        calls = []
+        network = lambda y, t: torch.sin(y) * (1 + t)
+        module.sample_adaptive(network, x, 1e-3, 1e-3, 0.9, 0.1, calls.append)
+        assert len(launches) >= len(calls) > 4
 """
 
 

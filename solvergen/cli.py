@@ -1,4 +1,4 @@
-"""The command line: derive, compile, verify, list, demo."""
+"""The command line: derive, compile, verify, list, demo, audit, stability."""
 
 import sys
 from enum import StrEnum
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 import solvergen
-from solvergen import backends, parameterization, presets, report, schedules, schemes
+from solvergen import backends, parameterization, presets, program, report, schedules, schemes
 from solvergen.errors import ScheduleError, SolvergenError
 from solvergen.expansion import NAMED as EXPANSIONS
 from solvergen.schedule import NoiseSchedule
@@ -206,8 +206,8 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.expansions:
         return (*(f"{one.name}: {one.variable}" for one in EXPANSIONS), "clock", "EXPRESSION")
     if kind is Listing.presets:
-        families = (name for name in presets.names() if "_K" in name)
-        return (*(str(presets.find(name)) for name in presets.fixed_names()), *families)
+        fixed = (presets.find(name) for name in presets.fixed_names())
+        return tuple(map(str, (*fixed, *presets.FAMILIES)))
     return schemes.names() if kind is Listing.schemes else backends.TARGETS
 
 
@@ -221,6 +221,45 @@ def demo(
     from solvergen import demo as main_job
 
     main_job.run(output)
+
+
+@app.command()
+def audit(
+    markdown: Annotated[
+        Path | None, typer.Option(help="Where to write the table as markdown.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where to write the picture.")] = None,
+    match: Annotated[str, typer.Option(help="Only the solvers with this in their name.")] = "",
+) -> None:
+    """Measure the order of other libraries' solvers beside ours, on an exact problem."""
+    from solvergen.audit import measure, report
+
+    peers, missing = measure.installed()
+    chosen = [peer for peer in peers if match.lower() in str(peer).lower()]
+    if not chosen:
+        names = ", ".join(map(str, peers))
+        raise SolvergenError(f"no solver has {match!r} in its name; expected part of: {names}.")
+    rows = measure.audit(chosen)
+    Console(width=max(report.WIDTH, Console().width)).print(report.table(rows))
+    for name in missing:
+        typer.echo(f"{name} is not installed, so its solvers are left out")
+    if markdown:
+        markdown.write_text(report.markdown(rows))
+    if plot:
+        report.plot(rows, plot)
+
+
+@app.command()
+def stability(
+    scheme: Annotated[str, typer.Option(help="As for compile.")] = "multistep:3",
+    plot: Annotated[Path | None, typer.Option(help="Where to draw the region.")] = None,
+) -> None:
+    """Show order, error constants, zero-stability and the stability region of a scheme."""
+    from solvergen import stability as analysis
+
+    typer.echo(analysis.text(schemes.get(scheme)))
+    if plot:
+        analysis.plot_region(program.lower(schemes.get(scheme)), plot)
 
 
 def main() -> None:

@@ -1,13 +1,27 @@
 """Published solvers by name: an integrand, an expansion variable and a scheme each.
 
 A preset is the method that its paper derives, with a start-up that keeps the order. Where the
-published code does something else, ``<name>_as_published`` reproduces its numbers, and states the
-order that it then has: ``dpm_solver_pp_3m_as_published`` halves the second divided difference
-(the coefficient of h^2 N''/2 is multiplied with that of h^2 N''), the others start with order 1.
+published code does something else, ``<name>_as_published`` takes its steps, and states the order
+that it then has:
+
+    dpm_solver_3m, dpm_solver_pp_3m    the second divided difference, h^2 N''/2, is multiplied with
+                                       the coefficient of h^2 N'': moments scaled by 1, 1, 1/2
+    unip_K, unipc_K                    orders 1, 2, .. in the first steps, .., 2, 1 in the last
+    lms, deis_.., zab_K, ..            orders 1, 2, .. in the first steps
+    ipndm, res_3m                      weights for equal steps on every grid; those of res_3m from
+                                       c_3^3 where the derivation has c_3^2 (equal steps in lambda)
+    skrample_rk3, skrample_rk4         a classical tableau in a variable that is not the clock
+    edm_heun                           Euler's method in the last step
+
+Other known defects are no schemes. A factor sqrt(alpha_s^2 + sigma_t^2) for sqrt(alpha_s^2 +
+sigma_s^2) (azula, REABSampler) leaves weights whose sum is not 1, and -1/2 for +1/2 in the
+coefficient of the second difference (diffusers, sde-dpmsolver++ of order 3) one that does not
+vanish with h: both are refused as inconsistent, and stay rows of ``solvergen audit``. The
+corrector of UniPC's vary_coeff variant has parts of an inverse matrix of the step ratios for
+weights, which are neither an interpolation nor constants times moments.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from solvergen import schemes
@@ -24,11 +38,21 @@ EDM = "Karras et al. 2022 (arXiv:2206.00364)"
 FLOW = "Lipman et al. 2023 (arXiv:2210.02747); Liu et al. 2023 (arXiv:2209.03003)"
 RES = "Zhang et al. 2023 (arXiv:2308.02157)"
 HO = "Hochbruck and Ostermann 2005 (SIAM J. Numer. Anal. 43, 1069)"
-LAMBDA, RHO = "half_log_snr", "sigma/alpha"
+HNW = "Hairer, Norsett and Wanner 1993 (Solving Ordinary Differential Equations I)"
+AZULA = "azula.sample"
+SKRAMPLE = "skrample, RKUltra"
+LAMBDA, RHO, STRAIGHT = "half_log_snr", "sigma/alpha", "sigma/(alpha+sigma)"
+MIDPOINT_2M = "1:{0} | 1:{0,-1}~classical"
+HALVED_3M = f"{MIDPOINT_2M} | 1:{{0,-1,-2}}~scaled(1,1,1/2)"
+MIDPOINT_3S = "1/3:{0}; 2/3:{0,s1}~classical; 1:{0,s2}"
+HEUN_3S = "1/3:{0}; 2/3:{0,s1}; 1:{0,s1,s2}"
+HEUN_EULER = "1:{0: 1}; 1:{0: 1/2, s1: 1/2} || 1:{0: 1}"
 AB_RAMP = (
     "1:{0} | 1:{0: 3/2, -1: -1/2} | 1:{0: 23/12, -1: -16/12, -2: 5/12} | "
     "1:{0: 55/24, -1: -59/24, -2: 37/24, -3: -9/24}"
 )
+RES_3M = "1:{0} | 1:{0,-1} | 1:{0: 1+5/6*mu1, -1: -2/3*mu1, -2: -1/6*mu1}"
+RAMP = "multistep:K:ramp"
 
 
 @dataclass(frozen=True)
@@ -49,8 +73,55 @@ class Preset:
     scheme: str
     source: str
 
+    def solver(
+        self, schedule: NoiseSchedule | str, prediction: Parameterization | str = "noise"
+    ) -> Solver:
+        """The solver of a schedule and of what the network returns."""
+        scheme = replace(schemes.get(self.scheme), source=self.source)
+        return Solver(schedule, prediction, self.integrand, self.expansion, scheme)
+
     def __str__(self) -> str:
         return f"{self.name}: {self.integrand}, {self.expansion}, {self.scheme}; {self.source}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Presets of every order.
+
+    Attributes:
+        stem: of the name, before the order.
+        integrand, expansion: as for a preset.
+        scheme: with K for the order and V for the variant B(h), if there are variants.
+        published: of the published code, likewise; empty if it does what the paper derives, or
+            what no scheme can express.
+        source: paper and equations.
+    """
+
+    stem: str
+    integrand: str
+    expansion: str
+    scheme: str
+    published: str
+    source: str
+
+    def __str__(self) -> str:
+        choices = f"{self.integrand}, {self.expansion}, {self.scheme}"
+        return f"{self.form}: {choices}; {self.source}"
+
+    @property
+    def form(self) -> str:
+        """What a user types."""
+        variants = "[_bh1|_bh2]" if "V" in self.scheme else ""
+        return f"{self.stem}_K{variants}" + ("[_as_published]" if self.published else "")
+
+    def find(self, name: str) -> Preset | None:
+        """The preset of a name, if it is of this family."""
+        found = re.fullmatch(rf"{self.stem}_([1-9]\d?)(?:_(bh[12]))?(_as_published)?", name)
+        text = found and (self.published if found[3] else self.scheme)
+        if not found or not text or (found[2] and "V" not in text):
+            return None
+        scheme = text.replace("K", found[1]).replace("V", found[2] or "exact")
+        return Preset(name, self.integrand, self.expansion, scheme, self.source)
 
 
 _FIXED = (
@@ -60,16 +131,20 @@ _FIXED = (
     ("dpm_solver_2_exact", "noise", LAMBDA, "singlestep:2", f"{DPM}, eq. 3.6 at n = 2"),
     ("dpm_solver_3", "noise", LAMBDA, "singlestep:3", f"{DPM}, Algorithm 2"),
     ("dpm_solver_2m", "noise", LAMBDA, "multistep:2", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),
+    ("dpm_solver_2m_midpoint", "noise", LAMBDA, MIDPOINT_2M, f"{DPM_PP}, the authors' code"),
     ("dpm_solver_3m", "noise", LAMBDA, "multistep:3", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),
+    ("dpm_solver_3m_as_published", "noise", LAMBDA, HALVED_3M, f"{DPM_PP}, the authors' code"),
     ("dpm_solver_pp_2s", "data", LAMBDA, "singlestep:2", f"{DPM_PP}, eq. 9 at k = 2"),
     ("dpm_solver_pp_2s_midpoint", "data", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM_PP}, Algorithm 1"),
     ("dpm_solver_pp_3s", "data", LAMBDA, "singlestep:3", f"{DPM_PP}, eq. 9 at k = 3"),
+    ("dpm_solver_pp_3s_midpoint", "data", LAMBDA, MIDPOINT_3S, f"{DPM_PP}, the authors' code"),
+    ("dpm_solver_pp_3s_heun", "data", LAMBDA, HEUN_3S, f"{DPM_PP}, the authors' code"),
     ("dpm_solver_pp_2m", "data", LAMBDA, "multistep:2", f"{DPM_PP}, eq. 9 at k = 2"),
     (
         "dpm_solver_pp_2m_midpoint",
         "data",
         LAMBDA,
-        "1:{0} | 1:{0,-1}~classical",
+        MIDPOINT_2M,
         f"{DPM_PP}, Algorithm 2",
     ),
     ("dpm_solver_pp_3m", "data", LAMBDA, "multistep:3", f"{DPM_PP}, eq. 9 at k = 3"),
@@ -77,7 +152,7 @@ _FIXED = (
         "dpm_solver_pp_3m_as_published",
         "data",
         LAMBDA,
-        "1:{0} | 1:{0,-1}~classical | 1:{0,-1,-2}~scaled(1,1,1/2)",
+        HALVED_3M,
         f"{DPM_PP}, the authors' code: multistep third update",
     ),
     ("deis_rho_heun", "noise", RHO, "heun", f"{DEIS}, section 4: rhoRK"),
@@ -85,6 +160,7 @@ _FIXED = (
     ("deis_rho_rk4", "noise", RHO, "rk4", f"{DEIS}, section 4: rhoRK"),
     ("edm_euler", "noise", RHO, "euler", f"{EDM}, Algorithm 1 without its correction"),
     ("edm_heun", "noise", RHO, "heun", f"{EDM}, Algorithm 1"),
+    ("edm_heun_as_published", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 1"),
     ("flow_euler", "flow", "time", "euler", FLOW),
     ("flow_midpoint", "flow", "time", "midpoint", FLOW),
     ("flow_heun", "flow", "time", "heun", FLOW),
@@ -96,6 +172,11 @@ _FIXED = (
     ("res_3s", "data", LAMBDA, "res_3s", f"{RES}, section 3; {HO}, eq. 5.9"),
     ("res_2m", "data", LAMBDA, "multistep:2", f"{RES}, section 3, multistep"),
     ("res_3m", "data", LAMBDA, "multistep:3", f"{RES}, section 3, multistep"),
+    ("res_3m_as_published", "data", LAMBDA, RES_3M, "RES4LYF, res_3m, for equal steps"),
+    ("skrample_rk3", "data", "clock", "kutta3", f"{SKRAMPLE} on the clock of x0"),
+    ("skrample_rk3_as_published", "data", "time", "kutta3", SKRAMPLE),
+    ("skrample_rk4", "data", "clock", "rk4", f"{SKRAMPLE} on the clock of x0"),
+    ("skrample_rk4_as_published", "data", "time", "rk4", SKRAMPLE),
     ("cox_matthews", "data", LAMBDA, "cox_matthews", "Cox and Matthews 2002, eqs. 26-29"),
     ("krogstad", "data", LAMBDA, "krogstad", f"Krogstad 2005, eq. 51; {HO}, eq. 5.17"),
     ("strehmel_weiner", "data", LAMBDA, "strehmel_weiner", f"{HO}, eq. 5.18"),
@@ -104,45 +185,21 @@ _FIXED = (
 _NAMED = {fixed[0]: Preset(*fixed) for fixed in _FIXED}
 
 
-def _deis_tab(order: str, published: bool) -> tuple[str, str, str, str]:
-    return "noise", "time", f"multistep:{order}{_ramp(published)}", f"{DEIS}, eq. 15: tAB"
-
-
-def _deis_rho(order: str, published: bool) -> tuple[str, str, str, str]:
-    return "noise", RHO, f"multistep:{order}{_ramp(published)}", f"{DEIS}, section 4: rhoAB"
-
-
-def _adams_bashforth(order: str, published: bool) -> tuple[str, str, str, str]:
-    scheme = f"multistep:{order}{_ramp(published)}"
-    return "flow", "time", scheme, "Hairer, Norsett and Wanner 1993, eq. III.1.5"
-
-
-def _adams_moulton(order: str, published: bool) -> tuple[str, str, str, str]:
-    return "flow", "time", f"adams_moulton:{order}", "Hairer, Norsett and Wanner 1993, eq. III.1.9"
-
-
-def _uni(family: str) -> Callable[..., tuple[str, str, str, str]]:
-    def choices(
-        order: str, published: bool, variant: str | None = None
-    ) -> tuple[str, str, str, str]:
-        scheme = f"{family}:{order}:{variant or 'exact'}{_ramp(published)}"
-        return "data", LAMBDA, scheme, f"{UNIPC}, Algorithm {1 if family == 'unipc' else 2}"
-
-    return choices
-
-
-def _ramp(published: bool) -> str:
-    return ":ramp" if published else ""
-
-
-_FAMILIES: tuple[tuple[str, str, Callable[..., tuple[str, str, str, str]]], ...] = (
-    ("deis_tab_K", r"deis_tab_([1-9]\d?)", _deis_tab),
-    ("deis_rho_ab_K", r"deis_rho_ab_([1-9]\d?)", _deis_rho),
-    ("ab_K", r"ab_([1-9]\d?)", _adams_bashforth),
-    ("am_K", r"am_([1-9]\d?)", _adams_moulton),
-    ("unip_K[_bh1|_bh2]", r"unip_([1-9]\d?)(?:_(bh[12]))?", _uni("unip")),
-    ("unipc_K[_bh1|_bh2]", r"unipc_([1-9]\d?)(?:_(bh[12]))?", _uni("unipc")),
+FAMILIES = (
+    Family("deis_tab", "noise", "time", "multistep:K", RAMP, f"{DEIS}, tAB-DEIS"),
+    Family("deis_rho_ab", "noise", RHO, "multistep:K", RAMP, f"{DEIS}, rhoAB-DEIS"),
+    Family("deis_log_rho_ab", "noise", LAMBDA, "multistep:K", RAMP, f"{DEIS}, in log rho"),
+    Family("ab", "flow", "time", "multistep:K", RAMP, f"{HNW}, eq. III.1.5"),
+    Family("am", "flow", "time", "adams_moulton:K", "", f"{HNW}, eq. III.1.9"),
+    Family("unip", "data", LAMBDA, "unip:K:V", "unip:K:V:ramp:ramp", f"{UNIPC}, Algorithm 2"),
+    Family("unipc", "data", LAMBDA, "unipc:K:V", "unipc:K:V:ramp:ramp", f"{UNIPC}, Algorithm 1"),
+    Family("zab", "noise", RHO, "multistep:K", RAMP, f"{AZULA}, zABSampler"),
+    Family("vab", "straight", STRAIGHT, "multistep:K", RAMP, f"{AZULA}, vABSampler"),
+    Family("zeab", "noise", LAMBDA, "multistep:K", RAMP, f"{AZULA}, zEABSampler"),
+    Family("xeab", "data", LAMBDA, "multistep:K", RAMP, f"{AZULA}, xEABSampler"),
+    Family("reab", "velocity", LAMBDA, "multistep:K", "", f"{AZULA}, REABSampler"),
 )
+"""With an order K."""
 
 
 def find(name: str) -> Preset:
@@ -153,13 +210,10 @@ def find(name: str) -> Preset:
     """
     if name in _NAMED:
         return _NAMED[name]
-    stem = name.removesuffix("_as_published")
-    published = stem != name
-    for form, pattern, choices in _FAMILIES:
-        found = re.fullmatch(pattern, stem)
-        if found and not (published and form == "am_K"):
-            order, *variant = found.groups()
-            return Preset(name, *choices(order, published, *variant))
+    for family in FAMILIES:
+        preset = family.find(name)
+        if preset is not None:
+            return preset
     raise SolvergenError(f"unknown preset {name!r}; expected one of {', '.join(names())}.")
 
 
@@ -176,9 +230,7 @@ def get(
     Raises:
         SolvergenError: there is no such preset, or it does not exist for the schedule.
     """
-    preset = find(name)
-    scheme = replace(schemes.get(preset.scheme), source=preset.source)
-    return Solver(schedule, prediction, preset.integrand, preset.expansion, scheme)
+    return find(name).solver(schedule, prediction)
 
 
 def fixed_names() -> tuple[str, ...]:
@@ -187,5 +239,5 @@ def fixed_names() -> tuple[str, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """What ``get`` takes; families have an order K, and most also an ``_as_published`` variant."""
-    return (*_NAMED, *(form for form, _, _ in _FAMILIES))
+    """What ``get`` takes: presets, and families with a number for K and what is in brackets."""
+    return (*_NAMED, *(family.form for family in FAMILIES))

@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen.interpreter import Model, State, run_step, unchanged
-from solvergen.program import Combine, PhaseProgram, Repeat, StepProgram
-from solvergen.scheme import Kind, Node
+from solvergen.order import EVEN, report
+from solvergen.program import Combine, PhaseProgram, Repeat, StepProgram, lower
+from solvergen.scheme import Kind, Node, Scheme
 from solvergen.series import Series
 
 EDGE = 1e-9
@@ -130,6 +131,25 @@ def real_interval(program: StepProgram) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if growth(program, -middle) <= 1 + EDGE else (low, middle)
     return low
+
+
+def text(scheme: Scheme) -> str:
+    """What is known of a scheme on equal steps, line by line."""
+    lowered = lower(scheme)
+    p = report(lowered, same_clock=True, ratios=EVEN).main
+    constants = error_constants(lowered, p)
+    stable = "satisfies" if is_zero_stable(lowered) else "VIOLATES"
+    return "\n".join(
+        (
+            str(scheme),
+            f"on equal steps in the clock its local error is O(h^{p + 1}):",
+            f"  {constants.quadrature} h^{p + 1} for dx/dq = q^{p}/{p}!, "
+            f"{constants.linear} h^{p + 1} for dx/dq = x",
+            f"it {stable} the root condition (zero-stability)",
+            f"the region of linear stability reaches z = -{real_interval(lowered):.4g} on the "
+            "negative real axis",
+        )
+    )
 
 
 def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Path:

@@ -116,7 +116,7 @@ def _rates(l):  # noqa: E741
 
 
 def _panels(t, s):
-    """Half-log-SNRs at the Gauss nodes of all panels; the number of panels of each step."""
+    """lambda at the Gauss nodes of all panels; their how many a step has."""
     last, first = half_log_snr(t).ravel(), half_log_snr(s).ravel()
     first = np.where(first == -np.inf, np.minimum(last, 0.0) - _TAIL, first)
     last = np.where(last == np.inf, np.maximum(first, 0.0) + _TAIL, last)

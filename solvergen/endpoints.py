@@ -28,6 +28,7 @@ from solvergen.errors import DerivationError
 from solvergen.evaluation import as_mp, evaluate_mp
 from solvergen.moments import Weights
 from solvergen.parameterization import Parameterization, at_schedule, conversion
+from solvergen.program import StepProgram
 from solvergen.semilinear import SemilinearODE
 from solvergen.symbols import s, t
 
@@ -117,7 +118,8 @@ def remedy(solver: "Solver", one: EndPoint) -> str:
     schedule, named = solver.schedule, parameterization.NAMED
 
     def works(integrand: Parameterization, prediction: Parameterization) -> bool:
-        return not _obstacle(_ode(schedule, integrand), prediction, one.role)
+        ode = _ode(schedule, integrand)
+        return not _obstacle(ode, prediction, one.role, evaluates_at(solver.program, one.role))
 
     integrands = [each.name for each in named if works(each, solver.prediction)]
     predictions = [each.name for each in named if works(solver.integrand, each)]
@@ -144,26 +146,31 @@ def _endpoint(solver: "Solver", role: str) -> EndPoint:
         if schedule.limit_at(value, time) == 0
     ]
     finite = bool(schedule.limit_at(weights.variable, time).is_finite)
-    obstacle = _obstacle(solver.ode, solver.prediction, role)
+    obstacle = _obstacle(solver.ode, solver.prediction, role, evaluates_at(solver.program, role))
     order = None if obstacle else _order(solver, role, finite, bool(zeros))
     return EndPoint(time, role, ", ".join(zeros), obstacle, finite, order)
 
 
+def evaluates_at(program: StepProgram, role: str) -> bool:
+    """Whether the model is asked at this end: at every start, and where a stage lands at theta = 1
+    before the last one does."""
+    inner = (one for phase in program.all_phases for one in phase.combines[:-1])
+    return role == "start" or any(one.position == 1 for one in inner)
+
+
 @lru_cache(maxsize=256)
-def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str) -> str:
+def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked: bool) -> str:
     """The first quantity of a step at this end that has no finite limit; empty if all have."""
     schedule = ode.schedule
     middle = (schedule.t_min + schedule.t_max) / 2
+    end, ends = (schedule.t_min, (t, middle)) if role == "end" else (schedule.t_max, (middle, t))
     general = (ode.general_integrating_factor, ode.general_zeroth_moment)
-    if role == "end":
-        phi, m0 = (ode.at_times(one, t, middle) for one in general)
-        return _diverging(schedule, schedule.t_min, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
-    phi, m0 = (ode.at_times(one, middle, t) for one in general)
-    found = _diverging(schedule, schedule.t_max, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
-    if found:
+    phi, m0 = (ode.at_times(one, *ends) for one in general)
+    found = _diverging(schedule, end, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
+    if found or not asked:
         return found
     a, b = (at_schedule(one, schedule) for one in conversion(prediction, ode.integrand))
-    lost = _diverging(schedule, schedule.t_max, (("A", a), ("B", b)), ode)
+    lost = _diverging(schedule, end, (("A", a), ("B", b)), ode)
     if lost:
         return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
     return ""

@@ -144,3 +144,13 @@ def test_end_orders_are_exact_numbers() -> None:
     spec = sg.Solver("vp_alphabar", "data", "data", "half_log_snr", "multistep:3")
     assert spec.endpoints.start.order == Fraction(1)
     assert str(spec.endpoints.end).startswith("A run may end at t = 0, where sigma = 0")
+
+
+def test_a_stage_at_the_end_asks_the_network_there() -> None:
+    """Heun evaluates at sigma = 0, where a data prediction says nothing of the flow."""
+    heun, euler = (
+        sg.Solver("rectified_flow", "data", "flow", "time", scheme) for scheme in ("heun", "euler")
+    )
+    assert heun.endpoints.end.obstacle == "the prediction data does not determine flow there"
+    assert euler.endpoints.end.obstacle == ""
+    assert sg.Solver("rectified_flow", "flow", "flow", "time", "heun").endpoints.order == 2

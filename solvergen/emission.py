@@ -33,7 +33,7 @@ PAIR_KEYS = (
 
 def render(solver: Solver, target: str, accuracy: str) -> str:
     """The formatted source of a module; ``accuracy`` is what its docstring says of it."""
-    return tidy(fill(f"{target}/module.jinja", context(solver, target, accuracy)))
+    return tidy(fill(f"{backends.folder(target)}/module.jinja", context(solver, target, accuracy)))
 
 
 def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
@@ -62,7 +62,8 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         **_adaptive(solver, backend),
         "measures": bool(solver.program.repeat or solver.program.pairs),
         "is_numba": target == "numba",
-        "is_torch": target == "torch",
+        "is_torch": target in backends.TORCH_TARGETS,
+        **backend.settings(solver),
     }
 
 

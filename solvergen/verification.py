@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from solvergen.accuracy import coefficient_error
+from solvergen.backends import TORCH_TARGETS
 from solvergen.compiler import load
 from solvergen.errors import EmissionError
 from solvergen.evaluation import end_points, evaluate_mp
@@ -232,7 +233,7 @@ def adapted(
     module: ModuleType, predict: Callable[[Any, float], NDArray[Any]]
 ) -> Callable[[Any, Any], Any]:
     """A numpy model as the module's target calls it."""
-    if module.SPEC.get("target") != "torch":
+    if module.SPEC.get("target") not in TORCH_TARGETS:
         return predict
     import torch
 
@@ -241,7 +242,7 @@ def adapted(
 
 def as_input(module: ModuleType, x: NDArray[Any]) -> Any:
     """A numpy array as the module's target takes it."""
-    if module.SPEC.get("target") != "torch":
+    if module.SPEC.get("target") not in TORCH_TARGETS:
         return x
     import torch
 

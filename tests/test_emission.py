@@ -8,7 +8,7 @@ import pytest
 from ruff import find_ruff_bin
 
 import solvergen as sg
-from solvergen import emission
+from solvergen import backends, emission
 from solvergen.backends import TARGETS
 from solvergen.errors import EmissionError
 from solvergen.verification import CONTRACT
@@ -20,10 +20,30 @@ SPECS = [
     ("rectified_flow", "noise", "-t, 1", "half_log_snr", "multistep:2"),
 ]
 
+OWN = {
+    "diffusers": [
+        ("rectified_flow", "flow", "flow", "time", "multistep:3"),
+        ("vp_linear", "velocity", "data", "theta", "singlestep:3"),
+        ("vp_alphabar", "data", "noise", "time", "unipc:2:bh2"),
+        ("stable_diffusion", "noise", "data", "half_log_snr", "multistep:2"),
+    ],
+    "k-diffusion": [
+        ("ve", "data", "data", "half_log_snr", "multistep:3"),
+        ("rectified_flow", "data", "flow", "time", "unipc:2:exact"),
+    ],
+}
+"""What the targets with a convention of their own take."""
+CASES = [(target, choice) for target in TARGETS for choice in OWN.get(target, SPECS)]
+FIRST = [(target, OWN.get(target, SPECS)[0]) for target in TARGETS]
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("choice", SPECS, ids=lambda choice: "-".join(choice))
-def test_emitted_modules_are_lint_clean(choice: tuple, target: str, tmp_path: Path) -> None:
+
+def name(one: str | tuple) -> str:
+    """A target or a choice in the name of a test."""
+    return one if isinstance(one, str) else "-".join(one)
+
+
+@pytest.mark.parametrize(("target", "choice"), CASES, ids=name)
+def test_emitted_modules_are_lint_clean(target: str, choice: tuple, tmp_path: Path) -> None:
     path = sg.write(sg.Solver(*choice), target, tmp_path / "module.py")
     rules = "--select=E,F,W,I,B,UP,SIM,RUF,C4,PIE,RET"
     for command in (
@@ -36,9 +56,11 @@ def test_emitted_modules_are_lint_clean(choice: tuple, target: str, tmp_path: Pa
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_module_has_the_contract_and_needs_no_solvergen(target: str, tmp_path: Path) -> None:
-    path = sg.write(sg.Solver(*SPECS[0]), target, tmp_path / "alone.py")
+@pytest.mark.parametrize(("target", "choice"), FIRST, ids=name)
+def test_module_has_the_contract_and_needs_no_solvergen(
+    target: str, choice: tuple, tmp_path: Path
+) -> None:
+    path = sg.write(sg.Solver(*choice), target, tmp_path / "alone.py")
     code = (
         "import sys; sys.modules['solvergen'] = None; sys.path.insert(0, sys.argv[1]);"
         f"import alone; missing = [n for n in {CONTRACT!r} if not hasattr(alone, n)];"
@@ -48,32 +70,33 @@ def test_module_has_the_contract_and_needs_no_solvergen(target: str, tmp_path: P
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     text = path.read_text()
     assert "Phi(t, s)" in text
-    assert "solvergen compile --schedule rectified_flow" in text
+    assert f"solvergen compile --schedule {choice[0]}" in text
 
 
 def test_compiling_imports_neither_numba_nor_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from solvergen.cli import app; from typer.testing import CliRunner;"
         "r = CliRunner().invoke(app, sys.argv[1:], catch_exceptions=False); assert not r.exit_code;"
-        "assert not {'numba', 'torch', 'sklearn', 'matplotlib'} & set(sys.modules)"
+        "assert not {'numba', 'torch', 'diffusers', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )
     for arguments in (
         ["compile", "--schedule", "ve", "--target", "torch", "-o", str(tmp_path / "x.py")],
         ["compile", "--schedule", "ve", "--target", "numba", "-o", str(tmp_path / "y.py")],
+        ["compile", "--schedule", "vp_alphabar", "--target", "diffusers", "-o", f"{tmp_path}/z.py"],
         ["derive", "--schedule", "ve"],
     ):
         subprocess.run([sys.executable, "-c", code, *arguments], check=True)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_templates_ask_for_exactly_what_is_filled_in(target: str) -> None:
+def test_templates_ask_for_exactly_what_is_filled_in() -> None:
     """No key is unknown, and every key is used by some target."""
-    context = emission.context(sg.Solver(*SPECS[0]), target, "")
-    assert emission.keys(f"{target}/module.jinja") <= set(context)
-    used = set().union(*(emission.keys(f"{one}/module.jinja") for one in TARGETS))
-    assert set(context) == used
-    with pytest.raises(EmissionError, match="asks for"):
-        emission.fill(f"{target}/module.jinja", {})
+    contexts = {target: emission.context(sg.Solver(*one), target, "") for target, one in FIRST}
+    used = {target: emission.keys(f"{backends.folder(target)}/module.jinja") for target in TARGETS}
+    for target in TARGETS:
+        assert used[target] <= set(contexts[target]), target
+        with pytest.raises(EmissionError, match="asks for"):
+            emission.fill(f"{backends.folder(target)}/module.jinja", {})
+    assert set().union(*contexts.values()) == set().union(*used.values())
 
 
 def test_emission_is_deterministic() -> None:

@@ -1,9 +1,11 @@
 """Targets: each module here prints the passes of a program for one of them.
 
-A backend has ``requires`` (what its modules import beside numpy), ``dtypes`` (what they take) and
-``passes(solver)``, the source of the pass functions; one that has ``function``, the source of a
-single pass, gets adaptive steps where a scheme has an estimate. Everything else is in
-``templates/``: the host part that all targets share, and one folder a target for its ``Stepper``.
+A backend has ``requires`` (what its modules import beside numpy), ``dtypes`` (what they take),
+``passes(solver)``, the source of the pass functions, and ``settings(solver)``, what its template
+alone asks for; that one refuses a solver that the target has no place for. A backend that has
+``function``, the source of a single pass, gets adaptive steps where a scheme has an estimate.
+Everything else is in ``templates/``: the host part that all targets share, and one folder a target
+for its ``Stepper``.
 """
 
 from importlib import import_module
@@ -11,7 +13,9 @@ from types import ModuleType
 
 from solvergen.errors import EmissionError
 
-TARGETS = ("numba", "torch", "numpy")
+TARGETS = ("numba", "torch", "numpy", "diffusers", "k-diffusion")
+TORCH_TARGETS = ("torch", "diffusers", "k-diffusion")
+"""Those whose arrays are tensors."""
 
 
 def get(target: str) -> ModuleType:
@@ -22,4 +26,9 @@ def get(target: str) -> ModuleType:
     """
     if target not in TARGETS:
         raise EmissionError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}.")
-    return import_module(f"solvergen.backends.{target}")
+    return import_module(f"solvergen.backends.{folder(target)}")
+
+
+def folder(target: str) -> str:
+    """What the backend's module and its folder of templates are called."""
+    return target.replace("-", "_")

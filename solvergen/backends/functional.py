@@ -6,6 +6,8 @@ to keep (None if nothing reads it later); before them the sample, in a program t
 last pass of an adaptive step returns the landing and the estimate of its error.
 """
 
+from typing import Any
+
 from solvergen.backends.layout import Columns, formula, is_copy, pass_name
 from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind
@@ -19,6 +21,11 @@ def passes(solver: Solver) -> str:
         for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
         for one in fused
     )
+
+
+def settings(solver: Solver) -> dict[str, Any]:
+    """Nothing but what every target asks for."""
+    return {}
 
 
 def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:

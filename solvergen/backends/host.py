@@ -13,7 +13,7 @@ from solvergen.backends.definitions import kinks_code, tables_code
 from solvergen.backends.layout import Columns, pass_name
 from solvergen.backends.weights import functions, node_time, printers
 from solvergen.fusion import Pass, phi, zeroth_moment
-from solvergen.parameterization import at_schedule, conversion
+from solvergen.parameterization import Parameterization, at_schedule, conversion
 from solvergen.printing import constant_name, float_literal, host_code
 from solvergen.program import Combine, PhaseProgram, StepProgram
 from solvergen.rates import Rates
@@ -151,6 +151,11 @@ def host_code_of(solver: Solver) -> HostCode:
         pair_names=tuple_code([f"_{phase.name}" for phase, _ in pairs]),
         default_spacing=default_spacing(solver),
     )
+
+
+def conversion_code(solver: Solver, integrand: Parameterization) -> str:
+    """Statements that return (A, B) at t, with integrand = A x + B prediction."""
+    return _Printer(solver).conversion_to(integrand)
 
 
 def phases_of(solver: Solver) -> tuple[tuple[PhaseProgram, tuple[Pass, ...]], ...]:
@@ -314,9 +319,16 @@ class _Printer:
         """Statements that return (A, B); empty if the integrand is the prediction."""
         if self.solver.conversion == (0, 1):
             return ""
-        a, b = conversion(self.solver.prediction, self.solver.integrand)
+        return self.conversion_to(self.solver.integrand)
+
+    def conversion_to(self, integrand: Parameterization) -> str:
+        """Statements that return (A, B) with integrand = A x + B prediction."""
+        schedule = self.solver.schedule
+        a, b = conversion(self.solver.prediction, integrand)
         if (a.free_symbols | b.free_symbols) & {alpha_dot, sigma_dot, t}:
-            first, second = map(self.of_time, self.solver.conversion)
+            first, second = (
+                self.of_time(schedule.simplest(at_schedule(one, schedule))) for one in (a, b)
+            )
             return f"t = np.asarray(t, dtype=np.float64)\n{INDENT}return {first}, {second}"
         lines = [
             f"{self.code(symbol)} = {symbol}(t)"

@@ -1,5 +1,6 @@
 """The numba target: one fused loop a pass, in place, without allocation."""
 
+from solvergen.backends.functional import settings
 from solvergen.backends.layout import (
     Columns,
     Storage,
@@ -14,6 +15,8 @@ from solvergen.solver import Solver
 
 requires = ("from numba import njit",)
 dtypes = "float32 or float64"
+
+__all__ = ["dtypes", "passes", "requires", "settings"]
 
 
 def passes(solver: Solver) -> str:

@@ -7,14 +7,13 @@ launch of the pass's own Triton kernel, which is printed here too.
 
 from dataclasses import dataclass
 
-from solvergen.backends.functional import argument
+from solvergen.backends.functional import argument, settings
 from solvergen.backends.layout import Columns, formula, is_copy, pass_name
 from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind
 from solvergen.solver import Solver
 
-requires = (
-    "import torch",
+TRITON = (
     "",
     "try:",
     "    import triton",
@@ -22,9 +21,13 @@ requires = (
     "except ImportError:",
     "    triton = None",
 )
+"""The last lines of the imports of every module with these passes."""
+requires = ("import torch", *TRITON)
 GPU_BLOCK = 1024
 """Elements of one program of a kernel; ``_launch`` in the template counts with it too."""
 dtypes = "float16, bfloat16, float32 or float64"
+
+__all__ = ["TRITON", "dtypes", "function", "passes", "requires", "settings"]
 
 
 def passes(solver: Solver) -> str:

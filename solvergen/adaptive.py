@@ -10,7 +10,7 @@ variable u, the next one has the length
 
     h_(n+1) = 0.9 h_n err_n^(-0.7/k) err_(n-1)^(0.4/k),    h_(n+1)/h_n in [0.2, 5]
 
-after a step that was taken (Gustafsson 1991, ACM TOMS 17, 533; PI.3.4 of Soderlind 2003, ACM TOMS
+after a step that was taken (Gustafsson 1991, ACM TOMS 17, 533; PI3040 of Soderlind 2003, ACM TOMS
 29, 1; Hairer and Wanner 1996, section IV.2), with err_(n-1) >= 1e-4, and is not longer than the
 last one after a rejection; a rejected step is tried again with 0.9 h_n err_n^(-1/k), shorter by a
 factor of 5 at most. u is gamma where that is finite at both ends of a run, otherwise the time.

@@ -162,7 +162,7 @@ def pece(order: int) -> Scheme:
 def dpm_12() -> Scheme:
     """DPM-Solver-12: DPM-Solver-2 with r_1 = 1/2, DPM-Solver-1 as estimate.
 
-    Lu et al. 2022, appendix C, adaptive step size algorithm. Both read N_0; two evaluations.
+    Lu et al. 2022, appendix, adaptive step size solver. Both read N_0; two evaluations.
     """
     main = Phase("main", (Stage(Fraction(1, 2), (CURRENT,)), Stage(END, (stage(1),))))
     pair = replace(main, name="pair", estimate=Stage(END, (CURRENT,)))
@@ -172,7 +172,7 @@ def dpm_12() -> Scheme:
 def dpm_23() -> Scheme:
     """DPM-Solver-23: DPM-Solver-3 with r_1 = 1/3, r_2 = 2/3, DPM-Solver-2 with r_1 as estimate.
 
-    Lu et al. 2022, appendix C, adaptive step size algorithm. The estimate has the weights
+    Lu et al. 2022, appendix, adaptive step size solver. The estimate has the weights
     1 - 1/(2 r_1) and 1/(2 r_1) of DPM-Solver-2; three evaluations.
     """
     main = Phase("main", ladder(3))

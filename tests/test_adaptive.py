@@ -263,6 +263,18 @@ def test_errors(
         module.sample_adaptive(for_target(target, network), as_target(target, X), **chosen)
 
 
+@pytest.mark.parametrize(
+    ("prediction", "integrand", "ends"),
+    [("noise", "noise", (1.0, 0.5)), ("noise", "data", (1.0, 0.5)), ("data", "noise", (0.5, 0.0))],
+)
+def test_ends_without_limits(prediction: str, integrand: str, ends: tuple[float, float]) -> None:
+    """alpha = 0 for an integrand noise, and ends where the prediction does not determine it."""
+    spec = sg.Solver("rectified_flow", prediction, integrand, "half_log_snr", "dpm_12")
+    module = sg.compile(spec, "numpy")
+    with pytest.raises(ValueError, match=r"no finite coefficients: .* expected Phi, M0 and"):
+        module.sample_adaptive(lambda x, t: 0.1 * x, X, 1e-3, 1e-3, *ends)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_run_that_is_done_takes_no_step(target: str) -> None:
     module = sg.compile(flow_solver("heun"), target)

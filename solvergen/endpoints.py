@@ -123,11 +123,11 @@ def remedy(solver: "Solver", one: EndPoint) -> str:
 
     integrands = [each.name for each in named if works(each, solver.prediction)]
     predictions = [each.name for each in named if works(solver.integrand, each)]
-    both = [each.name for each in named if works(each, each)]
     options = [f"the integrand {', '.join(integrands)}"] if integrands else []
     options += [f"the prediction {', '.join(predictions)}"] if predictions else []
-    if not options and both:
-        options = [f"{', '.join(both)} as both prediction and integrand"]
+    if not options:
+        both = [each.name for each in named if works(each, each)]
+        options = [f"{', '.join(both)} as both prediction and integrand"] if both else []
     inside = f"start before t = {one.time}" if one.role == "start" else f"end after t = {one.time}"
     return f"Use {'; or '.join([*options, inside])}."
 
@@ -161,24 +161,31 @@ def evaluates_at(program: StepProgram, role: str) -> bool:
 @lru_cache(maxsize=256)
 def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked: bool) -> str:
     """The first quantity of a step at this end that has no finite limit; empty if all have."""
-    schedule = ode.schedule
-    middle = (schedule.t_min + schedule.t_max) / 2
-    end, ends = (schedule.t_min, (t, middle)) if role == "end" else (schedule.t_max, (middle, t))
-    general = (ode.general_integrating_factor, ode.general_zeroth_moment)
-    phi, m0 = (ode.at_times(one, *ends) for one in general)
-    found = _diverging(schedule, end, (("Phi(t, s)", phi), ("M0(t, s)", m0)), ode)
+    found = _obstacle_of_ode(ode, role)
     if found or not asked:
         return found
-    a, b = (at_schedule(one, schedule) for one in conversion(prediction, ode.integrand))
-    lost = _diverging(schedule, end, (("A", a), ("B", b)), ode)
-    if lost:
+    end = ode.schedule.t_min if role == "end" else ode.schedule.t_max
+    a, b = (at_schedule(one, ode.schedule) for one in conversion(prediction, ode.integrand))
+    if _diverging(ode, end, (("A", a), ("B", b))):
         return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
     return ""
 
 
-def _diverging(schedule: Any, end: Expr, named: Iterable[tuple[str, Any]], ode: Any) -> str:
+@lru_cache(maxsize=64)
+def _obstacle_of_ode(ode: SemilinearODE, role: str) -> str:
+    """The same of Phi and M0, which no prediction changes."""
+    schedule = ode.schedule
+    middle = (schedule.t_min + schedule.t_max) / 2
+    ends = (t, middle) if role == "end" else (middle, t)
+    general = (ode.general_integrating_factor, ode.general_zeroth_moment)
+    phi, m0 = (ode.at_times(one, *ends) for one in general)
+    end = schedule.t_min if role == "end" else schedule.t_max
+    return _diverging(ode, end, (("Phi(t, s)", phi), ("M0(t, s)", m0)))
+
+
+def _diverging(ode: SemilinearODE, end: Expr, named: Iterable[tuple[str, Any]]) -> str:
     for name, expression in named:
-        if expression is not None and not schedule.is_finite_at(expression, end):
+        if expression is not None and not ode.schedule.is_finite_at(expression, end):
             return f"{name} of the integrand {ode.integrand.name} has no finite limit"
     return ""
 

@@ -60,6 +60,7 @@ def invert(
     return min(forms, key=sympy.count_ops).xreplace({Y: value}) if forms else None
 
 
+@lru_cache(maxsize=256)
 def stable_inverse(
     expression: Expr,
     symbol: Symbol,

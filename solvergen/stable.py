@@ -28,8 +28,10 @@ from solvergen.rewriting import rewritings
 
 BUDGET_SECONDS = 10.0
 GOOD = 1.5e-15
+FAIR = 1e-13
 FIRST = 16
 MAX_CANDIDATES = 60
+PATIENCE = 24
 MAX_PARTS = 3
 MAX_SEEDS = 2
 MAX_SIZE = 160
@@ -208,7 +210,7 @@ class _Search:
                 self.push(queue, self.with_stable_logarithms(form))
         while queue and len(self.errors) < candidates:
             _, _, _, form = heapq.heappop(queue)
-            if self.errors[form] <= GOOD * (1 + len(self.errors) / 8):
+            if self.errors[form] <= GOOD * (1 + len(self.errors) / 8) or self.stalls():
                 return
             for rewritten in rewritings(form, self.measure.symbol):
                 self.push(queue, rewritten)
@@ -237,6 +239,12 @@ class _Search:
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
         rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
+
+    def stalls(self) -> bool:
+        """Whether the last PATIENCE forms were no better than one before, that is good enough."""
+        errors = list(self.errors.values())
+        before = min(errors[:-PATIENCE], default=float("inf"))
+        return before <= FAIR and before <= min(errors[-PATIENCE:])
 
     def smallest(self) -> float:
         """The smallest error of a form seen."""

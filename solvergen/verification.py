@@ -5,7 +5,6 @@ exact flow of a mixture of Gaussians, the functions of time and the coefficients
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,14 +12,16 @@ from typing import Any
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
+from solvergen import derivation_checks, schedules
 from solvergen.accuracy import coefficient_error
 from solvergen.backends import TORCH_TARGETS
+from solvergen.checks import Check, Verification, accuracy
 from solvergen.compiler import load
 from solvergen.errors import EmissionError
 from solvergen.evaluation import end_points, evaluate_mp
 from solvergen.problems import GaussianMixture, model
+from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import CURRENT, Kind
 from solvergen.solver import Solver, from_specification
 from solvergen.symbols import t
@@ -33,47 +34,12 @@ ERROR_FLOOR = 3e-10
 SMALL = 1e-3
 AMPLIFICATION_STEPS = 20
 STEPS = tuple(2**k for k in range(4, 13))
+AGREEMENT_STEPS = (1, 5, 20)
+PROBLEM = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
 CONTRACT = (
     "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
     "coefficients", "Stepper", "sample",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Check:
-    """One measured figure: what was expected, what was found."""
-
-    name: str
-    expected: str
-    found: str
-    passed: bool
-
-
-@dataclass(frozen=True)
-class Verification:
-    """All checks of a module."""
-
-    title: str
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
-
-    def table(self) -> Table:
-        """For a terminal."""
-        table = Table("check", "expected", "found", "", title=self.title)
-        for check in self.checks:
-            mark = "[green]ok[/]" if check.passed else "[red]FAILED[/]"
-            table.add_row(check.name, check.expected, check.found, mark)
-        return table
-
-    def __str__(self) -> str:
-        return "\n".join(
-            f"{check.name}: expected {check.expected}, found {check.found}"
-            f" ({'ok' if check.passed else 'FAILED'})"
-            for check in self.checks
-        )
 
 
 def verify(file: str | Path) -> Verification:
@@ -125,12 +91,12 @@ def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
         expression = schedule.substitute(getattr(schedule, name))
         exact = [evaluate_mp(expression, t, point) for point in points]
         worst = _worst(getattr(module, name)(np.array(points)), exact)
-        checks.append(_accuracy(f"{name}(t)", worst, FUNCTION_TOLERANCE))
+        checks.append(accuracy(f"{name}(t)", worst, FUNCTION_TOLERANCE))
     inside = np.array(points)
     back = module.time_at_half_log_snr(module.half_log_snr(inside))
     width = points[-1] - points[0]
     worst = float(np.max(np.abs(back - inside)) / width)
-    checks.append(_accuracy("t(lambda(t)) - t", worst, FUNCTION_TOLERANCE))
+    checks.append(accuracy("t(lambda(t)) - t", worst, FUNCTION_TOLERANCE))
     return tuple(checks)
 
 
@@ -142,7 +108,7 @@ def check_coefficients(module: ModuleType, solver: Solver) -> Check:
         grid = module.timesteps(steps, "time", start=start, end=end)
         chosen = sorted({0, solver.program.history, steps - 1})
         worst = max(worst, coefficient_error(solver, module, grid.tolist(), chosen))
-    return _accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
+    return accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
 
 
 def check_amplification(module: ModuleType, solver: Solver) -> Check:
@@ -199,15 +165,12 @@ def measured_order(module: ModuleType, solver: Solver) -> float:
 
     The problem is a mixture of two Gaussians in one dimension, whose exact flow is known.
     """
-    problem = GaussianMixture(
-        np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
-    )
     start, end = interior(module)
     ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in (start, end))
     (alpha, sigma) = ends[0]
     x = alpha * 0.1 + np.sqrt(0.9 * alpha**2 + sigma**2) * np.linspace(-1.5, 1.5, 13)[:, None]
-    exact = problem.exact_flow(x, *ends)
-    predict = adapted(module, model(problem, solver))
+    exact = PROBLEM.exact_flow(x, *ends)
+    predict = adapted(module, model(PROBLEM, solver))
     spacing = "time" if solver.weights.expansion.name == "time" else "half_log_snr"
     errors: list[float] = []
     for steps in STEPS:
@@ -255,33 +218,72 @@ def as_numpy(x: Any) -> NDArray[Any]:
 
 
 def assert_order(module: ModuleType, order: int) -> None:
-    """For users' tests: the module states this order and reaches it.
+    """For users' tests: the module states this order, and a run on an exact problem has it.
 
     Raises:
         AssertionError: with the table of what was measured.
     """
     solver = from_specification(module.SPEC)
-    checks = (check_stated_order(module, solver), check_measured_order(module, solver))
-    _assert(Verification(f"order {order}", checks), order == module.ORDER)
+    stated = Check("order, asserted", str(order), f"states {module.ORDER}", order == module.ORDER)
+    checks = (stated, check_stated_order(module, solver), check_measured_order(module, solver))
+    Verification(f"order {order}", checks).require()
 
 
 def assert_coefficients(module: ModuleType) -> None:
-    """For users' tests: the coefficients agree with mpmath.
+    """For users' tests: functions of time and coefficients agree with mpmath, in many digits.
 
     Raises:
         AssertionError: with the table of what was measured.
     """
     solver = from_specification(module.SPEC)
-    _assert(Verification("coefficients", (check_coefficients(module, solver),)))
+    checks = (*check_functions(module, solver), check_coefficients(module, solver))
+    Verification("coefficients", checks).require()
 
 
-def _assert(result: Verification, also: bool = True) -> None:
-    if not (result.passed and also):
-        raise AssertionError(f"{result.title} does not hold\n{result}")
+def assert_derivation(schedule: NoiseSchedule | str) -> None:
+    """For users' tests: what is derived from alpha and sigma is what numeric derivatives of the
+    two formulas say (``derivation_checks``).
+
+    Raises:
+        AssertionError: with the table of what was measured.
+    """
+    schedule = schedules.get(schedule) if isinstance(schedule, str) else schedule
+    Verification(f"derivation of {schedule.name}", derivation_checks.of(schedule)).require()
 
 
-def _accuracy(name: str, worst: float, tolerance: float) -> Check:
-    return Check(name, f"error <= {tolerance:.0e}", f"{worst:.1e}", worst <= tolerance)
+def assert_agrees(module_a: ModuleType, module_b: ModuleType, tolerance: float = 1e-10) -> None:
+    """For users' tests: two modules take the same steps, whatever their targets and predictions.
+
+    Both run an exact problem in float64 through the same noise levels; what is compared is the
+    sample over alpha, which is the same for two schedules of one signal-to-noise ratio.
+
+    Raises:
+        AssertionError: with the table of what was measured.
+    """
+    checks = tuple(_agreement(module_a, module_b, steps, tolerance) for steps in AGREEMENT_STEPS)
+    Verification(f"{_title(module_a)} agrees with {_title(module_b)}", checks).require()
+
+
+def _agreement(a: ModuleType, b: ModuleType, steps: int, tolerance: float) -> Check:
+    """The difference of two modules' samples, relative to the larger."""
+    found, expected = (_sample_through_levels(one, steps) for one in (a, b))
+    worst = float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
+    return accuracy(f"sample in {steps} step{'s' if steps > 1 else ''}", worst, tolerance)
+
+
+def _sample_through_levels(module: ModuleType, steps: int) -> NDArray[Any]:
+    """x / alpha at the end of a run through evenly spaced half-log-SNRs."""
+    solver, (start, end) = from_specification(module.SPEC), HALF_LOG_SNRS
+    grid = module.time_at_half_log_snr(np.linspace(start, end, steps + 1))
+    scale = float(module.alpha(grid[0]))
+    x = scale * np.exp(-start) * np.linspace(-1.5, 1.5, 13)[:, None]
+    found = module.sample(adapted(module, model(PROBLEM, solver)), as_input(module, x), grid)
+    return as_numpy(found) / float(module.alpha(grid[-1]))
+
+
+def _title(module: ModuleType) -> str:
+    spec = module.SPEC
+    return f"{spec['scheme']} on {spec['schedule']['name']} ({spec['target']})"
 
 
 def _worst(found: NDArray[np.float64], exact: Sequence[Any]) -> float:

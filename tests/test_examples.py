@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+FOLDER = Path(__file__).parents[1] / "examples"
+EXAMPLES = sorted(set(FOLDER.glob("*.py")) - set(FOLDER.glob("test_*.py")))
+ARGUMENTS = {"train_and_sample": ["--quick"]}
+"""How an example is asked to do less; what it does is the same."""
 
 
-def run(example: Path, folder: Path) -> str:
+def run(example: Path, folder: Path, *command: str) -> str:
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    command = command or (str(example), *ARGUMENTS.get(example.stem, []))
     done = subprocess.run(
-        [sys.executable, str(example)],
+        [sys.executable, *command],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -41,3 +45,10 @@ def test_custom_schedule_has_the_order_that_it_prints(tmp_path: Path) -> None:
     assert order == 3
     assert np.all(np.abs(rates[-3:] - order) < 0.2)
     assert "alpha = 1 - t**2" in printed
+
+
+def test_test_file_of_a_user_passes(tmp_path: Path) -> None:
+    example = FOLDER / "test_my_solver.py"
+    options = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull)
+    printed = run(example, tmp_path, *options, str(example))
+    assert re.search(r"^\d+ passed", printed, re.MULTILINE), printed

@@ -41,6 +41,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     backend = backends.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
     host = asdict(host_code_of(solver))
+    adaptive = _adaptive(solver, backend)
     return {
         **host,
         "definitions": definitions_code(solver.schedule, map(str, host.values())),
@@ -59,8 +60,8 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "has_input": storage.has_input,
         "corrects": solver.program.corrects,
         **_repetition(solver),
-        **_adaptive(solver, backend),
-        "measures": bool(solver.program.repeat or solver.program.pairs),
+        **adaptive,
+        "measures": bool(solver.program.repeat or adaptive["pairs"]),
         "is_numba": target == "numba",
         "is_torch": target in backends.TORCH_TARGETS,
         **backend.settings(solver),

@@ -130,6 +130,8 @@ _FIXED = (
     ("dpm_solver_2", "noise", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM}, Algorithm 1"),
     ("dpm_solver_2_exact", "noise", LAMBDA, "singlestep:2", f"{DPM}, eq. 3.6 at n = 2"),
     ("dpm_solver_3", "noise", LAMBDA, "singlestep:3", f"{DPM}, Algorithm 2"),
+    ("dpm_solver_12", "noise", LAMBDA, "dpm_12", f"{DPM}, appendix, adaptive step size"),
+    ("dpm_solver_23", "noise", LAMBDA, "dpm_23", f"{DPM}, appendix, adaptive step size"),
     ("dpm_solver_2m", "noise", LAMBDA, "multistep:2", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),
     ("dpm_solver_2m_midpoint", "noise", LAMBDA, MIDPOINT_2M, f"{DPM_PP}, the authors' code"),
     ("dpm_solver_3m", "noise", LAMBDA, "multistep:3", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),

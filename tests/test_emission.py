@@ -18,6 +18,10 @@ SPECS = [
     ("vp_linear", "velocity", "noise", "time", "singlestep:3"),
     ("ve", "score", "flow", "clock", "multistep:1"),
     ("rectified_flow", "noise", "-t, 1", "half_log_snr", "multistep:2"),
+    ("rectified_flow", "flow", "data", "half_log_snr", "dpm_23"),
+    ("vp_linear", "velocity", "velocity", "theta", "bogacki_shampine"),
+    ("rectified_flow", "flow", "flow", "time", "trapezoidal:tol=1e-6"),
+    ("rectified_flow", "flow", "data", "half_log_snr", "multistep:3:ramp:ramp"),
 ]
 
 OWN = {

@@ -17,6 +17,7 @@ FAMILIES = {
     "zeab_3_as_published": 2, "xeab_4": 4, "reab_3": 3,
 }  # fmt: skip
 FIXED = {
+    "dpm_solver_12": 2, "dpm_solver_23": 3,
     "ddim": 1, "dpm_solver_1": 1, "dpm_solver_2": 2, "dpm_solver_2_exact": 2, "dpm_solver_2m": 2,
     "dpm_solver_2m_midpoint": 2, "dpm_solver_3m_as_published": 2, "dpm_solver_pp_2s": 2,
     "dpm_solver_pp_2s_midpoint": 2, "dpm_solver_pp_3s_midpoint": 3, "dpm_solver_pp_3s_heun": 3,

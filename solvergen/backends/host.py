@@ -3,6 +3,7 @@
 What is printed here is what ``templates/common/host.jinja`` asks for; the two change together.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -80,6 +81,7 @@ class HostCode:
     history: int
     first_order_phase: str
     closing: str
+    closing_phase: str
     stages: int
     width: int
     phase_scalars: str
@@ -140,6 +142,7 @@ def host_code_of(solver: Solver) -> HostCode:
         history=solver.program.history,
         first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
         closing=_closing(solver.program),
+        closing_phase=_closing_phase(solver.program),
         stages=max(len(fused) for _, fused in phases),
         width=max(one.width for one in columns),
         phase_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in phases),
@@ -164,22 +167,23 @@ def phases_of(solver: Solver) -> tuple[tuple[PhaseProgram, tuple[Pass, ...]], ..
 
 
 def _closing(program: StepProgram) -> str:
-    """Statements that give the last steps their phases; empty if they run the main one."""
-    if not program.closing:
-        return ""
-    first = len(program.phases)
-    conditions, numbers = [], []
+    """Statements that say which steps run a closing phase; empty if none does."""
+    conditions = []
     for left, phase in enumerate(program.closing):
         needs = f" & (readable >= {phase.history})" if phase.history else ""
         conditions.append(f"(left == {left}){needs}" if needs else f"left == {left}")
-        numbers.append(str(first + left))
-    return f"\n{INDENT}".join(
-        (
-            "left = np.arange(t.size - 1)[::-1]  # how many steps follow",
-            f"last_steps = [{', '.join(conditions)}]",
-            f"phase = np.select(last_steps, [{', '.join(numbers)}], readable)",
-        )
+    lines = (
+        "left = np.arange(t.size - 1)[::-1]  # how many steps follow",
+        f"last_steps = [{', '.join(conditions)}]",
     )
+    return f"\n{INDENT}".join(lines) if conditions else ""
+
+
+def _closing_phase(program: StepProgram) -> str:
+    """The phase numbers of steps by what they can read and how many are left, likewise."""
+    first = len(program.phases)
+    numbers = list(range(first, first + len(program.closing)))
+    return f"np.select(last_steps, {numbers}, readable)" if numbers else ""
 
 
 def tuple_code(items: Sequence[str]) -> str:
@@ -396,8 +400,19 @@ def _phase_docstring(phase: PhaseProgram) -> str:
     text = "; ".join(shown)
     if len(lead) + len(text) <= DOCSTRING_WIDTH:
         return f'{lead}{text}."""'
-    lines = ";\n".join(f"{2 * INDENT}{one}" for one in shown)
+    lines = ";\n".join(_indented(one) for one in shown)
     return f'{lead.rstrip()}\n\n{lines}\n{INDENT}"""'
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(
+        text,
+        DOCSTRING_WIDTH,
+        initial_indent=2 * INDENT,
+        subsequent_indent=4 * INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _landing(combine: Combine) -> str:

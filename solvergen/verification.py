@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen import derivation_checks, schedules
-from solvergen.accuracy import coefficient_error
+from solvergen.accuracy import coefficient_error, pair_error
 from solvergen.backends import TORCH_TARGETS
 from solvergen.checks import Check, Verification, accuracy
 from solvergen.compiler import load
@@ -60,7 +60,7 @@ def verify(file: str | Path) -> Verification:
         check_measured_order(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
-        check_amplification(module, solver),
+        *((check_amplification(module, solver),) if interpolates(solver) else ()),
     )
     return Verification(str(file), checks)
 
@@ -101,14 +101,22 @@ def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
 
 
 def check_coefficients(module: ModuleType, solver: Solver) -> Check:
-    """The coefficients of a coarse and a fine grid against mpmath."""
+    """The coefficients of a coarse and a fine grid, and of an adaptive step, against mpmath."""
     worst = 0.0
     start, end = interior(module)
     for steps in (8, 40):
         grid = module.timesteps(steps, "time", start=start, end=end)
         chosen = sorted({0, solver.program.history, steps - 1})
         worst = max(worst, coefficient_error(solver, module, grid.tolist(), chosen))
+    if hasattr(module, "sample_adaptive"):
+        worst = max(worst, pair_error(solver, module, start, 0.9 * start + 0.1 * end))
     return accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
+
+
+def interpolates(solver: Solver) -> bool:
+    """Whether the weights of a main step are means of a Lagrange basis over the clock."""
+    last = solver.program.main.combines[-1]
+    return last.rule.is_plain or len(last.support) == 1
 
 
 def check_amplification(module: ModuleType, solver: Solver) -> Check:

@@ -1,6 +1,7 @@
 """Embedded pairs and adaptive steps: the interpreter, the targets and the exact mixture agree."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from readers import TARGETS, X, as_target, for_target, sample_adaptive
 
 import solvergen as sg
-from solvergen import order, problems, program, schemes
+from solvergen import order, problems, program, schemes, verification
 from solvergen.accuracy import pair_error
 from solvergen.errors import SchemeError
 
@@ -284,6 +285,15 @@ def test_a_run_that_is_done_takes_no_step(target: str) -> None:
     assert float(stepper.t) == 0.4
     with pytest.raises(RuntimeError, match="the run is done"):
         stepper.step(stepper.x)
+
+
+@pytest.mark.parametrize("scheme", ["heun", "dpm_12"])
+def test_verify_measures_the_pair_too(scheme: str, tmp_path: Path, monkeypatch) -> None:
+    path = sg.write(flow_solver(scheme), "numpy", tmp_path / "solver.py")
+    found = verification.verify(path)
+    assert found.passed, str(found)
+    monkeypatch.setattr(verification, "pair_error", lambda *_: 1e-3)
+    assert not verification.verify(path).passed
 
 
 @pytest.mark.parametrize("scheme", ["multistep:2", "pece:2", "singlestep:3", "rk4"])

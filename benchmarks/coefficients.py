@@ -3,15 +3,15 @@
     python benchmarks/coefficients.py [--quick] [--schedule NAME ..] [-o FILE]
 
 Every named schedule x integrand x expansion that exists; for each, 200 random step sequences
-(--quick: 24) of seven kinds, with supports of 2 to 5 nodes. A sequence is one step and the nodes
-before or inside it. The weights come from the emitted ``_weights``; the reference integrates
-Phi(t, u) b(u) over v = log((u - t_min)/(t_max - u)), a variable that no emitted module uses, with
-every function of time evaluated from its definition at exactly the float64 times. The error is
-relative to max |ell_j| of the support.
+(--quick: 24) of seven kinds. A sequence is a grid whose last step is measured: with 2 to 5 nodes at
+its start and before it, or, for the steps that start at t_max, with 5 nodes at its start and
+inside. The weights are those of ``coefficients(grid)``; the reference integrates Phi(t, u) b(u)
+over v = log((u - t_min)/(t_max - u)), a variable that no emitted module uses, with every function
+of time evaluated from its definition at exactly the float64 times. The error is relative to
+max |ell_j| of the support.
 """
 
 import argparse
-import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +25,13 @@ from sympy import lambdify
 
 import solvergen as sg
 from solvergen import emission
+from solvergen.backends.layout import Columns
 from solvergen.compiler import load_text
 from solvergen.errors import SolvergenError
 from solvergen.evaluation import as_mp
+from solvergen.fusion import Array
+from solvergen.program import node_of
+from solvergen.scheme import Kind, Node
 from solvergen.semilinear import nonlinear
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 
@@ -40,11 +44,13 @@ INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
 KINDS = ("uniform", "geometric", "uneven", "tiny", "tiny_late", "to_t_min", "from_t_max")
 ORDERS = (2, 3, 4, 5)
+HISTORY = "multistep:5:ramp"
+INNER = "1/5:{0}; 2/5:{0}; 3/5:{0}; 4/5:{0}; 1:{0,s1,s2,s3,s4}"
 SYMBOLS = (t, alpha, sigma, alpha_dot, sigma_dot)
 
 
 def sequences(schedule: sg.NoiseSchedule, count: int) -> dict[str, np.ndarray]:
-    """For each kind random rows of times: the end of a step, its start, four further nodes."""
+    """For each kind random grids: six falling times, or two for a step that starts at t_max."""
     low, high = float(schedule.t_min), float(schedule.t_max)
     width = high - low
     seed = zlib.crc32(schedule.name.encode())
@@ -55,9 +61,9 @@ def sequences(schedule: sg.NoiseSchedule, count: int) -> dict[str, np.ndarray]:
         rows: list[np.ndarray] = []
         while len(rows) < each:
             row = _sequence(kind, low, high, width, rng)
-            ordered = np.all(np.diff(np.sort(row)) > 0)
-            if ordered and row.min() >= low and row.max() <= high:
-                rows.append(row)
+            grid = np.sort(row)[::-1]
+            if np.all(np.diff(grid) < 0) and grid[-1] >= low and grid[0] <= high:
+                rows.append(grid)
         found[kind] = np.array(rows)
     return found
 
@@ -81,9 +87,7 @@ def _sequence(kind: str, low: float, high: float, width: float, rng: Any) -> np.
     if kind == "to_t_min":
         row = low + width * 10 ** rng.uniform(-9, -1) * rng.uniform(1.2, 2) ** np.arange(-1.0, 5.0)
         return np.append(low, row[1:])
-    inside = np.sort(rng.uniform(0.05, 0.95, 4))[::-1]
-    end = low + width * rng.uniform(0.05, 0.9)
-    return np.array([end, high, *(end + inside * (high - end))])
+    return np.array([low + width * rng.uniform(0.05, 0.9), high])
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,11 @@ def _rule() -> list[tuple[Any, Any]]:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sequence with the definitions at its nodes and at its quadrature nodes."""
+    """A grid with the definitions at its times and at the quadrature nodes of its last step."""
 
     kind: str
-    times: np.ndarray
-    at_times: list[tuple[Any, ...]]
+    grid: np.ndarray
+    at_times: dict[float, tuple[Any, ...]]
     quadrature: list[tuple[tuple[Any, ...], Any]]
 
 
@@ -153,11 +157,11 @@ def sample(schedule: sg.NoiseSchedule, count: int) -> list[Sampled]:
     """Evaluate a schedule wherever the references of its sequences need it."""
     definitions = Definitions(schedule)
     found = []
-    for kind, rows in sequences(schedule, count).items():
-        for row in rows:
-            at_times = [_safely(definitions, one) for one in row]
-            quadrature = list(definitions.nodes(row[0], row[1]))
-            found.append(Sampled(kind, row, at_times, quadrature))
+    for kind, grids in sequences(schedule, count).items():
+        for grid in grids:
+            at_times = {float(one): _safely(definitions, one) for one in grid}
+            quadrature = list(definitions.nodes(grid[-1], grid[-2]))
+            found.append(Sampled(kind, grid, at_times, quadrature))
     return found
 
 
@@ -168,58 +172,82 @@ def _safely(definitions: Definitions, time: float) -> tuple[Any, ...]:
     return definitions.at(mpmath.mpf(time) + inside)
 
 
-def exact_weights(one: Sampled, speed: Any, variable: Any) -> dict[int, list[Any]]:
-    """ell_j for every order; an order whose nodes are not all finite is left out."""
-    clock = [weight * speed(*values) for values, weight in one.quadrature]
-    total = mpmath.fsum(clock)
-    places = [variable(*values) for values in one.at_times]
-    inner = [variable(*values) for values, _ in one.quadrature]
-    found = {}
-    for order in ORDERS:
-        nodes = places[1 : order + 1]
-        scale = [mpmath.fprod(a - b for b in nodes if b is not a) for a in nodes]
-        sums = [mpmath.mpf(0)] * order
-        for weight, place in zip(clock, inner, strict=True):
-            gaps = [place - node for node in nodes]
-            for j in range(order):
-                sums[j] += weight * mpmath.fprod(gaps[:j] + gaps[j + 1 :])
-        found[order] = [a / (b * total) for a, b in zip(sums, scale, strict=True)]
-    return found
+@dataclass(frozen=True)
+class Measured:
+    """A module whose landings are Phi x + M0 sum_j ell_j N_j, N_0 being the prediction."""
+
+    module: Any
+    solver: sg.Solver
+
+    @classmethod
+    def of(cls, spec: sg.Solver, scheme: str) -> "Measured":
+        plain = sg.Solver(spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme)
+        source = emission.render(plain, "numpy", accuracy="")
+        return cls(load_text(source, "measured"), plain)
+
+    def weights(self, grid: np.ndarray) -> dict[float, float]:
+        """ell_j of the last step of a grid, by the times of the nodes; empty without any."""
+        with np.errstate(all="ignore"):
+            if not np.isfinite(self.module.expansion_variable(grid)).all():
+                return {}
+        try:
+            table = self.module.coefficients(grid)[-1]
+        except ValueError:
+            return {}  # Phi is infinite at the start
+        phase = self.module._phase_of_steps(grid)
+        with np.errstate(all="ignore"):
+            zeroth_moment = self.module._Scalars(grid, phase).m[grid.size - 2]
+        last = self.solver.passes[phase[-1]][-1]
+        found = {}
+        for column, term in Columns.of(last).landing:
+            node = node_of(last.stage) if term.operand is Array.PREDICTION else term.operand
+            if isinstance(node, Node):
+                past = node.kind is Kind.PAST
+                time = grid[-2 - node.index] if past else table[node.index, 0]
+                found[float(time)] = table[last.stage, column] / zeroth_moment
+        return found
+
+
+def exact_weights(one: Sampled, nodes: list[Any], speed: Any, variable: Any) -> list[Any]:
+    """ell_j for nodes that are given as the definitions there."""
+    places = [variable(*values) for values in nodes]
+    scale = [mpmath.fprod(a - b for b in places if b is not a) for a in places]
+    total, sums = mpmath.mpf(0), [mpmath.mpf(0)] * len(places)
+    for values, weight in one.quadrature:
+        clock, place = weight * speed(*values), variable(*values)
+        gaps = [place - node for node in places]
+        total += clock
+        for j in range(len(places)):
+            sums[j] += clock * mpmath.fprod(gaps[:j] + gaps[j + 1 :])
+    return [a / (b * total) for a, b in zip(sums, scale, strict=True)]
 
 
 def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
     """The worst error of each kind of sequence."""
-    module = load_text(emission.render(spec, "numpy", accuracy=""), "measured")
+    history, inner = Measured.of(spec, HISTORY), Measured.of(spec, INNER)
+    definitions = Definitions(spec.schedule)
     factor = 1 if spec.ode.factor is None else spec.ode.factor
     speed = lambdify(SYMBOLS, nonlinear(spec.integrand) / factor, "mpmath")
     variable = lambdify(SYMBOLS, spec.expansion.variable, "mpmath")
     errors: dict[str, float] = {}
-    for kind in KINDS:
-        chosen = [one for one in samples if one.kind == kind]
-        times = np.array([one.times for one in chosen]).T
-        if not exists(module, spec, times):
-            continue
-        exact = [exact_weights(one, speed, variable) for one in chosen]
-        for order in ORDERS:
-            rows = [row.copy() for row in times]
-            with np.errstate(all="ignore"):
-                found = module._weights(rows[0], rows[1], *rows[1 : order + 1])
-            for n, truth in enumerate(exact):
-                largest = max(map(abs, truth[order]))
-                error = max(
-                    float(abs(mpmath.mpf(float(ell[n])) - exact_ell) / largest)
-                    for ell, exact_ell in zip(found, truth[order], strict=True)
-                )
-                errors[kind] = max(errors.get(kind, 0.0), error if math.isfinite(error) else 1.0)
+    for one in samples:
+        at_once = one.kind == "from_t_max"
+        grids = [one.grid] if at_once else [one.grid[-order - 1 :] for order in ORDERS]
+        for grid in grids:
+            found = (inner if at_once else history).weights(grid)
+            if not found:
+                continue
+            nodes = [one.at_times.get(time) or _safely(definitions, time) for time in found]
+            truth = exact_weights(one, nodes, speed, variable)
+            error = _error(list(found.values()), truth)
+            errors[one.kind] = max(errors.get(one.kind, 0.0), error)
     return errors
 
 
-def exists(module: Any, spec: sg.Solver, times: np.ndarray) -> bool:
-    """Whether gamma is finite at all nodes and Phi at the start, so that there are weights."""
-    with np.errstate(all="ignore"):
-        gamma = module.expansion_variable(times)
-        phi = module.integrating_factor(times[0], times[1])
-    return bool(np.isfinite(gamma).all() and np.isfinite(phi).all())
+def _error(found: list[float], truth: list[Any]) -> float:
+    """The largest difference of two sets of weights, relative to the largest weight."""
+    gaps = (abs(mpmath.mpf(float(a)) - b) for a, b in zip(found, truth, strict=True))
+    return float(max(gaps) / max(map(abs, truth)))
 
 
 def solver(schedule: sg.NoiseSchedule, integrand: str, expansion: str) -> sg.Solver | None:

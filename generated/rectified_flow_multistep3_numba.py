@@ -105,96 +105,112 @@ def time_at_expansion_variable(gamma):
     return np.asarray(gamma, dtype=np.float64)
 
 
-@np.errstate(all="ignore")
-def integrating_factor(t, s):
-    """Phi(t, s), the factor of the sample in a step from s to t."""
-    return np.full_like(t, 1)
+_MEANS = np.array([1, 0, 1 / 12])  # of (theta - 1/2)^k over the clock, which is gamma
 
 
-_ROOTS_IN_CLOCK, _WEIGHTS_IN_CLOCK = np.polynomial.legendre.leggauss(2)
+def _newton(moments, nodes):
+    """The means of 1, x - r_0, (x - r_0)(x - r_1), .. from those of 1, x, x^2, .."""
+    means = [moments[0]]
+    for r in nodes:
+        moments = [moments[k + 1] - r * moments[k] for k in range(len(moments) - 1)]
+        means.append(moments[0])
+    return means
 
 
-def _over_clock(end, start):
-    """theta over the clock, which is gamma itself: the nodes and weights of a Gauss rule."""
-    count = np.ones(end.size, dtype=np.intp)
-    return 0.5 * (1.0 + _ROOTS_IN_CLOCK), 0.5 * _WEIGHTS_IN_CLOCK, count
+def _weights(moments, first, *falls, origin=0.5):
+    """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
-
-def _lagrange_means(times, end, start, nodes):
-    """ell_j for nodes at rows of ``times``, which rise from row to row."""
-    gaps = -np.diff(times, axis=0)
-
-    def apart(i, j):
-        return gaps[i:j].sum(axis=0) - gaps[j:i].sum(axis=0)
-
-    theta, clock, count = _over_clock(times[end], times[start])
-    width = apart(end, start)
-    ell = []
-    for j in nodes:
-        others = [i for i in nodes if i != j]
-        basis = clock
-        for i in others:
-            basis = basis * (theta - np.repeat(apart(i, start) / width, count)[:, None])
-        scale = np.prod([apart(j, i) / width for i in others], axis=0)
-        basis = np.broadcast_to(basis.sum(axis=-1), count.sum())
-        ell.append(basis / scale)
+    The nodes are r_0 = ``first`` and r_j = r_(j-1) - falls[j-1]. Lagrange's basis function of node
+    j is the sum over k >= j of Newton's k-th one over the product of r_j - r_i, i <= k: terms of
+    one sign where no node lies inside the step.
+    """
+    nodes = [first - origin]
+    for fall in falls[:-1]:
+        nodes.append(nodes[-1] - fall)
+    means, ell = _newton(moments, nodes), []
+    for j in range(len(falls) + 1):
+        scale, apart = 1.0, 0.0
+        for fall in reversed(falls[:j]):
+            apart = apart - fall
+            scale = scale * apart
+        total, apart = means[j] / scale, 0.0
+        for k, fall in enumerate(falls[j:], start=j + 1):
+            apart = apart + fall
+            scale = scale * apart
+            total = total + means[k] / scale
+        ell.append(total)
     return ell
 
 
-@np.errstate(all="ignore")
-def zeroth_moment(t, s):
-    """M0(t, s), the factor of the mean of N in a step from s to t."""
-    return -s + t
+class _Scalars:
+    """What the steps of a run need at its times and over its intervals, each computed once.
+
+    The times are the grid, then those of inner evaluations, phase by phase.
+    Interval k - 1 starts with a step and ends at time k.
+    ``phases`` has, for every phase, the function of its scalars and where its steps are.
+    """
+
+    def __init__(self, grid, phase):
+        self.t, self.phases = grid, []
+        start = np.arange(grid.size - 1)
+        gamma = expansion_variable(grid)
+        for number, scalars in enumerate(_PHASES):
+            places = [np.flatnonzero(phase == number)]
+            self.phases.append((scalars, places))
+            n, theta = places[0], np.array(_INNER[number])[:, None]
+            if n.size and theta.size:
+                times = time_at_expansion_variable(gamma[n] + theta * (gamma[n + 1] - gamma[n]))
+                places += list(self.t.size + np.arange(times.size).reshape(times.shape))
+                self.t = np.append(self.t, times)
+                start = np.append(start, np.tile(n, theta.size))
+        end = np.arange(1, self.t.size)
+
+        t, s = self.t[end], self.t[start]
+        self.m = -s + t
+        self.gap = t - s
+        self.mean = np.broadcast_to(_MEANS[:, None], (_MEANS.size, end.size))
+
+    def rows(self):
+        """Which steps, which pass, and its row of coefficients."""
+        for scalars, places in self.phases:
+            if places[0].size:
+                places = [one.item() if one.size == 1 else one for one in places]
+                for stage, row in enumerate(scalars(self, *places)):
+                    yield places[0], stage, row
 
 
-def _weights(end, start, *nodes):
-    """ell_j, the means over the clock of the Lagrange basis of the nodes; they sum to 1."""
-    given = (end, start, *nodes)
-    rows = sorted({id(one): one for one in given}.values(), key=lambda one: one[0])
-    end, start, *nodes = (next(i for i, row in enumerate(rows) if row is one) for one in given)
-    return _lagrange_means(np.stack(rows), end, start, nodes)
-
-
-def _time_between(end, start, theta):
-    """The time at which the expansion variable has covered the fraction theta of the step."""
-    first, last = expansion_variable(start), expansion_variable(end)
-    return time_at_expansion_variable(first + theta * (last - first))
-
-
-def _start_0(t, n):
+def _start_0(run, n, i_1):
     """The rows of the passes of steps ``n``: 1/2:{0}; 1:{0, s1}."""
-    t_0, t_2 = t[n], t[n + 1]
-    t_1 = _time_between(t_2, t_0, 1 / 2)
-    phi_1 = integrating_factor(t_1, t_0)
-    m_1 = zeroth_moment(t_1, t_0)
-    phi_2 = integrating_factor(t_2, t_0)
-    m_2 = zeroth_moment(t_2, t_0)
-    ell_2_0, ell_2_1 = _weights(t_2, t_0, t_0, t_1)
+    gap = run.gap
+    m_1 = run.m[i_1 - 1]
+    m_2 = run.m[n]
+    ell_2_1, ell_2_0 = _weights(run.mean[:2, n], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
     return (
-        (t_0, phi_1, m_1),
-        (t_1, phi_2, ell_2_1 * m_2, ell_2_0 * m_2),
+        (run.t[n], 1, m_1),
+        (run.t[i_1], 1, ell_2_1 * m_2, ell_2_0 * m_2),
     )
 
 
-def _start_1(t, n):
+def _start_1(run, n):
     """The rows of the passes of steps ``n``: 1:{0, -1}."""
-    t_0, t_1 = t[n], t[n + 1]
-    phi_1 = integrating_factor(t_1, t_0)
-    m_1 = zeroth_moment(t_1, t_0)
-    ell_1_0, ell_1_1 = _weights(t_1, t_0, t_0, t[n - 1])
-    return ((t_0, phi_1, ell_1_0 * m_1, ell_1_1 * m_1),)
+    gap = run.gap
+    m_1 = run.m[n]
+    ell_1_0, ell_1_1 = _weights(run.mean[:2, n], 0.0, gap[n - 1] / gap[n])
+    return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1),)
 
 
-def _main(t, n):
+def _main(run, n):
     """The rows of the passes of steps ``n``: 1:{0, -1, -2}."""
-    t_0, t_1 = t[n], t[n + 1]
-    phi_1 = integrating_factor(t_1, t_0)
-    m_1 = zeroth_moment(t_1, t_0)
-    ell_1_0, ell_1_1, ell_1_2 = _weights(t_1, t_0, t_0, t[n - 1], t[n - 2])
-    return ((t_0, phi_1, ell_1_0 * m_1, ell_1_1 * m_1, ell_1_2 * m_1),)
+    gap = run.gap
+    m_1 = run.m[n]
+    ell_1_0, ell_1_1, ell_1_2 = _weights(
+        run.mean[:3, n], 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
+    )
+    return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1, ell_1_2 * m_1),)
 
 
 _PHASES = (_start_0, _start_1, _main)
+_INNER = ((1 / 2,), (), ())  # theta of the inner evaluations of every phase
 HISTORY, STAGES, WIDTH = 2, 2, 5
 
 
@@ -211,13 +227,10 @@ def coefficients(timesteps):
     evaluation, then the factors of its combinations in the order of the pass functions below.
     """
     t = _checked(timesteps)
-    phase = _phase_of_steps(t)
     table = np.zeros((t.size - 1, STAGES, WIDTH))
-    for number, scalars in enumerate(_PHASES):
-        steps = np.flatnonzero(phase == number)
-        if steps.size:
-            for stage, row in enumerate(scalars(t, steps)):
-                table[steps, stage, : len(row)] = np.stack(np.broadcast_arrays(*row), axis=-1)
+    for n, stage, row in _Scalars(t, _phase_of_steps(t)).rows():
+        for column, value in enumerate(row):
+            table[n, stage, column] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

@@ -43,8 +43,9 @@ def coefficient_error(
 
 def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> float:
     """The worst error of the coefficients of the adaptive step from start to end, likewise."""
-    scalars = module._PAIRS[0](np.array([start, end]), np.array([0]))
-    rows = [[float(np.squeeze(one)) for one in row] for row in scalars]
+    number = len(solver.program.all_phases)
+    run = module._Scalars(np.array([start, end]), np.array([number]))
+    rows = [[float(one) for one in row] for _, _, row in run.rows()]
     phase = solver.program.pairs[0]
     with mpmath.workdps(DIGITS):
         reference = Reference(solver.weights, solver.prediction)

@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 import textwrap
+from collections import Counter
 from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
@@ -18,6 +19,7 @@ from solvergen import backends
 from solvergen.backends.definitions import definitions_code, specification_code
 from solvergen.backends.host import host_code_of, tuple_code
 from solvergen.backends.layout import Storage, pair_functions
+from solvergen.backends.run import run_code_of
 from solvergen.derivation import docstring
 from solvergen.endpoints import remedy
 from solvergen.errors import EmissionError
@@ -40,10 +42,12 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
     backend = backends.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
-    host = asdict(host_code_of(solver))
     adaptive = _adaptive(solver, backend)
-    return {
-        **host,
+    host = _merged(
+        asdict(host_code_of(solver, adaptive["pairs"])),
+        asdict(run_code_of(solver, adaptive["pairs"])),
+    )
+    own = {
         "definitions": definitions_code(solver.schedule, map(str, host.values())),
         "docstring": docstring(solver, header(solver, target), accuracy),
         "imports": "\n".join(backend.requires),
@@ -59,13 +63,21 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "inner": len(storage.inner),
         "has_input": storage.has_input,
         "corrects": solver.program.corrects,
-        **_repetition(solver),
-        **adaptive,
         "measures": bool(solver.program.repeat or adaptive["pairs"]),
         "is_numba": target == "numba",
         "is_torch": target in backends.TORCH_TARGETS,
         **backend.settings(solver),
     }
+    return _merged(host, own, _repetition(solver), adaptive)
+
+
+def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
+    """All parts as one; a key that two of them fill would silently lose one."""
+    counts = Counter(key for part in parts for key in part)
+    twice = sorted(key for key, count in counts.items() if count > 1)
+    if twice:
+        raise EmissionError(f"{', '.join(twice)} filled twice; expected every key once.")
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _adaptive(solver: Solver, backend: ModuleType) -> dict[str, Any]:

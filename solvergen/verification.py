@@ -13,16 +13,19 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen import derivation_checks, schedules
+from solvergen import derivation_checks, emission, schedules
 from solvergen.accuracy import coefficient_error, pair_error
 from solvergen.backends import TORCH_TARGETS
+from solvergen.backends.layout import Columns
 from solvergen.checks import Check, Verification, accuracy
-from solvergen.compiler import load
+from solvergen.compiler import load, load_text
 from solvergen.errors import EmissionError
 from solvergen.evaluation import end_points, evaluate_mp
+from solvergen.fusion import Array
+from solvergen.parameterization import Parameterization
 from solvergen.problems import GaussianMixture, model
 from solvergen.schedule import NoiseSchedule
-from solvergen.scheme import CURRENT, Kind
+from solvergen.scheme import Kind, Node
 from solvergen.solver import Solver, from_specification
 from solvergen.symbols import t
 
@@ -124,22 +127,27 @@ def check_amplification(module: ModuleType, solver: Solver) -> Check:
 
     ell_j is a mean of L_j over the step with positive weights, so the sum is at most the Lebesgue
     constant max over [0, 1] of sum_j |L_j(theta)|: 2^k - 1 for k nodes with equal steps in gamma.
+    The weights are those of the same solver with the integrand as prediction, where they stand
+    alone in the landing.
     """
-    combine = solver.program.main.combines[-1]
+    plain = replaced(solver, solver.integrand)
+    draft = load_text(emission.render(plain, "numpy", ""), "amplification")
     start, end = interior(module)
     grid = module.timesteps(AMPLIFICATION_STEPS, "time", start=start, end=end)
     n = np.arange(solver.program.history, AMPLIFICATION_STEPS)
-    inner = module.coefficients(grid)[n, :, 0]
-    first, last = grid[n], grid[n + 1]
-    nodes = [
-        grid[n - node.index]
-        if node.kind is Kind.PAST
-        else (first if node == CURRENT else inner[:, node.index])
-        for node in combine.support
+    table = draft.coefficients(grid)[n]
+    combine, last = solver.program.main.combines[-1], plain.passes[len(solver.program.phases) - 1]
+    weights = [
+        table[:, len(last) - 1, column]
+        for column, term in Columns.of(last[-1]).landing
+        if isinstance(term.operand, Node) or term.operand is Array.PREDICTION
     ]
-    weights = module._weights(last, first, *nodes) if len(nodes) > 1 else [np.ones(n.size)]
-    found = float(np.sum(np.abs(weights), axis=0).max())
-    gamma = [module.expansion_variable(time) for time in (first, last, *nodes)]
+    found = float((np.sum(np.abs(weights), axis=0) / np.abs(np.sum(weights, axis=0))).max())
+    times = [
+        grid[n - one.index] if one.kind is Kind.PAST else table[:, one.index, 0]
+        for one in combine.support
+    ]
+    gamma = [module.expansion_variable(time) for time in (grid[n], grid[n + 1], *times)]
     places = np.array([(one - gamma[0]) / (gamma[1] - gamma[0]) for one in gamma[2:]])
     bound = float(max(map(lebesgue_constant, places.T)))
     return Check(
@@ -148,6 +156,12 @@ def check_amplification(module: ModuleType, solver: Solver) -> Check:
         f"{found:.3g}",
         found <= bound * (1 + SMALL),
     )
+
+
+def replaced(solver: Solver, prediction: Parameterization) -> Solver:
+    """The same solver for a network with another prediction."""
+    choices = (solver.integrand, solver.expansion, solver.scheme)
+    return Solver(solver.schedule, prediction, *choices)
 
 
 def lebesgue_constant(places: NDArray[np.float64]) -> float:

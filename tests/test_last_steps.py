@@ -57,11 +57,11 @@ def test_last_step_is_of_first_order(scheme: str) -> None:
     first = sg.compile(
         sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:1"), "numpy"
     )
-    phi = module.integrating_factor(grid[-1], grid[-2])
-    m0 = module.zeroth_moment(grid[-1], grid[-2])
+    alpha, sigma = module.alpha(grid[-2:]), module.sigma(grid[-2:])
+    phi = sigma[1] / sigma[0]
+    m0 = alpha[1] - alpha[0] * phi
     euler = first.coefficients(grid)[-1, 0, 1:3]
-    a, b = first._to_integrand(grid[-2])
-    assert euler == pytest.approx([phi + m0 * a, m0 * b], rel=1e-13)
+    assert euler == pytest.approx([phi + m0 / alpha[0], -m0 * sigma[0] / alpha[0]], rel=1e-13)
     if spec.program.corrects:
         return
     assert module.coefficients(grid)[-1, 0, 1:3] == pytest.approx(euler, rel=1e-13)

@@ -3,38 +3,27 @@
 What is printed here is what ``templates/common/host.jinja`` asks for; the two change together.
 """
 
+import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from sympy import Expr, Symbol, log
+from sympy import Expr, Integer, Symbol, log
 
-from solvergen.backends.definitions import kinks_code, tables_code
+from solvergen.backends.definitions import tables_code
+from solvergen.backends.formulas import Formulas, conversion_forms
 from solvergen.backends.layout import Columns, pass_name
-from solvergen.backends.weights import functions, node_time, printers
-from solvergen.fusion import Pass, phi, zeroth_moment
-from solvergen.parameterization import Parameterization, at_schedule, conversion
-from solvergen.printing import constant_name, float_literal, host_code
-from solvergen.program import Combine, PhaseProgram, StepProgram
-from solvergen.rates import Rates
+from solvergen.backends.places import Places
+from solvergen.backends.weights import printers
+from solvergen.fusion import Pass, phi
+from solvergen.parameterization import Parameterization
+from solvergen.printing import constant_name, float_literal
+from solvergen.program import Combine, PhaseProgram, StepProgram, node_of
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
-from solvergen.symbols import (
-    alpha,
-    alpha_dot,
-    alpha_s,
-    gamma,
-    half_log_snr_symbol,
-    s,
-    sigma,
-    sigma_dot,
-    sigma_s,
-    t,
-)
+from solvergen.symbols import alpha, alpha_s, gamma, half_log_snr_symbol, s, sigma, sigma_s, t
 
-QUADRATURE_POINTS = 16
-PANEL = 2.0
 BISECTIONS = 100
 INDENT = "    "
 DOCSTRING_WIDTH = 96
@@ -54,30 +43,8 @@ class HostCode:
     time_at_half_log_snr: str
     expansion_variable: str
     time_at_expansion_variable: str
-    integrating_factor: str
-    zeroth_moment: str
-    linear_coefficient: str
-    rates: str
-    rates_need_time: bool
-    varying_factor: bool
-    uniform: bool
-    straight_expansion: bool
-    factor: str
-    weights: bool
-    interpolates: bool
-    other_moments: bool
-    frozen: bool
-    averages: bool
-    inner_times: bool
     bisections: int
-    conversion: str
-    conversion_text: str
     expansion_name: str
-    quadrature_points: int
-    uniform_points: int
-    panel: float
-    tail: str
-    kinks: str
     history: int
     first_order_phase: str
     closing: str
@@ -87,78 +54,57 @@ class HostCode:
     phase_scalars: str
     phase_names: str
     phase_passes: str
-    pair_scalars: str
-    pair_names: str
+    pair_first: int
     default_spacing: str
 
 
 @lru_cache(maxsize=16)
-def host_code_of(solver: Solver) -> HostCode:
-    """Print the host part of a solver."""
-    printer = _Printer(solver)
+def host_code_of(solver: Solver, adaptive: bool) -> HostCode:
+    """Print the host part of a solver, with what adaptive steps need if they are emitted."""
+    printer = _Printer(solver, adaptive)
     phases = phases_of(solver)
-    pairs = tuple(zip(solver.program.pairs, solver.pair_passes, strict=True))
-    called = {name for phase, _ in (*phases, *pairs) for name in functions(phase)}
+    pairs = tuple(zip(solver.program.pairs, solver.pair_passes, strict=True)) if adaptive else ()
     columns = [Columns.of(one) for _, fused in phases for one in fused]
     return HostCode(
         tables=tables_code(solver.schedule),
         constants=printer.constants(),
         t_min=float_literal(solver.schedule.t_min),
         t_max=float_literal(solver.schedule.t_max),
-        alpha=printer.of_time(solver.schedule.alpha),
-        sigma=printer.of_time(solver.schedule.sigma),
-        half_log_snr=printer.of_time(solver.schedule.half_log_snr),
-        time_at_half_log_snr=printer.inverse(
+        alpha=printer.formulas.of_time(solver.schedule.alpha),
+        sigma=printer.formulas.of_time(solver.schedule.sigma),
+        half_log_snr=printer.formulas.of_time(solver.schedule.half_log_snr),
+        time_at_half_log_snr=printer.formulas.inverse(
             log(solver.schedule.alpha / solver.schedule.sigma),
             half_log_snr_symbol,
             "half_log_snr",
         ),
         expansion_variable=printer.expansion_variable(),
         time_at_expansion_variable=printer.time_at_expansion_variable(),
-        integrating_factor=printer.integrating_factor(),
-        zeroth_moment=printer.zeroth_moment(),
-        linear_coefficient=printer.of_time(solver.ode.linear_coefficient),
-        rates=printer.rates(),
-        rates_need_time=printer.rates_need_time,
-        varying_factor=solver.ode.factor is None,
-        uniform=solver.weights.same_clock,
-        straight_expansion=solver.weights.expansion.name == "time",
-        factor=printer.factor(),
-        weights=printer.has_weights,
-        interpolates="_weights" in called,
-        other_moments="_interpolated" in called,
-        frozen="_end_density" in called,
-        averages="_moments" in called,
-        inner_times=printer.has_inner_times,
         bisections=BISECTIONS,
-        conversion=printer.conversion(),
-        conversion_text=f"{solver.integrand.name} = A x + B {solver.prediction.name}",
         expansion_name=solver.weights.expansion.name,
-        quadrature_points=QUADRATURE_POINTS,
-        uniform_points=printer.uniform_points(),
-        panel=PANEL,
-        tail=printer.tail(),
-        kinks=kinks_code(solver.schedule),
         history=solver.program.history,
         first_order_phase=str(len(phases) - 1) if solver.program.at_infinity else "",
         closing=_closing(solver.program),
         closing_phase=_closing_phase(solver.program),
         stages=max(len(fused) for _, fused in phases),
         width=max(one.width for one in columns),
-        phase_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in phases),
-        phase_names=tuple_code([f"_{phase.name}" for phase, _ in phases]),
+        phase_scalars="\n\n\n".join(printer.phase(*one) for one in (*phases, *pairs)),
+        phase_names=tuple_code([f"_{phase.name}" for phase, _ in (*phases, *pairs)]),
         phase_passes=tuple_code(
             [tuple_code([pass_name(phase.name, one) for one in fused]) for phase, fused in phases]
         ),
-        pair_scalars="\n\n\n".join(printer.phase(phase, fused) for phase, fused in pairs),
-        pair_names=tuple_code([f"_{phase.name}" for phase, _ in pairs]),
+        pair_first=len(phases),
         default_spacing=default_spacing(solver),
     )
 
 
 def conversion_code(solver: Solver, integrand: Parameterization) -> str:
     """Statements that return (A, B) at t, with integrand = A x + B prediction."""
-    return _Printer(solver).conversion_to(integrand)
+    forms = conversion_forms(solver.prediction, integrand, solver.schedule)
+    symbols = {symbol for form, _ in forms for symbol in form.free_symbols}
+    lines = [f"{symbol}_t = {symbol}(t)" for symbol in (alpha, sigma) if symbol in symbols]
+    lines += [] if lines else ["t = np.asarray(t, dtype=np.float64)"]
+    return f"\n{INDENT}".join([*lines, f"return {', '.join(code for _, code in forms)}"])
 
 
 def phases_of(solver: Solver) -> tuple[tuple[PhaseProgram, tuple[Pass, ...]], ...]:
@@ -196,6 +142,7 @@ class _Printer:
     """Prints the formulas of one solver."""
 
     solver: Solver
+    adaptive: bool
 
     def constants(self) -> str:
         """The parameters as module constants."""
@@ -204,33 +151,23 @@ class _Printer:
             for symbol, value in self.solver.schedule.parameters
         )
 
-    def code(self, expression: Expr) -> str:
-        return host_code(expression, self.solver.schedule.parameters)
-
-    def of_time(self, expression: Expr) -> str:
-        """A function of t in the form that is most accurate over the domain."""
-        if not expression.has(t):
-            return f"np.full_like(t, {self.code(expression)})"
-        return self.code(self.solver.schedule.stable(expression))
-
-    def inverse(self, variable: Expr, value: Symbol, function: str) -> str:
-        """The inverse of a function of t: its closed form, or the guarded numeric inverse."""
-        closed = self.solver.schedule.stable_inverse(variable, value)
-        if closed is None:
-            return f"_solve({function}, {self.code(value)})"
-        return self.code(closed)
+    @property
+    def formulas(self) -> Formulas:
+        return Formulas(self.solver.schedule)
 
     def general(self, expression: Expr) -> str:
         """Statements that return a formula in alpha, sigma at t and s: one for any schedule."""
         names = {alpha: "alpha(t)", sigma: "sigma(t)", alpha_s: "alpha(s)", sigma_s: "sigma(s)"}
         lines = [
-            f"{self.code(symbol)} = {call}"
+            f"{self.formulas.code(symbol)} = {call}"
             for symbol, call in names.items()
             if symbol in expression.free_symbols
         ]
+        if expression in names:
+            return f"return {names[expression]}"
         if not expression.free_symbols & {alpha, sigma, t, s}:
-            return f"return np.full_like(t, {self.code(expression)})"
-        return f"\n{INDENT}".join([*lines, f"return {self.code(expression)}"])
+            return f"return np.full_like(t, {self.formulas.code(expression)})"
+        return f"\n{INDENT}".join([*lines, f"return {self.formulas.code(expression)}"])
 
     def expansion_variable(self) -> str:
         expansion = self.solver.weights.expansion
@@ -243,153 +180,83 @@ class _Printer:
     def time_at_expansion_variable(self) -> str:
         """Empty if neither an inner stage nor an adaptive step asks for a time."""
         solver = self.solver
-        if not (self.has_inner_times or solver.program.pairs):
+        if not (self.has_inner_times or self.adaptive):
             return ""
         name = solver.weights.expansion.name
         if name == "half_log_snr":
             return "time_at_half_log_snr(gamma)"
         if name == "time":
-            return self.code(gamma)
+            return self.formulas.code(gamma)
         variable = solver.weights.expansion.at(solver.schedule)
-        return self.inverse(variable, gamma, "expansion_variable")
-
-    def integrating_factor(self) -> str:
-        """Empty if Phi has no closed form; the template then has the quadrature of a."""
-        general = self.solver.ode.general_integrating_factor
-        if general is None:
-            return ""
-        return self.general(general)
-
-    def zeroth_moment(self) -> str:
-        """Empty if q has no closed form; the template then has its quadrature."""
-        general = self.solver.ode.general_zeroth_moment
-        return "" if general is None else self.general(general)
-
-    @cached_property
-    def all_rates(self) -> Rates:
-        return Rates.derive(self.solver.weights)
-
-    @property
-    def integrates(self) -> bool:
-        """Whether anything is integrated over lambda."""
-        weights = self.solver.weights
-        simple = weights.same_clock and weights.expansion.name == "time"
-        return self.solver.ode.clock is None or (self.has_weights and not simple)
-
-    def factor(self) -> str:
-        """R(t) with M0 = R_t (q_t - q_s), where q has no closed form."""
-        factor = self.solver.ode.factor
-        if factor is None or self.solver.ode.clock is not None:
-            return "1.0"
-        at_time = self.solver.schedule.simplest(at_schedule(factor, self.solver.schedule))
-        return f"({self.of_time(at_time)})" if at_time.has(t) else self.code(at_time)
-
-    def rates(self) -> str:
-        """dq/dlambda, dgamma/dlambda, dt/dlambda in l and t; empty if none is needed."""
-        if not self.integrates:
-            return ""
-        rates = self.all_rates
-        forms = (rates.clock, rates.expansion, rates.time)
-        return ", ".join(self.code(one.evalf() if one.is_number else one) for one in forms)
-
-    @property
-    def rates_need_time(self) -> bool:
-        return self.integrates and self.all_rates.needs_time
-
-    def tail(self) -> str:
-        """Empty unless lambda is infinite at an end of the domain."""
-        schedule = self.solver.schedule
-        ends = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain)
-        if all(end.is_finite for end in ends) or not self.integrates:
-            return ""
-        return repr(self.all_rates.tail(schedule))
-
-    @property
-    def has_weights(self) -> bool:
-        """Whether any weight depends on the time grid."""
-        return any(functions(phase) for phase in self._phases)
-
-    @property
-    def _phases(self) -> tuple[PhaseProgram, ...]:
-        """Every phase, those of adaptive steps included."""
-        return (*self.solver.program.all_phases, *self.solver.program.pairs)
+        return self.formulas.inverse(variable, gamma, "expansion_variable")
 
     @property
     def has_inner_times(self) -> bool:
         """Whether an evaluation lies inside a step."""
-        return any(0 < one.position < 1 for phase in self._phases for one in phase.combines)
-
-    def conversion(self) -> str:
-        """Statements that return (A, B); empty if the integrand is the prediction."""
-        if self.solver.conversion == (0, 1):
-            return ""
-        return self.conversion_to(self.solver.integrand)
-
-    def conversion_to(self, integrand: Parameterization) -> str:
-        """Statements that return (A, B) with integrand = A x + B prediction."""
-        schedule = self.solver.schedule
-        a, b = conversion(self.solver.prediction, integrand)
-        if (a.free_symbols | b.free_symbols) & {alpha_dot, sigma_dot, t}:
-            first, second = (
-                self.of_time(schedule.simplest(at_schedule(one, schedule))) for one in (a, b)
-            )
-            return f"t = np.asarray(t, dtype=np.float64)\n{INDENT}return {first}, {second}"
-        lines = [
-            f"{self.code(symbol)} = {symbol}(t)"
-            for symbol in (alpha, sigma)
-            if symbol in a.free_symbols | b.free_symbols
-        ]
-        return f"\n{INDENT}".join([*lines, f"return {self.code(a)}, {self.code(b)}"])
-
-    def uniform_points(self) -> int:
-        """Enough for the polynomials that the weights average if gamma is the clock itself."""
-        landings = [printer.combine for one in self._phases for printer in printers(one, str)]
-        return max(max(len(one.support), 1 + one.rule.highest_power) for one in landings) // 2 + 1
+        program = self.solver.program
+        phases = (*program.all_phases, *(program.pairs if self.adaptive else ()))
+        return any(0 < one.position < 1 for phase in phases for one in phase.combines)
 
     def phase(self, phase: PhaseProgram, fused: tuple[Pass, ...]) -> str:
         """The function that computes the scalars of the steps of one phase."""
-        last = len(phase.combines)
-        body = [f"t_0, t_{last} = t[n], t[n + 1]"]
-        body += [f"t_{one.stage} = {_time_of(one, last)}" for one in phase.combines[:-1]]
-        if self.solver.conversion != (0, 1):
-            shift, factor = self.solver.conversion
-            body += [
-                f"{f'a_{i}' if shift != 0 else '_'}, {f'b_{i}' if factor != 1 else '_'} = "
-                f"_to_integrand(t_{i})"
-                for i in phase.evaluations
-            ]
+        places, code = Places(phase), self.formulas.code
         constant: dict[Symbol, Expr] = {}
-        for printer in printers(phase, self.code):
-            body += [] if printer.rival else self._combine(printer.combine)
-            body += printer.lines()
+        weights: list[str] = []
+        for printer in printers(phase, code):
+            weights += printer.lines()
             constant |= printer.constants()
-        rows = ",\n".join(f"{2 * INDENT}{self._row(one, constant)}" for one in fused)
-        text = f"\n{INDENT}".join(body)
+        if self.solver.ode.general_integrating_factor == 1:
+            constant |= {phi(combine.stage): Integer(1) for combine in phase.landings}
+        table = [[one.coefficient.subs(constant) for _, one in Columns.of(p).all] for p in fused]
+        read = {str(symbol) for row in table for form in row for symbol in form.free_symbols}
+        read |= set(re.findall(r"\bm_\d+\b", " ".join(weights)))
+        body = ["gap = run.gap"] if any("gap[" in line for line in weights) else []
+        body += [
+            *self._evaluated(phase, places, read),
+            *self._landed(phase, places, read),
+            *weights,
+        ]
+        rows = ",\n".join(
+            f"{2 * INDENT}{_row([f'run.t[{_evaluation(places, one)}]', *map(code, row)])}"
+            for one, row in zip(fused, table, strict=True)
+        )
+        text = f"\n{INDENT}".join([*body, "return ("])
+        arguments = ", ".join(("run", "n", *places.names))
         return (
-            f"def _{phase.name}(t, n):\n"
+            f"def _{phase.name}({arguments}):\n"
             f"{_phase_docstring(phase)}\n"
-            f"{INDENT}{text}\n{INDENT}return (\n{rows},\n{INDENT})"
+            f"{INDENT}{text}\n{rows},\n{INDENT})"
         )
 
-    def _combine(self, combine: Combine) -> list[str]:
-        i, start = combine.stage, node_time(combine.base)
-        return [
-            f"{phi(i)} = integrating_factor(t_{i}, {start})",
-            f"{zeroth_moment(i)} = zeroth_moment(t_{i}, {start})",
-        ]
+    def _evaluated(self, phase: PhaseProgram, places: Places, read: set[str]) -> list[str]:
+        """(A, B) of every evaluation."""
+        found = (
+            _taken("ab", i, f"run.{{}}[{places.time(node_of(i))}]", read) for i in phase.evaluations
+        )
+        return [line for line in found if line]
 
-    def _row(self, one: Pass, constant: dict[Symbol, Expr]) -> str:
-        items = [f"t_{one.stage}"]
-        for _, term in Columns.of(one).all:
-            items.append(self.code(term.coefficient.subs(constant)))
-        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    def _landed(self, phase: PhaseProgram, places: Places, read: set[str]) -> list[str]:
+        """Phi and M0 of every landing."""
+        found = (
+            _taken(("phi", "m"), one.stage, f"run.{{}}[{places.interval(one)}]", read)
+            for one in phase.landings
+        )
+        return [line for line in found if line]
 
 
-def _time_of(combine: Combine, last: int) -> str:
-    if combine.position in (0, 1):
-        return f"t_{last}" if combine.position else "t_0"
-    numerator, denominator = combine.position.as_integer_ratio()
-    return f"_time_between(t_{last}, t_0, {numerator} / {denominator})"
+def _taken(names: Iterable[str], i: int, source: str, read: set[str]) -> str:
+    """a_0, b_0 = run.a[n], run.b[n], as far as they are read."""
+    used = [name for name in names if f"{name}_{i}" in read]
+    left = ", ".join(f"{name}_{i}" for name in used)
+    return f"{left} = {', '.join(source.format(name) for name in used)}" if used else ""
+
+
+def _evaluation(places: Places, one: Pass) -> str:
+    return places.time(node_of(one.stage))
+
+
+def _row(items: list[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 def _phase_docstring(phase: PhaseProgram) -> str:

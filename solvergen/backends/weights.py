@@ -5,37 +5,52 @@ Constants go straight into the rows of coefficients. Everything else calls one o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sympy import Expr, Integer, Rational, Symbol
 
+from solvergen.backends.places import Places
 from solvergen.fusion import rival_weight, weight, zeroth_moment
 from solvergen.program import Combine, PhaseProgram
 from solvergen.rule import Moments, Monomial, Row, is_constant
-from solvergen.scheme import Kind, Node
+
+FUNCTIONS = ("_weights", "_powers")
 
 
-def node_time(node: Node) -> str:
-    """The name of a node's time in the function of a phase."""
-    return f"t[n - {node.index}]" if node.kind is Kind.PAST else f"t_{node.index}"
+@dataclass(frozen=True)
+class Needs:
+    """What the weights of some phases read of a run.
 
+    Attributes:
+        functions: what they call.
+        moments: how many of the means of (theta - 1/2)^k.
+        gaps: whether gamma over the intervals.
+        end_density: whether the density of the clock at the end of an interval.
+    """
 
-def functions(phase: PhaseProgram) -> set[str]:
-    """The functions that the weights of a phase call."""
-    called = set()
-    for printer in printers(phase, str):
-        for line in printer.lines():
-            called |= {name for name in _FUNCTIONS if f"{name}(" in line}
-    return called
+    functions: frozenset[str]
+    moments: int
+    gaps: bool
+    end_density: bool
+
+    @classmethod
+    def of(cls, phases: tuple[PhaseProgram, ...]) -> "Needs":
+        """What these phases read."""
+        found = [one for phase in phases for one in printers(phase, str)]
+        lines = [line for one in found for line in one.lines()]
+        return cls(
+            frozenset(name for name in FUNCTIONS for line in lines if f"{name}(" in line),
+            max((one.moments for one in found), default=0),
+            any("gap[" in line or "run.density" in line for line in lines),
+            any("run.density" in line for line in lines),
+        )
 
 
 def printers(phase: PhaseProgram, code: Callable[[Expr], str]) -> list["WeightPrinter"]:
     """One for each landing of a phase, the second one of an estimate included."""
-    found = [WeightPrinter(combine, code) for combine in phase.landings]
-    return found + ([WeightPrinter(phase.rival, code, rival=True)] if phase.rival else [])
-
-
-_FUNCTIONS = ("_weights", "_moments", "_interpolated", "_end_density")
+    places = Places(phase)
+    found = [WeightPrinter(combine, places, code) for combine in phase.landings]
+    return found + ([WeightPrinter(phase.rival, places, code, True)] if phase.rival else [])
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class WeightPrinter:
     """The weights of one landing; ``code`` prints an expression."""
 
     combine: Combine
+    places: Places
     code: Callable[[Expr], str]
     rival: bool = False
 
@@ -52,7 +68,7 @@ class WeightPrinter:
 
     def constants(self) -> dict[Symbol, Expr]:
         """The weights that are numbers."""
-        if len(self.combine.support) == 1:
+        if self._is_single:
             return {self.weight(0): Integer(1)}
         return {
             self.weight(j): self._expression(row)
@@ -60,41 +76,53 @@ class WeightPrinter:
             if is_constant(row)
         }
 
+    @property
+    def moments(self) -> int:
+        """How many means of powers of theta the weights read, the zeroth included."""
+        rule = self.combine.rule
+        if self._is_single:
+            return 0
+        if rule.rows:
+            return 1 + rule.highest_power if rule.highest_power else 0
+        return len(self.combine.support) if rule.moments is Moments.EXACT else 0
+
     def lines(self) -> list[str]:
         """The statements that compute the others."""
-        if len(self.combine.support) == 1:
+        if self._is_single:
             return []
         if self.combine.rule.rows:
             return self._row_lines()
-        nodes = ", ".join(map(node_time, self.combine.support))
-        if self.combine.rule.is_plain:
-            return [f"{self._names} = _weights({self._ends}, {nodes})"]
-        return self._interpolation_lines(nodes)
+        return self._interpolation_lines()
 
     @property
-    def _names(self) -> str:
-        count = len(self.combine.support)
-        return ", ".join(str(self.weight(j)) for j in range(count))
+    def _is_single(self) -> bool:
+        return len(self.combine.support) == 1
 
-    @property
-    def _ends(self) -> str:
-        return f"t_{self.combine.stage}, {node_time(self.combine.base)}"
+    def _interpolation_lines(self) -> list[str]:
+        """The nodes in falling order, in which the sums of ``_weights`` do not cancel."""
+        rule, support = self.combine.rule, self.combine.support
+        order = sorted(
+            range(len(support)), key=lambda j: self.places.theta(support[j]), reverse=True
+        )
+        names = ", ".join(str(self.weight(j)) for j in order)
+        nodes = self.places.falling(self.combine, [support[j] for j in order])
+        before: list[str] = []
+        if rule.is_plain:
+            moments, origin = self._means(self.combine, len(support)), ""
+        else:
+            before, moments = self._other_moments(len(support))
+            origin = ", origin=0.0"
+        return [*before, f"{names} = _weights({moments}, {', '.join(nodes)}{origin})"]
 
-    def _interpolation_lines(self, nodes: str) -> list[str]:
-        i, rule, count = self.combine.stage, self.combine.rule, len(self.combine.support)
-        lines = []
+    def _other_moments(self, count: int) -> tuple[list[str], str]:
+        """The moments about 0 that stand in for the clock's, and what they are computed from."""
+        i, rule, before = self.combine.stage, self.combine.rule, []
         if rule.moments is Moments.EXACT:
-            lines.append(self._moment_line(None, count - 1))
+            before.append(self._moment_line(None, count - 1))
         elif rule.moments is Moments.FROZEN:
-            lines.append(f"w_{i} = _end_density({self._ends})")
-
-        def moment(k: int, along: int | None) -> Expr:
-            return self._moment(k, along)
-
-        used = [rule.used_moment(k, moment, lambda: Symbol(f"w_{i}")) for k in range(count)]
-        listed = ", ".join(self.code(_rational(one)) for one in used)
-        lines.append(f"{self._names} = _interpolated(({listed}), {self._ends}, {nodes})")
-        return lines
+            before.append(f"w_{i} = run.density[{self.places.interval(self.combine)}]")
+        used = [rule.used_moment(k, self._moment, lambda: Symbol(f"w_{i}")) for k in range(count)]
+        return before, f"({', '.join(self.code(_rational(one)) for one in used)})"
 
     def _row_lines(self) -> list[str]:
         lines = [
@@ -108,10 +136,15 @@ class WeightPrinter:
         return lines
 
     def _moment_line(self, along: int | None, power: int) -> str:
-        stage = self.combine.stage if along is None else along
+        combine = self.combine
+        if along is not None:
+            combine = replace(self.places.phase.combines[along - 1], base=combine.base)
         names = ", ".join(str(_mu(self.combine.stage, k, along)) for k in range(1, power + 1))
-        ends = f"t_{stage}, {node_time(self.combine.base)}"
-        return f"{names}{',' if power == 1 else ''} = _moments({ends}, {power})"
+        comma = "," if power == 1 else ""
+        return f"{names}{comma} = _powers({self._means(combine, power + 1)})"
+
+    def _means(self, combine: Combine, count: int) -> str:
+        return f"run.mean[:{count}, {self.places.interval(combine)}]"
 
     def _moment(self, k: int, along: int | None) -> Expr:
         value = _mu(self.combine.stage, k, along) if k else Integer(1)

@@ -1,57 +1,230 @@
-"""Antiderivatives of the moments in closed form, found within a budget and proved.
+"""Antiderivatives of the moments in closed form: constructed where that decides, else searched.
 
     J_k' = w gamma^k,      w = dq/dgamma
 
-With sums over a step,  mean of gamma^k = [J_k]/[J_0],  the normalised moments follow. Where
-w = b/(R gamma') is known as a function of t only, t(gamma) is put in first.
+With sums over a step,  mean of gamma^k = [J_k]/[J_0],  the normalised moments follow. Over the
+uniformizing variable z (``solvergen.uniformization``) the integrand is rational, or rational
+times a power of a primitive, and integration decides (``solvergen.rational``). Where there is no
+such z, as for time on vp_linear, the integral is searched for within a budget. Either way a form
+that is not proved is not shown.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-from sympy import Expr, Float, Integral, Piecewise, diff, integrate, simplify
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Integer,
+    Piecewise,
+    Symbol,
+    cos,
+    cot,
+    diff,
+    integrate,
+    powdenest,
+    sin,
+    sqrt,
+    trigsimp,
+)
+from sympy import Integral as Unevaluated
 
 from solvergen import budget
+from solvergen.curves import RELATIONS, constants_of, on_relations, over_radius
+from solvergen.evaluation import evaluate_mp, is_real
 from solvergen.identities import is_zero, values
+from solvergen.inversion import unwind
 from solvergen.moments import Weights
-from solvergen.symbols import gamma, t
+from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.proofs import Proof, prove_zero
+from solvergen.rational import integrate_with_primitive
+from solvergen.readable import Terms, length, normalized, shortest, split, sum_of
+from solvergen.semilinear import RADIUS, nonlinear
+from solvergen.symbols import alpha, gamma, sigma, t
+from solvergen.uniformization import uniformize, z
 
-SECONDS = 1.0
+SECONDS = 0.5
+ROOT_SECONDS = 0.3
+LONGEST = 60
+"""Operations of a form that was searched for, beyond which nobody reads it."""
+
+
+@dataclass(frozen=True)
+class Antiderivative:
+    """J_k over a variable z.
+
+    Attributes:
+        point: z as an expression in t, alpha, sigma.
+        expression: J_k as an expression in ``z`` and, if gamma is a primitive, in ``gamma``, with
+            J_k' = gamma^k dq/dgamma for the clock q itself, constant factor and all.
+        primitive: whether it is a polynomial in ``gamma``; then the same polynomial in
+            gamma - gamma_s is the antiderivative of (gamma - gamma_s)^k.
+    """
+
+    point: Expr
+    expression: Expr
+    primitive: bool
+
+    def terms(self, write: Callable[[Expr], Expr]) -> Terms:
+        """The rational part and the calls, with ``write`` applied to each function of z."""
+        found: Terms = {}
+        for call, coefficient in split(self.expression, z).items():
+            written = call.func(*map(write, call.args)) if call.args else call
+            found[written] = found.get(written, Integer(0)) + write(coefficient)
+        return found
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """A proved formula.
+
+    Attributes:
+        expression: the formula.
+        proof: how it was proved.
+    """
+
+    expression: Expr
+    proof: Proof
+
+
+@lru_cache(maxsize=1024)
+def antiderivative(weights: Weights, k: int) -> Antiderivative | None:
+    """J_k over the variable that makes it simplest; None if none was found within the budget."""
+    found = uniformize(weights, k)
+    if found is None:
+        return _searched(weights, k)
+    expression = budget.within(
+        SECONDS,
+        integrate_with_primitive,
+        found.density,
+        found.power,
+        gamma,
+        found.variable_rate,
+        z,
+        default=None,
+    )
+    if expression is None:
+        return None
+    return Antiderivative(found.point, expression, found.power > 0)
+
+
+def _searched(weights: Weights, k: int) -> Antiderivative | None:
+    """J_k by sympy's integration over t."""
+    clock, variable = weights.ode.clock_rate, weights.variable
+    if clock is None:
+        return None
+    if k == 0 and weights.ode.clock is not None:
+        return Antiderivative(weights.ode.clock, z, False)
+    found = budget.within(SECONDS, integrate, clock * variable**k, t, default=None)
+    if found is None or found.has(Unevaluated, Piecewise) or found.count_ops() > LONGEST:
+        return None
+    return Antiderivative(t, found.subs(t, z), False)
+
+
+@lru_cache(maxsize=1024)
+def moment_closed_form(weights: Weights, k: int) -> ClosedForm | None:
+    """J_k(gamma) as a person would write it, with J_k' = gamma^k dq/dgamma proved; None if there
+    is none.
+    """
+    found = antiderivative(weights, k)
+    if found is None:
+        return None
+    forms = (_written(found, write, weights) for write in _over_gamma(found.point, weights))
+    for form in sorted(forms, key=length):
+        proof = prove_antiderivative(form, weights, k)
+        if proof is not None:
+            return ClosedForm(form, proof)
+    return None
+
+
+def _written(found: Antiderivative, write: Callable[[Expr], Expr], weights: Weights) -> Expr:
+    """J_k in gamma, without constants; gamma is a positive symbol meanwhile if it is positive."""
+    inside = values(weights.variable, weights.schedule)
+    place = Dummy("gamma", positive=True) if min(inside) > 0 else gamma
+
+    def value(e: Expr) -> float:
+        number = evaluate_mp(weights.schedule.substitute(e), place, inside[0])
+        return float(number) if is_real(number) else 1.0
+
+    terms = normalized(found.terms(lambda e: write(e).xreplace({gamma: place})), value)
+    rational = terms.pop(Integer(1), Integer(0))
+    kept = Add(*(one for one in Add.make_args(rational) if one.has(place)))
+    return (kept + sum_of(terms)).xreplace({place: gamma})
+
+
+def moment_antiderivative(weights: Weights, k: int) -> Expr | None:
+    """J_k(gamma), proved; None if there is no closed form."""
+    found = moment_closed_form(weights, k)
+    return None if found is None else found.expression
+
+
+def prove_antiderivative(expression: Expr, weights: Weights, k: int) -> Proof | None:
+    """That d/dt J_k(gamma(t)) = gamma(t)^k q'(t), or None."""
+    variable = weights.expansion.variable
+    slope = diff(expression, gamma).subs(gamma, variable) * total_derivative(variable)
+    rate = nonlinear(weights.ode.integrand) / weights.ode.factor
+    return prove_zero(slope - rate * variable**k, weights.schedule)
+
+
+def _over_gamma(point: Expr, weights: Weights) -> Iterator[Callable[[Expr], Expr]]:
+    """Ways to write a function of z as one of gamma: through z, and through alpha and sigma."""
+    at_gamma = _at_gamma(point, weights)
+    if at_gamma is not None:
+        yield lambda e: e.subs(z, at_gamma)
+    ray = None if point.has(t) else weights.expansion.ray or _ray(weights)
+    if ray is None or point == weights.expansion.variable:
+        return
+    if weights.expansion.ray is None or point.has(RADIUS):
+        yield lambda e: on_ray(over_symbols(e, point, weights), ray)
+
+
+def over_symbols(expression: Expr, point: Expr, weights: Weights) -> Expr:
+    """A function of z in t, alpha and sigma, with what the schedule keeps constant put in."""
+    found = over_radius(expression, z, point)
+    return found if weights.expansion.ray else on_relations(found, weights.schedule)
+
+
+def on_ray(expression: Expr, ray: tuple[Expr, Expr]) -> Expr:
+    """A function of alpha and sigma at a point of the ray."""
+    radius = powdenest(sqrt(trigsimp(ray[0] ** 2 + ray[1] ** 2)), force=True)
+    return expression.subs(RADIUS, radius).subs(dict(zip((alpha, sigma), ray, strict=True)))
+
+
+def _at_gamma(point: Expr, weights: Weights) -> Expr | None:
+    """z as a function of gamma, or None."""
+    schedule = weights.schedule
+    if point == weights.expansion.variable:
+        return gamma
+    if weights.expansion.name == "time":
+        return shortest(at_schedule(point, schedule).subs(t, gamma))
+    ray = None if point.has(t) else weights.expansion.ray or _ray(weights)
+    if ray is not None:
+        found = on_ray(point, ray)
+        return cot(gamma) if found == cos(gamma) / sin(gamma) else shortest(found)
+    inverse = weights.time_at
+    return None if inverse is None else shortest(at_schedule(point, schedule).subs(t, inverse))
 
 
 @lru_cache(maxsize=256)
-def moment_antiderivative(weights: Weights, k: int) -> Expr | None:
-    """J_k(gamma), or None if none was found and proved within the budget."""
-    density = weights.density
-    if weights.ode.clock is None:
+def _ray(weights: Weights) -> tuple[Expr, Expr] | None:
+    """(alpha, sigma) at gamma, from gamma(alpha, sigma) and what the schedule keeps constant."""
+    schedule, variable = weights.schedule, weights.expansion.variable
+    if variable == t:
+        return schedule.alpha.subs(t, gamma), schedule.sigma.subs(t, gamma)
+    if variable.has(t):
         return None
-    if t in density.free_symbols:
-        if weights.time_at is None:
-            return None
-        density = density.subs(t, weights.time_at)
-    integrand = density * gamma**k
-    found = budget.within(SECONDS, integrate, integrand, gamma, default=None)
-    if found is None or found.has(Integral):
-        return None
-    found = _branch(found, weights)
-    short = budget.within(SECONDS, simplify, found, default=found)
-    best = min((found, short), key=lambda form: form.count_ops())
-    return best if _is_antiderivative(best, integrand, weights) else None
+    for scale, size in constants_of(schedule):
+        for one, other, relation in RELATIONS[scale]:
+            of_one = variable.subs(other, relation(one, size))
+            for root in budget.within(ROOT_SECONDS, _roots, of_one, one, default=()):
+                at_time = root.subs(gamma, weights.variable)
+                if is_zero(at_schedule(one, schedule) - at_time, schedule):
+                    pair = {one: root, other: shortest(relation(root, size))}
+                    return pair[alpha], pair[sigma]
+    return None
 
 
-def _branch(found: Expr, weights: Weights) -> Expr:
-    """The piece of every piecewise expression that holds inside the domain."""
-    inside = values(weights.variable, weights.schedule)[0]
-
-    def piece(whole: Piecewise) -> Expr:
-        for expression, condition in whole.args:
-            if condition.subs(gamma, Float(inside)) == True:  # noqa: E712 - a sympy Boolean
-                return expression
-        return whole
-
-    return found.replace(lambda one: isinstance(one, Piecewise), lambda one: piece(one))
-
-
-def _is_antiderivative(found: Expr, integrand: Expr, weights: Weights) -> bool:
-    """Whether J' - w gamma^k vanishes at the values that gamma takes over the domain."""
-    gap = (diff(found, gamma) - integrand).subs(gamma, weights.variable)
-    return is_zero(gap, weights.schedule)
+def _roots(expression: Expr, symbol: Symbol) -> tuple[Expr, ...]:
+    return tuple(unwind(expression, symbol, gamma, 0))

@@ -1,25 +1,31 @@
 """What ``solvergen derive`` shows: every derived quantity of a solver, as text or LaTeX."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sympy import Eq, Expr, Function, Integer, latex
+from sympy import Expr, Function, Symbol
 
-from solvergen.closed_forms import moment_antiderivative
+from solvergen import typesetting
+from solvergen.closed_forms import ClosedForm, moment_closed_form
 from solvergen.moments import Weights
+from solvergen.phi import in_exponentials, phi
+from solvergen.proofs import Proof
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE
 from solvergen.solver import Solver
-from solvergen.symbols import gamma, half_log_snr_symbol, s, t
+from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
+from solvergen.taylor import h, normalized_moment, taylor_integral
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
 
 
 @dataclass(frozen=True)
 class Row:
-    """``left`` = ``right``; right is None where no closed form was found."""
+    """``left`` = ``right`` = ``also``; right is None where no closed form was found."""
 
     left: Expr
     right: Expr | None
+    also: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,16 @@ class Section:
 
     title: str
     rows: tuple[Row, ...]
+    remark: str = ""
 
 
 def sections(weights: Weights, moments: int = 3) -> tuple[Section, ...]:
     """Every derived quantity of a schedule, an integrand and an expansion variable."""
     ode = weights.ode
-    return (_schedule(ode.schedule), _ode(ode), _expansion(weights), _moments(weights, moments))
+    found = (_schedule(ode.schedule), _ode(ode), _expansion(weights))
+    if moments == 0:
+        return found
+    return (*found, _antiderivatives(weights, moments), _integrals(weights, moments))
 
 
 def _schedule(schedule: NoiseSchedule) -> Section:
@@ -69,7 +79,8 @@ def _ode(ode: SemilinearODE) -> Section:
 def _expansion(weights: Weights) -> Section:
     symbol = weights.density_symbol or gamma
     return Section(
-        f"expansion variable gamma = {weights.expansion.name}; w = dq/dgamma",
+        f"expansion variable gamma = {weights.expansion.name}; "
+        "w = dq/dgamma up to a constant factor",
         (
             Row(Function("gamma")(t), weights.variable),
             Row(Function("t")(gamma), weights.time_at),
@@ -78,15 +89,56 @@ def _expansion(weights: Weights) -> Section:
     )
 
 
-def _moments(weights: Weights, count: int) -> Section:
+def _antiderivatives(weights: Weights, count: int) -> Section:
+    forms = {k: moment_closed_form(weights, k) for k in range(count)}
     return Section(
-        "moments: J_k' = w gamma^k; the mean of gamma^k over a step is "
+        "antiderivatives: J_k' = gamma^k dq/dgamma; the mean of gamma^k over a step is "
         "[J_k(gamma_t) - J_k(gamma_s)] / [J_0(gamma_t) - J_0(gamma_s)]",
         tuple(
-            Row(Function("J")(Integer(k), gamma), moment_antiderivative(weights, k))
-            for k in range(count)
+            Row(Function(f"J_{k}")(gamma), None if form is None else form.expression)
+            for k, form in forms.items()
         ),
+        _proofs("J", forms),
     )
+
+
+def _integrals(weights: Weights, count: int) -> Section:
+    forms = {k: taylor_integral(weights, k) for k in range(count)}
+    moments = {k: normalized_moment(weights, k) for k in range(1, count)}
+    rows = [
+        *(
+            _two_times("I", k, None if form is None else form.expression)
+            for k, form in forms.items()
+        ),
+        *(_two_times("mu", k, moment) for k, moment in moments.items()),
+    ]
+    if any(row.right is not None and row.right.has(h) for row in rows):
+        rows.insert(0, Row(h, Function("gamma")(t) - Function("gamma")(s)))
+    return Section(
+        "Taylor coefficients: x_t = Phi x_s + sum_k I_k d^kN/dgamma^k; "
+        "mu_k = k! I_k/(M_0 (gamma_t - gamma_s)^k)",
+        tuple(rows),
+        _proofs("I", forms),
+    )
+
+
+def _two_times(name: str, k: int, found: Expr | None) -> Row:
+    """A function of both times; phi functions in exponentials too."""
+    left = Function(f"{name}_{k}")(t, s)
+    if found is None:
+        return Row(left, None)
+    found = found.xreplace({alpha: Symbol("alpha_t"), sigma: Symbol("sigma_t")})
+    return Row(left, found, in_exponentials(found) if found.has(phi) else None)
+
+
+def _proofs(name: str, forms: Mapping[int, ClosedForm | None]) -> str:
+    """How the forms of a section were proved."""
+    ways = []
+    for proof in Proof:
+        proved = [f"{name}_{k}" for k, form in forms.items() if form and form.proof is proof]
+        if proved:
+            ways.append(f"{', '.join(proved)} {proof}")
+    return f"proved: {'; '.join(ways)}" if ways else ""
 
 
 def ends(solver: Solver) -> str:
@@ -99,24 +151,33 @@ def text(found: tuple[Section, ...]) -> str:
     """Plain text, aligned within a section."""
     blocks = []
     for section in found:
-        width = max(len(str(row.left)) for row in section.rows)
-        lines = [
-            f"  {row.left!s:<{width}} = {NO_CLOSED_FORM if row.right is None else row.right}"
-            for row in section.rows
-        ]
-        blocks.append("\n".join((section.title, *lines)))
+        width = max(len(typesetting.text(row.left)) for row in section.rows)
+        lines = [line for row in section.rows for line in _lines(row, width)]
+        remark = (f"  {section.remark}",) if section.remark else ()
+        blocks.append("\n".join((section.title, *lines, *remark)))
     return "\n\n".join(blocks)
 
 
+def _lines(row: Row, width: int) -> Iterator[str]:
+    """``left = right``, and ``= also`` below it."""
+    right = NO_CLOSED_FORM if row.right is None else typesetting.text(row.right)
+    yield f"  {typesetting.text(row.left):<{width}} = {right}"
+    if row.also is not None:
+        yield f"  {'':<{width}} = {typesetting.text(row.also)}"
+
+
 def latex_text(found: tuple[Section, ...]) -> str:
-    """One display equation a row; titles are comments."""
+    """One display equation a row; titles and remarks are comments."""
     lines: list[str] = []
     for section in found:
         lines.append(f"% {section.title}")
         for row in section.rows:
             if row.right is None:
                 lines.append(f"% {row.left}: {NO_CLOSED_FORM}")
-            else:
-                lines.append(rf"\[ {latex(Eq(row.left, row.right, evaluate=False))} \]")
+                continue
+            sides = [row.left, row.right, *([] if row.also is None else [row.also])]
+            lines.append(rf"\[ {' = '.join(map(typesetting.latex, sides))} \]")
+        if section.remark:
+            lines.append(f"% {section.remark}")
         lines.append("")
     return "\n".join(lines).rstrip()

@@ -1,0 +1,166 @@
+"""Integrals of rational functions, and of rational functions times powers of a primitive.
+
+A *primitive* over the rational functions of z is a function theta with a rational derivative: a
+logarithm, an angle, or both added. With a = g' + L', g rational and L a sum of logarithms and
+arcus tangents (Hermite's reduction and partial fractions),
+
+    int a theta^k dz = g theta^k + L_k - k int g theta' theta^(k-1) dz,
+    L_0 = L,        L_k = c theta^(k+1)/(k+1)  if  L = c theta,
+
+and for k > 0 the integral is elementary only if L is a multiple of theta (Risch 1969, the case of
+a primitive; Bronstein, Symbolic Integration I, section 5.8). Each step lowers k, so that the
+integral is found or proved not to be elementary. Where theta = kappa log z and z^m + A, A > 0,
+stands under a logarithm, the dilogarithm and its successors close the recursion:
+
+    L = c log(1 + z^m/A):   L_k = -c sum_j (-kappa/m)^j k!/(k-j)! theta^(k-j) Li_(j+1)(-z^m/A).
+"""
+
+from dataclasses import dataclass
+
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Poly,
+    Symbol,
+    apart,
+    atan,
+    cancel,
+    diff,
+    factor,
+    ff,
+    log,
+    polylog,
+    sqrt,
+    together,
+)
+from sympy.integrals.rationaltools import ratint_ratpart
+
+
+@dataclass(frozen=True)
+class Integral:
+    """An antiderivative in z.
+
+    Attributes:
+        rational: the part that is a rational function of z.
+        transcendental: logarithms and arcus tangents with constant coefficients.
+    """
+
+    rational: Expr
+    transcendental: tuple[tuple[Expr, Expr], ...]
+
+    @property
+    def expression(self) -> Expr:
+        return self.rational + Add(*(c * call for c, call in self.transcendental))
+
+
+def integrate_rational(function: Expr, z: Symbol) -> Integral | None:
+    """The antiderivative of a rational function of z; None if its denominator has an irreducible
+    factor of degree 3 or more over the field of its coefficients.
+    """
+    top, bottom = (Poly(e, z) for e in cancel(together(function)).as_numer_denom())
+    whole, top = top.div(bottom)
+    found = whole.integrate(z).as_expr()
+    if top.is_zero:
+        return Integral(found, ())
+    reduced, rest = ratint_ratpart(top, bottom, z)
+    calls: list[tuple[Expr, Expr]] = []
+    for term in Add.make_args(apart(cancel(rest), z)):
+        if term == 0:
+            continue
+        logarithms = _logarithms(term, z)
+        if logarithms is None:
+            return None
+        calls += logarithms
+    return Integral(found + cancel(reduced), tuple(calls))
+
+
+def _logarithms(term: Expr, z: Symbol) -> list[tuple[Expr, Expr]] | None:
+    """(coefficient, call) pairs for a proper fraction with an irreducible denominator.
+
+        (A z + B)/(a z^2 + b z + c) = A/2a (log D)' + (B - A b/2a)/D,
+        1/D = (2/r) (atan((2 a z + b)/r))',     r^2 = 4 a c - b^2 > 0.
+
+    For r^2 < 0 the roots are real, (-b +- root)/2a.
+    """
+    numerator, denominator = cancel(term).as_numer_denom()
+    top, bottom = Poly(numerator, z), Poly(denominator, z)
+    if bottom.degree() == 1:
+        return [(cancel(top.as_expr() / bottom.LC()), log(bottom.monic().as_expr()))]
+    if bottom.degree() != 2:
+        return None
+    a, b, c = bottom.all_coeffs()
+    leading, constant = top.coeff_monomial(z), top.coeff_monomial(1)
+    half = cancel(leading / (2 * a))
+    rest = cancel(constant - half * b)
+    square = factor(4 * a * c - b**2)
+    if square.is_negative:
+        root = sqrt(-square)
+        poles = [(-b + sign * root) / (2 * a) for sign in (1, -1)]
+        return [
+            (half + sign * rest / root, log(z - pole))
+            for sign, pole in zip((1, -1), poles, strict=True)
+        ]
+    root = sqrt(square)
+    pairs = [
+        (half, log(bottom.monic().as_expr())),
+        (2 * rest / root, atan((2 * a * z + b) / root)),
+    ]
+    return [(coefficient, call) for coefficient, call in pairs if coefficient != 0]
+
+
+def integrate_with_primitive(
+    function: Expr, k: int, theta: Symbol, rate: Expr, z: Symbol
+) -> Expr | None:
+    """int a theta^k dz as a polynomial in ``theta``; None if it is neither elementary nor a
+    polylogarithm.
+
+    Args:
+        function: a, rational in z.
+        theta: the symbol that stands for the primitive.
+        rate: theta', rational in z.
+    """
+    found = integrate_rational(function, z)
+    if found is None:
+        return None
+    if k == 0:
+        return found.expression
+    logarithms = _logarithmic_part(found.transcendental, k, theta, rate, z)
+    if logarithms is None:
+        return None
+    rest = integrate_with_primitive(-k * found.rational * rate, k - 1, theta, rate, z)
+    return None if rest is None else found.rational * theta**k + logarithms + rest
+
+
+def _logarithmic_part(
+    calls: tuple[tuple[Expr, Expr], ...], k: int, theta: Symbol, rate: Expr, z: Symbol
+) -> Expr | None:
+    """L_k, for L the sum of ``calls``."""
+    density = cancel(Add(*(c * diff(call, z) for c, call in calls)))
+    multiple = cancel(density / rate)
+    if not multiple.has(z):
+        return multiple * theta ** (k + 1) / (k + 1)
+    kappa = cancel(rate * z)
+    if kappa.has(z):
+        return None
+    total = Integer(0)
+    for coefficient, call in calls:
+        argument = call.args[0]
+        if call == log(z):
+            total += coefficient * theta ** (k + 1) / (kappa * (k + 1))
+            continue
+        power = Poly(argument, z).degree()
+        ratio = cancel(z**power / (argument - z**power))
+        if call.func != log or cancel(ratio / z**power).has(z) or not ratio.is_positive:
+            return None
+        total -= coefficient * _polylogarithms(ratio, power, k, theta, kappa)
+    return total
+
+
+def _polylogarithms(ratio: Expr, power: int, k: int, theta: Symbol, kappa: Expr) -> Expr:
+    """sum_j (-kappa/m)^j k!/(k-j)! theta^(k-j) Li_(j+1)(-z^m/A), with Li_1(x) = -log(1 - x)."""
+    terms = []
+    for j in range(k + 1):
+        call = -log(1 + ratio) if j == 0 else polylog(j + 1, -ratio)
+        terms.append((-kappa / power) ** j * ff(k, j) * theta ** (k - j) * call)
+    return Add(*terms)

@@ -36,7 +36,7 @@ def coefficient_error(
             number = int(phases[n])
             phase = solver.program.all_phases[number]
             scalars = ReferenceScalars.over(reference, phase, [float(u) for u in timesteps], n)
-            values = _values(scalars, phase)
+            values = symbol_values(scalars, phase)
             worst = max(worst, _rows_error(table[n], solver.passes[number], values))
     return worst
 
@@ -49,7 +49,7 @@ def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> 
     phase = solver.program.pairs[0]
     with mpmath.workdps(DIGITS):
         reference = Reference(solver.weights, solver.prediction)
-        values = _values(ReferenceScalars.over(reference, phase, [start, end], 0), phase)
+        values = symbol_values(ReferenceScalars.over(reference, phase, [start, end], 0), phase)
         return _rows_error(rows, solver.pair_passes[0], values)
 
 
@@ -60,7 +60,7 @@ def _rows_error(
     worst = 0.0
     for row, one in zip(rows, fused, strict=False):
         columns = Columns.of(one)
-        exact = [_evaluate(term.coefficient, values) for _, term in columns.all]
+        exact = [evaluate(term.coefficient, values) for _, term in columns.all]
         worst = max(worst, _relative(row[1 : columns.width], exact))
     return worst
 
@@ -94,7 +94,7 @@ def _bound(error: float) -> float:
     return float(10.0 ** np.ceil(np.log10(max(1.5 * error, 1e-15))))
 
 
-def _values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
+def symbol_values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
     """The number behind every symbol of a phase's coefficients."""
     values: dict[Symbol, Any] = {}
     for i in phase.evaluations:
@@ -109,7 +109,8 @@ def _values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]
     return values
 
 
-def _evaluate(coefficient: Expr, values: dict[Symbol, Any]) -> Any:
+def evaluate(coefficient: Expr, values: dict[Symbol, Any]) -> Any:
+    """A coefficient with the numbers of ``symbol_values``."""
     symbols = sorted(coefficient.free_symbols, key=str)
     return lambdify(symbols, coefficient, "mpmath")(*(values[one] for one in symbols))
 

@@ -9,7 +9,16 @@ import typer
 from rich.console import Console
 
 import solvergen
-from solvergen import backends, parameterization, presets, program, report, schedules, schemes
+from solvergen import (
+    backends,
+    compiler,
+    parameterization,
+    presets,
+    program,
+    report,
+    schedules,
+    schemes,
+)
 from solvergen.errors import ScheduleError, SolvergenError
 from solvergen.expansion import NAMED as EXPANSIONS
 from solvergen.schedule import NoiseSchedule
@@ -169,11 +178,24 @@ def compile(
     to_the_ends: Annotated[
         bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
     ] = False,
+    steps: Annotated[
+        int | None, typer.Option(help="Emit the coefficients of this many steps, for one grid.")
+    ] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="The variable in which they are even.")
+    ] = None,
+    start: Annotated[float | None, typer.Option(help="Where the grid starts; t_max.")] = None,
+    end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
     spec = _solver(found, prediction, preset, integrand, expansion, scheme)
-    path = solvergen.write(spec, target, output, force, to_the_ends)
+    timesteps = None
+    if steps is not None:
+        timesteps = compiler.grid(spec, steps, spacing, start, end)
+    elif any(one is not None for one in (spacing, start, end)):
+        raise SolvergenError("got --spacing, --start or --end without --steps; expected a number.")
+    path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
     typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
 
 

@@ -12,16 +12,24 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from platformdirs import user_cache_path
 
-from solvergen import emission
+from solvergen import baking, emission
 from solvergen.accuracy import statement
+from solvergen.backends import baked as bakery
 from solvergen.endpoints import require_both
 from solvergen.errors import EmissionError
 from solvergen.solver import Solver
 
 
-def emit(spec: Solver, target: str = "numba", to_the_ends: bool = False) -> str:
+def emit(
+    spec: Solver,
+    target: str = "numba",
+    to_the_ends: bool = False,
+    timesteps: ArrayLike | None = None,
+) -> str:
     """The source of a standalone module.
 
     Args:
@@ -29,16 +37,47 @@ def emit(spec: Solver, target: str = "numba", to_the_ends: bool = False) -> str:
         target: ``numba``, ``torch`` or ``numpy``.
         to_the_ends: refuse a solver that cannot run over the whole domain. Otherwise the module
             says what it cannot touch, and refuses such a grid.
+        timesteps: a decreasing time grid. The module then is for this grid alone: it has its
+            coefficients, in 50 digits and rounded once, in place of what computes them.
 
     Raises:
-        EmissionError: there is no such target.
+        EmissionError: there is no such target, or the grid is none.
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
     if to_the_ends:
         require_both(spec)
-    draft = emission.render(spec, "numpy", accuracy="")
-    measured = statement(spec, load_text(draft, "solvergen_draft"))
-    return emission.render(spec, target, accuracy=measured)
+    draft = _draft(spec)
+    if timesteps is None:
+        return emission.render(spec, target, accuracy=statement(spec, draft))
+    bakery.require_target(target)
+    baked = baking.bake(spec, draft, np.asarray(timesteps, dtype=np.float64).tolist())
+    return emission.render(spec, target, baking.statement(baked), baked)
+
+
+@lru_cache(maxsize=4)
+def _draft(spec: Solver) -> ModuleType:
+    """The module for any grid in numpy, which is measured, and asked for grids."""
+    return load_text(emission.render(spec, "numpy", accuracy=""), "solvergen_draft")
+
+
+def grid(
+    spec: Solver,
+    steps: int,
+    spacing: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> NDArray[np.float64]:
+    """The decreasing times [steps + 1] that the solver's module has under these arguments.
+
+    Raises:
+        EmissionError: there is no such grid.
+    """
+    named = {} if spacing is None else {"spacing": spacing}
+    try:
+        times: NDArray[np.float64] = _draft(spec).timesteps(steps, **named, start=start, end=end)
+    except ValueError as error:
+        raise EmissionError(f"no such time grid: {error}") from error
+    return times
 
 
 def write(
@@ -47,30 +86,37 @@ def write(
     path: str | Path = "solver.py",
     force: bool = False,
     to_the_ends: bool = False,
+    timesteps: ArrayLike | None = None,
 ) -> Path:
     """Emit into a file, whole or not at all; returns its path.
 
     Raises:
         EmissionError: the file exists and solvergen did not write it, and ``force`` is not set.
     """
-    return emission.write_text(emit(spec, target, to_the_ends), path, force)
+    return emission.write_text(emit(spec, target, to_the_ends, timesteps), path, force)
 
 
-def compile(spec: Solver, target: str = "numba") -> ModuleType:
+def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = None) -> ModuleType:
     """Emit, cache by content, and import.
 
     The module lies in the user's cache folder under the hash of its inputs and of the generator,
     so a second call, in this process or another, neither emits nor compiles again.
     """
-    name = f"solvergen_{spec.content_hash}_{_generator_hash()}_{target}"
+    name = f"solvergen_{spec.content_hash}{_grid_hash(timesteps)}_{_generator_hash()}_{target}"
     if name in sys.modules:
         return sys.modules[name]
     path = user_cache_path("solvergen") / version("solvergen") / f"{name}.py"
     if not path.exists():
-        source = emit(spec, target)
+        source = emit(spec, target, timesteps=timesteps)
         path.parent.mkdir(parents=True, exist_ok=True)
         emission.write_text(source, path)
     return load(path, name)
+
+
+def _grid_hash(timesteps: ArrayLike | None) -> str:
+    if timesteps is None:
+        return ""
+    return "_" + hashlib.sha256(np.asarray(timesteps, dtype=np.float64).tobytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -16,10 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 from ruff import find_ruff_bin
 
 from solvergen import backends
+from solvergen.backends import baked as bakery
 from solvergen.backends.definitions import definitions_code, specification_code
 from solvergen.backends.host import host_code_of, tuple_code
 from solvergen.backends.layout import Storage, pair_functions
 from solvergen.backends.run import run_code_of
+from solvergen.baking import Baked
 from solvergen.derivation import docstring
 from solvergen.endpoints import remedy
 from solvergen.errors import EmissionError
@@ -33,23 +35,27 @@ PAIR_KEYS = (
 )  # fmt: skip
 
 
-def render(solver: Solver, target: str, accuracy: str) -> str:
-    """The formatted source of a module; ``accuracy`` is what its docstring says of it."""
-    return tidy(fill(f"{backends.folder(target)}/module.jinja", context(solver, target, accuracy)))
+def render(solver: Solver, target: str, accuracy: str, baked: Baked | None = None) -> str:
+    """The formatted source of a module, for any grid or for the ``baked`` one.
+
+    ``accuracy`` is what its docstring says of its coefficients.
+    """
+    filled = context(solver, target, accuracy, baked)
+    return tidy(fill(f"{backends.folder(target)}/module.jinja", filled))
 
 
-def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
+def context(
+    solver: Solver, target: str, accuracy: str, baked: Baked | None = None
+) -> dict[str, Any]:
     """What the templates are filled with."""
     backend = backends.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
-    adaptive = _adaptive(solver, backend)
-    host = _merged(
-        asdict(host_code_of(solver, adaptive["pairs"])),
-        asdict(run_code_of(solver, adaptive["pairs"])),
-    )
+    adaptive = _adaptive(solver, backend if baked is None else None)
+    code = host_code_of(solver, adaptive["pairs"])
+    host = _merged(asdict(code), asdict(run_code_of(solver, adaptive["pairs"])))
     own = {
         "definitions": definitions_code(solver.schedule, map(str, host.values())),
-        "docstring": docstring(solver, header(solver, target), accuracy),
+        "docstring": docstring(solver, header(solver, target, baked), accuracy),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
@@ -68,7 +74,8 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         "is_torch": target in backends.TORCH_TARGETS,
         **backend.settings(solver),
     }
-    return _merged(host, own, _repetition(solver), adaptive)
+    filled = _merged(host, own, _repetition(solver), adaptive)
+    return {**filled, **bakery.settings(solver, backend, code, baked)}
 
 
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +87,10 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _adaptive(solver: Solver, backend: ModuleType) -> dict[str, Any]:
+def _adaptive(solver: Solver, backend: ModuleType | None) -> dict[str, Any]:
     """What adaptive steps are made of."""
     pairs = solver.program.pairs if hasattr(backend, "function") else ()
-    if not pairs:
+    if backend is None or not pairs:
         return {"pairs": False, **dict.fromkeys(PAIR_KEYS, "")}
     functions, names = pair_functions(solver, backend.function)
     reuses = [phase.evaluations[-1] == len(phase.combines) for phase in pairs]
@@ -120,11 +127,12 @@ def _number(order: Fraction | None) -> str:
     return "None" if order is None else str(int(order) if order == int(order) else float(order))
 
 
-def header(solver: Solver, target: str) -> str:
+def header(solver: Solver, target: str, baked: Baked | None = None) -> str:
     """Who generated the module, from what, and the command that does it again."""
     command = f"solvergen compile {solver.arguments} --target {target} -o FILE"
-    if solver.arguments is None:
-        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE)"
+    if solver.arguments is None or baked is not None:
+        grid = "" if baked is None else ", timesteps=TIMESTEPS"
+        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{grid})"
     lines = textwrap.wrap(command, LINE_LENGTH - 14, break_long_words=False, break_on_hyphens=False)
     shown = " \\\n        ".join(lines)
     return (

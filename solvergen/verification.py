@@ -52,12 +52,18 @@ def verify(file: str | Path) -> Verification:
         EmissionError: the file is not a module that solvergen emitted.
     """
     module = load(file)
-    missing = [name for name in CONTRACT if not hasattr(module, name)]
+    baked = hasattr(module, "TIMESTEPS")
+    contract = [*CONTRACT[:-4], "TIMESTEPS", *CONTRACT[-3:]] if baked else CONTRACT
+    missing = [name for name in contract if not hasattr(module, name)]
     if missing:
         raise EmissionError(
             f"{file} has no {', '.join(missing)}; expected a module that solvergen emitted."
         )
     solver = from_specification(module.SPEC)
+    if baked:
+        exact = check_baked_coefficients(module, solver)
+        checks = (check_stated_order(module, solver), *check_functions(module, solver), exact)
+        return Verification(str(file), checks)
     checks = (
         check_stated_order(module, solver),
         check_measured_order(module, solver),
@@ -120,6 +126,15 @@ def interpolates(solver: Solver) -> bool:
     """Whether the weights of a main step are means of a Lagrange basis over the clock."""
     last = solver.program.main.combines[-1]
     return last.rule.is_plain or len(last.support) == 1
+
+
+def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
+    """The coefficients of the one grid of a baked module against mpmath, inside the domain."""
+    grid = module.TIMESTEPS.tolist()
+    inside = [float(solver.schedule.t_min) < time < float(solver.schedule.t_max) for time in grid]
+    steps = [n for n in range(len(grid) - 1) if inside[n] and inside[n + 1]]
+    worst = coefficient_error(solver, module, grid, steps)
+    return accuracy(f"coefficients of {len(steps)} steps", worst, COEFFICIENT_TOLERANCE)
 
 
 def check_amplification(module: ModuleType, solver: Solver) -> Check:

@@ -11,6 +11,7 @@ from sympy import Expr, Symbol, lambdify
 from solvergen.backends.layout import Columns
 from solvergen.fusion import Pass, conversion, phi, rival_weight, weight, zeroth_moment
 from solvergen.program import PhaseProgram
+from solvergen.quadrature import choose
 from solvergen.reference import Reference, ReferenceScalars
 from solvergen.solver import Solver
 
@@ -82,10 +83,11 @@ def statement(solver: Solver, module: ModuleType) -> str:
     found = ", ".join(
         f"{_bound(error):.0e} on {steps} steps" for error, steps in zip(errors, GRIDS, strict=True)
     )
+    means = f" Means over q: {choose(solver.weights)}." if hasattr(module, "_GAUSS") else ""
     return (
         f"The coefficients were compared with {DIGITS}-digit quadrature of their definitions. "
         f"Relative to the largest of a pass, they differ by less than {found} that are uniform in "
-        f"time from {ends[0]:.3g} to {ends[1]:.3g}."
+        f"time from {ends[0]:.3g} to {ends[1]:.3g}.{means}"
     )
 
 

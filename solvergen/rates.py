@@ -65,6 +65,7 @@ class Rates:
     time: Expr
 
     @classmethod
+    @lru_cache(maxsize=64)
     def derive(cls, weights: Weights) -> "Rates":
         """The rates in the forms that keep their digits."""
         schedule, ode = weights.schedule, weights.ode

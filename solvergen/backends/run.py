@@ -18,6 +18,7 @@ from solvergen.backends.places import Places
 from solvergen.backends.weights import Needs
 from solvergen.parameterization import at_schedule
 from solvergen.program import PhaseProgram
+from solvergen.quadrature import PANEL, choose
 from solvergen.rates import Rates
 from solvergen.solver import Solver
 from solvergen.symbols import (
@@ -30,8 +31,6 @@ from solvergen.symbols import (
     t,
 )
 
-QUADRATURE_POINTS = 16
-PANEL = 2.0
 INDENT = "        "
 
 
@@ -94,7 +93,7 @@ def run_code_of(solver: Solver, adaptive: bool) -> RunCode:
         further_intervals=_extra(places),
         at_times=printer.at_times(),
         over_intervals=printer.over_intervals(),
-        quadrature_points=QUADRATURE_POINTS,
+        quadrature_points=choose(solver.weights).points if printer.measures else 0,
         panel=PANEL,
         tail=printer.tail(),
         kinks=kinks_code(solver.schedule),

@@ -1,0 +1,168 @@
+"""How many Gauss points a panel of the emitted quadrature needs: measured against many digits.
+
+The means over q of an interval are integrals over lambda of the rates of the clocks
+(``solvergen.rates``), on panels of at most ``PANEL``:
+
+    mean of (theta - 1/2)^k = int w (theta - 1/2)^k dlambda / int w dlambda,    w = dq/dlambda.
+
+Wherever a step lies and however long it is, it consists of such panels, so the widest ones bound
+the error of all: between the poles of alpha^2 = 1/(1 + e^(-2 lambda)) at a distance of pi/2 an
+n-point rule wins a factor of about 40 with every point, and where the rates are exponentials
+(noise and data in half_log_snr) far more. The smallest rule whose means are within ``TOLERANCE``
+of a 32-point rule, both in ``DIGITS`` digits, is the one that is emitted.
+
+The alternatives lose: differences of antiderivatives cancel like eps/h^(k+1) for short steps, phi
+functions need a series and a recurrence with a switch between them, and neither is faster than a
+sum over 8 to 16 values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Expr
+
+from solvergen.evaluation import compiled
+from solvergen.moments import Weights
+from solvergen.rates import Rates, half_log_snrs
+from solvergen.symbols import half_log_snr_symbol as l
+from solvergen.symbols import t
+
+PANEL = 2.0
+POINTS = (8, 10, 12, 14, 16, 20, 24)
+UNMEASURED = 16
+FINEST = 32
+POWERS = 5
+PLACES = 6
+DIGITS = 25
+TOLERANCE = 1e-16
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """A rule for one panel.
+
+    Attributes:
+        points: of the Gauss-Legendre rule.
+        error: the largest error of a mean of (2 theta - 1)^k, k < POWERS, over a panel; None if
+            it was not measured, because the schedule has kinks or no inverse in closed form.
+    """
+
+    points: int
+    error: float | None
+
+    def __str__(self) -> str:
+        rule = f"{self.points}-point Gauss-Legendre quadrature"
+        where = f"panels of at most {PANEL:g} in half_log_snr"
+        if self.error is None:
+            return f"{rule} on {where}"
+        return f"{rule}, in exact arithmetic within {self.error:.0e} on {where}"
+
+
+@lru_cache(maxsize=64)
+def choose(weights: Weights) -> Quadrature:
+    """The smallest rule that is accurate for a schedule, an integrand and an expansion variable."""
+    schedule = weights.schedule
+    inverse = schedule.time_at_half_log_snr
+    if inverse is None or schedule.kinks or weights.ode.factor is None:
+        return Quadrature(UNMEASURED, None)
+    with mpmath.workdps(DIGITS):
+        rates = _Rates.of(weights, schedule.substitute(inverse))
+        spread = half_log_snrs(schedule)
+        places = np.linspace(spread[0], spread[-1], PLACES).tolist()
+        exact = [rates.means(place, FINEST) for place in places]
+        for points in POINTS:
+            found = [rates.means(place, points) for place in places]
+            error = max(map(_distance, found, exact))
+            if error <= TOLERANCE or points == POINTS[-1]:
+                break
+    return Quadrature(points, float(10.0 ** np.ceil(np.log10(max(error, 1e-18)))))
+
+
+def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:
+    return float(max(abs(a - b) for a, b in zip(found, exact, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """dq/dlambda and dgamma/dlambda in many digits."""
+
+    clock: Any
+    speed: Any
+    time_at: Any
+
+    @classmethod
+    def of(cls, weights: Weights, inverse: Expr) -> "_Rates":
+        rates = Rates.derive(weights)
+        clock, speed = (weights.schedule.substitute(one) for one in (rates.clock, rates.expansion))
+        return cls(
+            compiled(clock, (l, t), "mpmath"),
+            compiled(speed, (l, t), "mpmath"),
+            compiled(inverse, (l,), "mpmath"),
+        )
+
+    def means(self, place: float, points: int) -> list[Any]:
+        """The means of (2 theta - 1)^k over the panel around a half-log-SNR, and its gamma.
+
+        theta comes from the same rule: the integral of the polynomial through the speeds.
+        """
+        nodes, weights, integral = gauss(points, DIGITS)
+        at = [place + PANEL * (x - mpmath.mpf(1) / 2) for x in nodes]
+        times = [self.time_at(one) for one in at]
+        rows = list(zip(at, times, strict=True))
+        clock = [self.clock(*one) * w for one, w in zip(rows, weights, strict=True)]
+        speed = [self.speed(*one) for one in rows]
+        width = mpmath.fdot(speed, weights)
+        theta = [mpmath.fdot(speed, column) / width for column in integral]
+        total = mpmath.fsum(clock)
+        return [
+            mpmath.fsum(w * (2 * x - 1) ** k for w, x in zip(clock, theta, strict=True)) / total
+            for k in range(1, POWERS)
+        ]
+
+
+@lru_cache(maxsize=32)
+def gauss(points: int, digits: int) -> tuple[list[Any], list[Any], list[list[Any]]]:
+    """Nodes and weights on [0, 1], and for every node the weights of the integral up to it.
+
+    The polynomial through values f_i has the Legendre coefficients (2m + 1) sum_i w_i P_m(x_i) f_i
+    and int_(-1)^x P_m = (P_(m+1)(x) - P_(m-1)(x))/(2m + 1).
+    """
+    with mpmath.workdps(digits):
+        roots = [_root(points, x) for x in np.polynomial.legendre.leggauss(points)[0]]
+        legendre = [_legendre(points, x) for x in roots]
+        weights = [
+            1 / ((1 - x**2) * _slope(points, x, values) ** 2)
+            for x, values in zip(roots, legendre, strict=True)
+        ]
+        integral = []
+        for here in legendre:
+            steps = [here[1] + 1, *(here[m + 1] - here[m - 1] for m in range(1, points))]
+            column = [mpmath.fdot(values[:points], steps) / 2 for values in legendre]
+            integral.append([w * one for w, one in zip(weights, column, strict=True)])
+        return [(1 + x) / 2 for x in roots], weights, integral
+
+
+def _root(points: int, x: float) -> Any:
+    """A root of P_n, polished from its float64 value by Newton's method."""
+    root = mpmath.mpf(float(x))
+    for _ in range(4):
+        values = _legendre(points, root)
+        root -= values[points] / _slope(points, root, values)
+    return root
+
+
+def _slope(points: int, x: Any, values: Sequence[Any]) -> Any:
+    """P_n'(x)."""
+    return points * (values[points - 1] - x * values[points]) / (1 - x**2)
+
+
+def _legendre(points: int, x: Any) -> list[Any]:
+    """P_0(x) .. P_n(x)."""
+    values = [mpmath.mpf(1), x]
+    for m in range(1, points):
+        values.append(((2 * m + 1) * x * values[m] - m * values[m - 1]) / (m + 1))
+    return values

@@ -64,7 +64,7 @@ _LAST = _stage(
 
 
 def res_3s() -> Scheme:
-    """Three stages, stiff order 3, c = (0, 1/2, 1) (Hochbruck and Ostermann 2005, eq. 5.9).
+    """Three stages, stiff order 3, c = (0, 1/2, 1) (Hochbruck and Ostermann 2005).
 
     a_32 = g c_2 phi_(2,2) + (c_3^2/c_2) phi_(2,3), b_2 = g phi_2/(g c_2 + c_3), b_3 =
     phi_2/(g c_2 + c_3) with 2 (g c_2 + c_3) = 3 (g c_2^2 + c_3^2), so that g = 4. It is the
@@ -87,7 +87,7 @@ def res_3s() -> Scheme:
 
 
 def cox_matthews() -> Scheme:
-    """ETD4RK: the third stage starts from the first (Cox and Matthews 2002, eqs. 26-29)."""
+    """ETD4RK: the third stage starts from the first (Cox and Matthews 2002)."""
     stages = (
         _FIRST,
         _stage(HALF, {stage(1): {1: HALF}}),
@@ -103,7 +103,7 @@ def cox_matthews() -> Scheme:
 
 
 def krogstad() -> Scheme:
-    """ETDRK4-B (Krogstad 2005, eq. 51; Hochbruck and Ostermann 2005, section 5.2)."""
+    """ETDRK4-B (Krogstad 2005, eq. 51)."""
     stages = (
         _FIRST,
         _stage(HALF, {CURRENT: {1: HALF, 2: -1}, stage(1): {2: 1}}),
@@ -114,7 +114,7 @@ def krogstad() -> Scheme:
 
 
 def strehmel_weiner() -> Scheme:
-    """The four-stage method of Strehmel and Weiner (Hochbruck and Ostermann 2005, section 5.3)."""
+    """The four-stage method of Strehmel and Weiner (Hochbruck and Ostermann 2005)."""
     stages = (
         _FIRST,
         _stage(HALF, {CURRENT: {1: HALF, 2: -HALF}, stage(1): {2: HALF}}),
@@ -128,7 +128,7 @@ def strehmel_weiner() -> Scheme:
 
 
 def hochbruck_ostermann() -> Scheme:
-    """Five stages and stiff order 4 (Hochbruck and Ostermann 2005, eq. 5.19).
+    """Five stages and stiff order 4 (Hochbruck and Ostermann 2005).
 
     a_52 = a_53 = phi_(2,5)/2 - phi_(3,4) + phi_(2,4)/4 - phi_(3,5)/2, a_54 = phi_(2,5)/4 - a_52.
     """

@@ -37,7 +37,7 @@ def ladder(
 
 
 def _third_order(nodes: tuple[Fraction, ...]) -> tuple[Stage, ...]:
-    """Three evaluations suffice with r_2 = 2/3 (Lu et al. 2022, Algorithm 2)."""
+    """Three evaluations suffice with r_2 = 2/3 (DPM-Solver-3: Lu et al. 2022)."""
     return (
         Stage(nodes[0], (CURRENT,)),
         Stage(nodes[1], (CURRENT, stage(1))),

@@ -39,6 +39,9 @@ FLOW = "Lipman et al. 2023 (arXiv:2210.02747); Liu et al. 2023 (arXiv:2209.03003
 RES = "Zhang et al. 2023 (arXiv:2308.02157)"
 HO = "Hochbruck and Ostermann 2005 (SIAM J. Numer. Anal. 43, 1069)"
 HNW = "Hairer, Norsett and Wanner 1993 (Solving Ordinary Differential Equations I)"
+COX_MATTHEWS = "Cox and Matthews 2002 (J. Comput. Phys. 176, 430)"
+KROGSTAD = "Krogstad 2005 (J. Comput. Phys. 203, 72)"
+STREHMEL_WEINER = "Strehmel and Weiner 1992 (Teubner)"
 AZULA = "azula.sample"
 SKRAMPLE = "skrample, RKUltra"
 LAMBDA, RHO, STRAIGHT = "half_log_snr", "sigma/alpha", "sigma/(alpha+sigma)"
@@ -126,22 +129,22 @@ class Family:
 
 _FIXED = (
     ("ddim", "noise", LAMBDA, "multistep:1", "Song et al. 2021 (arXiv:2010.02502), eq. 12"),
-    ("dpm_solver_1", "noise", LAMBDA, "multistep:1", f"{DPM}, eq. 3.7"),
+    ("dpm_solver_1", "noise", LAMBDA, "multistep:1", DPM),
     ("dpm_solver_2", "noise", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM}, Algorithm 1"),
-    ("dpm_solver_2_exact", "noise", LAMBDA, "singlestep:2", f"{DPM}, eq. 3.6 at n = 2"),
-    ("dpm_solver_3", "noise", LAMBDA, "singlestep:3", f"{DPM}, Algorithm 2"),
+    ("dpm_solver_2_exact", "noise", LAMBDA, "singlestep:2", f"{DPM}, with exact weights"),
+    ("dpm_solver_3", "noise", LAMBDA, "singlestep:3", f"{DPM}, DPM-Solver-3"),
     ("dpm_solver_12", "noise", LAMBDA, "dpm_12", f"{DPM}, appendix, adaptive step size"),
     ("dpm_solver_23", "noise", LAMBDA, "dpm_23", f"{DPM}, appendix, adaptive step size"),
-    ("dpm_solver_2m", "noise", LAMBDA, "multistep:2", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),
+    ("dpm_solver_2m", "noise", LAMBDA, "multistep:2", f"{DPM}; {DPM_PP}, multistep"),
     ("dpm_solver_2m_midpoint", "noise", LAMBDA, MIDPOINT_2M, f"{DPM_PP}, the authors' code"),
-    ("dpm_solver_3m", "noise", LAMBDA, "multistep:3", f"{DPM}, eq. 3.6; {DPM_PP}, section 4"),
+    ("dpm_solver_3m", "noise", LAMBDA, "multistep:3", f"{DPM}; {DPM_PP}, multistep"),
     ("dpm_solver_3m_as_published", "noise", LAMBDA, HALVED_3M, f"{DPM_PP}, the authors' code"),
-    ("dpm_solver_pp_2s", "data", LAMBDA, "singlestep:2", f"{DPM_PP}, eq. 9 at k = 2"),
-    ("dpm_solver_pp_2s_midpoint", "data", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM_PP}, Algorithm 1"),
-    ("dpm_solver_pp_3s", "data", LAMBDA, "singlestep:3", f"{DPM_PP}, eq. 9 at k = 3"),
+    ("dpm_solver_pp_2s", "data", LAMBDA, "singlestep:2", f"{DPM_PP}, DPM-Solver++(2S)"),
+    ("dpm_solver_pp_2s_midpoint", "data", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM_PP}, DPM-Solver++(2S)"),
+    ("dpm_solver_pp_3s", "data", LAMBDA, "singlestep:3", f"{DPM_PP}, third order"),
     ("dpm_solver_pp_3s_midpoint", "data", LAMBDA, MIDPOINT_3S, f"{DPM_PP}, the authors' code"),
     ("dpm_solver_pp_3s_heun", "data", LAMBDA, HEUN_3S, f"{DPM_PP}, the authors' code"),
-    ("dpm_solver_pp_2m", "data", LAMBDA, "multistep:2", f"{DPM_PP}, eq. 9 at k = 2"),
+    ("dpm_solver_pp_2m", "data", LAMBDA, "multistep:2", f"{DPM_PP}, with exact weights"),
     (
         "dpm_solver_pp_2m_midpoint",
         "data",
@@ -149,7 +152,7 @@ _FIXED = (
         MIDPOINT_2M,
         f"{DPM_PP}, Algorithm 2",
     ),
-    ("dpm_solver_pp_3m", "data", LAMBDA, "multistep:3", f"{DPM_PP}, eq. 9 at k = 3"),
+    ("dpm_solver_pp_3m", "data", LAMBDA, "multistep:3", f"{DPM_PP}, third order"),
     (
         "dpm_solver_pp_3m_as_published",
         "data",
@@ -157,9 +160,9 @@ _FIXED = (
         HALVED_3M,
         f"{DPM_PP}, the authors' code: multistep third update",
     ),
-    ("deis_rho_heun", "noise", RHO, "heun", f"{DEIS}, section 4: rhoRK"),
-    ("deis_rho_kutta3", "noise", RHO, "kutta3", f"{DEIS}, section 4: rhoRK"),
-    ("deis_rho_rk4", "noise", RHO, "rk4", f"{DEIS}, section 4: rhoRK"),
+    ("deis_rho_heun", "noise", RHO, "heun", f"{DEIS}, rhoRK-DEIS"),
+    ("deis_rho_kutta3", "noise", RHO, "kutta3", f"{DEIS}, rhoRK-DEIS"),
+    ("deis_rho_rk4", "noise", RHO, "rk4", f"{DEIS}, rhoRK-DEIS"),
     ("edm_euler", "noise", RHO, "euler", f"{EDM}, Algorithm 1 without its correction"),
     ("edm_heun", "noise", RHO, "heun", f"{EDM}, Algorithm 1"),
     ("edm_heun_as_published", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 1"),
@@ -168,21 +171,27 @@ _FIXED = (
     ("flow_heun", "flow", "time", "heun", FLOW),
     ("lms", "noise", RHO, "multistep:4", "Adams and Bashforth 1883, in sigma/alpha (k-diffusion)"),
     ("lms_as_published", "noise", RHO, "multistep:4:ramp", "k-diffusion, sample_lms"),
-    ("ipndm", "noise", RHO, "multistep:4", f"{DEIS}, appendix H.2, on uneven grids"),
-    ("ipndm_as_published", "noise", RHO, AB_RAMP, f"{DEIS}, appendix H.2, for equal steps"),
-    ("res_2s", "data", LAMBDA, "singlestep:2", f"{RES}, section 3; {HO}, eq. 5.3"),
-    ("res_3s", "data", LAMBDA, "res_3s", f"{RES}, section 3; {HO}, eq. 5.9"),
-    ("res_2m", "data", LAMBDA, "multistep:2", f"{RES}, section 3, multistep"),
-    ("res_3m", "data", LAMBDA, "multistep:3", f"{RES}, section 3, multistep"),
+    ("ipndm", "noise", RHO, "multistep:4", f"{DEIS}, iPNDM, on uneven grids"),
+    ("ipndm_as_published", "noise", RHO, AB_RAMP, f"{DEIS}, iPNDM, for equal steps"),
+    ("res_2s", "data", LAMBDA, "singlestep:2", f"{RES}, Algorithms 1 and 2; {HO}"),
+    ("res_3s", "data", LAMBDA, "res_3s", f"{RES}; {HO}"),
+    ("res_2m", "data", LAMBDA, "multistep:2", f"{RES}, multistep"),
+    ("res_3m", "data", LAMBDA, "multistep:3", f"{RES}, multistep"),
     ("res_3m_as_published", "data", LAMBDA, RES_3M, "RES4LYF, res_3m, for equal steps"),
     ("skrample_rk3", "data", "clock", "kutta3", f"{SKRAMPLE} on the clock of x0"),
     ("skrample_rk3_as_published", "data", "time", "kutta3", SKRAMPLE),
     ("skrample_rk4", "data", "clock", "rk4", f"{SKRAMPLE} on the clock of x0"),
     ("skrample_rk4_as_published", "data", "time", "rk4", SKRAMPLE),
-    ("cox_matthews", "data", LAMBDA, "cox_matthews", "Cox and Matthews 2002, eqs. 26-29"),
-    ("krogstad", "data", LAMBDA, "krogstad", f"Krogstad 2005, eq. 51; {HO}, eq. 5.17"),
-    ("strehmel_weiner", "data", LAMBDA, "strehmel_weiner", f"{HO}, eq. 5.18"),
-    ("hochbruck_ostermann", "data", LAMBDA, "hochbruck_ostermann", f"{HO}, eq. 5.19"),
+    ("cox_matthews", "data", LAMBDA, "cox_matthews", COX_MATTHEWS),
+    ("krogstad", "data", LAMBDA, "krogstad", f"{KROGSTAD}, eq. 51; {HO}"),
+    (
+        "strehmel_weiner",
+        "data",
+        LAMBDA,
+        "strehmel_weiner",
+        f"{STREHMEL_WEINER}; {HO}",
+    ),
+    ("hochbruck_ostermann", "data", LAMBDA, "hochbruck_ostermann", HO),
 )
 _NAMED = {fixed[0]: Preset(*fixed) for fixed in _FIXED}
 
@@ -191,10 +200,10 @@ FAMILIES = (
     Family("deis_tab", "noise", "time", "multistep:K", RAMP, f"{DEIS}, tAB-DEIS"),
     Family("deis_rho_ab", "noise", RHO, "multistep:K", RAMP, f"{DEIS}, rhoAB-DEIS"),
     Family("deis_log_rho_ab", "noise", LAMBDA, "multistep:K", RAMP, f"{DEIS}, in log rho"),
-    Family("ab", "flow", "time", "multistep:K", RAMP, f"{HNW}, eq. III.1.5"),
-    Family("am", "flow", "time", "adams_moulton:K", "", f"{HNW}, eq. III.1.9"),
-    Family("unip", "data", LAMBDA, "unip:K:V", "unip:K:V:ramp:ramp", f"{UNIPC}, Algorithm 2"),
-    Family("unipc", "data", LAMBDA, "unipc:K:V", "unipc:K:V:ramp:ramp", f"{UNIPC}, Algorithm 1"),
+    Family("ab", "flow", "time", "multistep:K", RAMP, f"{HNW}, section III.1"),
+    Family("am", "flow", "time", "adams_moulton:K", "", f"{HNW}, section III.1"),
+    Family("unip", "data", LAMBDA, "unip:K:V", "unip:K:V:ramp:ramp", f"{UNIPC}, UniP"),
+    Family("unipc", "data", LAMBDA, "unipc:K:V", "unipc:K:V:ramp:ramp", f"{UNIPC}, UniPC"),
     Family("zab", "noise", RHO, "multistep:K", RAMP, f"{AZULA}, zABSampler"),
     Family("vab", "straight", STRAIGHT, "multistep:K", RAMP, f"{AZULA}, vABSampler"),
     Family("zeab", "noise", LAMBDA, "multistep:K", RAMP, f"{AZULA}, zEABSampler"),

@@ -13,8 +13,8 @@ lambda; D is there for tableaux that use phi functions of the interval of anothe
 Published solvers also interpolate with other moments than the clock's:
 
     classical    1/(k+1): the clock is taken to run evenly (the "midpoint" variants of DPM-Solver++,
-                 Lu et al. 2022b, arXiv:2211.01095, section 4; B(h) = e^h - 1 of UniPC, Zhao et
-                 al. 2023, arXiv:2302.04867, eq. 5, at p = 2)
+                 Lu et al. 2022b, arXiv:2211.01095; B(h) = e^h - 1 of UniPC, Zhao et
+                 al. 2023, arXiv:2302.04867, at p = 2)
     frozen       w(1)/(k+1), w the density of q at the end over its mean (B(h) = h of UniPC)
     scaled       f_k mu_k: what is left of the moments if a factorial is lost
 """

@@ -20,7 +20,7 @@ of the step, where the next step begins (first same as last).
 
 A phase may begin with a ``correction``: once N is known at the start of the step, the sample there
 is computed again from the previous one with N_0 in its support. The model is not evaluated again
-(UniPC: Zhao et al. 2023, arXiv:2302.04867, Algorithm 1).
+(UniPC: Zhao et al. 2023, arXiv:2302.04867).
 """
 
 from dataclasses import dataclass, field

@@ -26,21 +26,21 @@ END = Fraction(1)
 STARTUPS = ("exact", "ramp")
 LAST_STEPS = ("full", "ramp")
 MULTISTEP_SOURCE = (
-    "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.5; "
-    "Lu et al. 2022b (arXiv:2211.01095), section 4; Zhang and Chen 2023 (arXiv:2204.13902), eq. 15"
+    "Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; "
+    "Lu et al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902)"
 )
-UNIPC_SOURCE = "Zhao et al. 2023 (arXiv:2302.04867), Algorithm 1 and Theorem 3.1"
+UNIPC_SOURCE = "Zhao et al. 2023 (arXiv:2302.04867)"
 SINGLESTEP_SOURCE = (
-    "Hochbruck and Ostermann 2010 (Acta Numerica 19), section 2.3; "
-    "Lu et al. 2022 (arXiv:2206.00927), Algorithms 1 and 2"
+    "Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential Runge-Kutta methods; "
+    "Lu et al. 2022 (arXiv:2206.00927)"
 )
 
 
 def multistep(order: int, startup: str = "exact", last: str = "full") -> Scheme:
     """The k-step method with support {0, -1, .., -(k-1)}: order k in every clock.
 
-    Exponential Adams-Bashforth (Hochbruck and Ostermann 2010, eq. 2.38); DPM-Solver++ multistep
-    (Lu et al. 2022b) with its third-order term right; DEIS tAB (Zhang and Chen 2023, eq. 15) and
+    Exponential Adams-Bashforth (Hochbruck and Ostermann 2010); DPM-Solver++ multistep
+    (Lu et al. 2022b) with its third-order term right; DEIS tAB (Zhang and Chen 2023) and
     Adams-Bashforth, by the choice of clocks.
 
     Args:
@@ -66,7 +66,7 @@ def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None
     """The singlestep method of order k that reads only its own stages.
 
     k = 2 is DPM-Solver-2 / ++(2S), k = 3 with its second node at 2/3 is DPM-Solver-3 / ++(3S)
-    (Lu et al. 2022, Algorithms 1 and 2). Other second nodes cost one more evaluation, because
+    (Lu et al. 2022). Other second nodes cost one more evaluation, because
     the support {0, r_2} meets the third-order condition mu_2 = r_2 mu_1 only at r_2 = 2/3;
     k >= 4 uses the same construction (``ladder``).
 
@@ -117,7 +117,7 @@ def adams_moulton(
     """The implicit method with support {1, 0, .., -(k-2)}: order k, by fixed-point iteration.
 
     k = 1 is backward Euler, k = 2 the trapezoidal rule. In the clock gamma = q these are the
-    Adams-Moulton methods (Hairer, Norsett and Wanner 1993, eq. III.1.9), in gamma = lambda the
+    Adams-Moulton methods (Hairer, Norsett and Wanner 1993, section III.1), in gamma = lambda the
     exponential ones. The predictor has support {0, .., -(k-2)}, and every iteration wins one power
     of h on the implicit equation, y = F(y). An iteration whose landing changes by d leaves the
     residual F(y) - y, which is smaller than d where F contracts.
@@ -132,7 +132,7 @@ def adams_moulton(
     back = max(order - 2, 0)
     known = _steps(back) if order > 1 else ()
     start = _start(max(order - 1, 1), back)
-    source = "Hairer, Norsett and Wanner 1993, eq. III.1.9; lecture, implicit methods"
+    source = "Hairer, Norsett and Wanner 1993, section III.1; lecture, implicit methods"
     if tolerance is None:
         count = 2 if iterations is None else iterations
         _check_order("adams_moulton iterations", count)
@@ -192,7 +192,7 @@ BASES = {"exact": INTERPOLATION, "bh1": FROZEN, "bh2": CLASSICAL}
 
 
 def unip(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
-    """UniP-p: the predictor of UniPC, support {0, .., -(p-1)} (Zhao et al. 2023, eq. 3).
+    """UniP-p: the predictor of UniPC, support {0, .., -(p-1)} (Zhao et al. 2023).
 
     B(h) enters at p = 2 alone, where the published code fixes the coefficient to 1/2; everywhere
     else it cancels and the method is the exponential Adams-Bashforth method.
@@ -219,8 +219,8 @@ def unip(order: int, variant: str = "exact", startup: str = "exact", last: str =
 def unipc(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
     """UniPC-p: UniP-p, and the corrector {1, 0, .., -(p-1)} without another evaluation.
 
-    Order p + 1 (Zhao et al. 2023, Theorem 3.1): the sample that the network has seen is computed
-    again with its own N, and the next step starts from there (Algorithm 1). The last sample is not
+    Order p + 1 (Zhao et al. 2023): the sample that the network has seen is computed
+    again with its own N, and the next step starts from there. The last sample is not
     corrected, so the number of evaluations is that of the predictor alone.
 
     Args:

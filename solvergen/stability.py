@@ -4,8 +4,8 @@ With Phi = 1 and gamma = q, a main step of dx/dq = lambda x is a matrix S(z), z 
 
     (x, the previous sample, N_-1, .., N_-k).
 
-* Zero-stability, the root condition (Dahlquist 1956; Hairer, Norsett and Wanner 1993, definition
-  III.3.2): the eigenvalues of S(0) lie in the unit disc, those on its edge are simple.
+* Zero-stability, the root condition (Dahlquist 1956; Hairer, Norsett and Wanner 1993, section
+  III.3): the eigenvalues of S(0) lie in the unit disc, those on its edge are simple.
 * Linear stability: all z at which no eigenvalue of S(z) is larger than 1. For a method without
   history S is its stability function R(z). Where the iteration of an implicit method does not
   converge, there is no step, and the method counts as unstable.

@@ -39,13 +39,13 @@ from solvergen.inversion import unwind
 from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, total_derivative
 from solvergen.proofs import Proof, prove_zero
-from solvergen.rational import integrate_with_primitive
+from solvergen.rational import NotElementaryError, integrate_with_primitive
 from solvergen.readable import Terms, length, normalized, shortest, split, sum_of
 from solvergen.semilinear import RADIUS, nonlinear
 from solvergen.symbols import alpha, gamma, sigma, t
 from solvergen.uniformization import uniformize, z
 
-SECONDS = 0.5
+SECONDS = 0.3
 ROOT_SECONDS = 0.3
 LONGEST = 60
 """Operations of a form that was searched for, beyond which nobody reads it."""
@@ -89,22 +89,29 @@ class ClosedForm:
     proof: Proof
 
 
-@lru_cache(maxsize=1024)
 def antiderivative(weights: Weights, k: int) -> Antiderivative | None:
-    """J_k over the variable that makes it simplest; None if none was found within the budget."""
+    """J_k over the variable that makes it simplest; None if there is none or none was found within
+    the budget.
+    """
+    found = _constructed(weights, k)
+    return found if isinstance(found, Antiderivative) else None
+
+
+def is_not_elementary(weights: Weights, k: int) -> bool:
+    """Whether it was proved that J_k has no closed form."""
+    return isinstance(_constructed(weights, k), NotElementaryError)
+
+
+@lru_cache(maxsize=1024)
+def _constructed(weights: Weights, k: int) -> Antiderivative | NotElementaryError | None:
     found = uniformize(weights, k)
     if found is None:
         return _searched(weights, k)
-    expression = budget.within(
-        SECONDS,
-        integrate_with_primitive,
-        found.density,
-        found.power,
-        gamma,
-        found.variable_rate,
-        z,
-        default=None,
-    )
+    arguments = (found.density, found.power, gamma, found.variable_rate, z)
+    try:
+        expression = budget.within(SECONDS, integrate_with_primitive, *arguments, default=None)
+    except NotElementaryError as error:
+        return error
     if expression is None:
         return None
     return Antiderivative(found.point, expression, found.power > 0)

@@ -37,6 +37,10 @@ from sympy import (
 from sympy.integrals.rationaltools import ratint_ratpart
 
 
+class NotElementaryError(Exception):
+    """An integral was proved to be neither elementary nor a polylogarithm of the form above."""
+
+
 @dataclass(frozen=True)
 class Integral:
     """An antiderivative in z.
@@ -112,13 +116,15 @@ def _logarithms(term: Expr, z: Symbol) -> list[tuple[Expr, Expr]] | None:
 def integrate_with_primitive(
     function: Expr, k: int, theta: Symbol, rate: Expr, z: Symbol
 ) -> Expr | None:
-    """int a theta^k dz as a polynomial in ``theta``; None if it is neither elementary nor a
-    polylogarithm.
+    """int a theta^k dz as a polynomial in ``theta``; None as in ``integrate_rational``.
 
     Args:
         function: a, rational in z.
         theta: the symbol that stands for the primitive.
         rate: theta', rational in z.
+
+    Raises:
+        NotElementaryError: there is none.
     """
     found = integrate_rational(function, z)
     if found is None:
@@ -126,15 +132,13 @@ def integrate_with_primitive(
     if k == 0:
         return found.expression
     logarithms = _logarithmic_part(found.transcendental, k, theta, rate, z)
-    if logarithms is None:
-        return None
     rest = integrate_with_primitive(-k * found.rational * rate, k - 1, theta, rate, z)
     return None if rest is None else found.rational * theta**k + logarithms + rest
 
 
 def _logarithmic_part(
     calls: tuple[tuple[Expr, Expr], ...], k: int, theta: Symbol, rate: Expr, z: Symbol
-) -> Expr | None:
+) -> Expr:
     """L_k, for L the sum of ``calls``."""
     density = cancel(Add(*(c * diff(call, z) for c, call in calls)))
     multiple = cancel(density / rate)
@@ -142,7 +146,7 @@ def _logarithmic_part(
         return multiple * theta ** (k + 1) / (k + 1)
     kappa = cancel(rate * z)
     if kappa.has(z):
-        return None
+        raise NotElementaryError
     total = Integer(0)
     for coefficient, call in calls:
         argument = call.args[0]
@@ -152,7 +156,7 @@ def _logarithmic_part(
         power = Poly(argument, z).degree()
         ratio = cancel(z**power / (argument - z**power))
         if call.func != log or cancel(ratio / z**power).has(z) or not ratio.is_positive:
-            return None
+            raise NotElementaryError
         total -= coefficient * _polylogarithms(ratio, power, k, theta, kappa)
     return total
 

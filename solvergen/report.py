@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sympy import Expr, Function, Symbol
+from sympy import Expr, Function, Symbol, factorial
 
 from solvergen import typesetting
-from solvergen.closed_forms import ClosedForm, moment_closed_form
+from solvergen.closed_forms import ClosedForm, is_not_elementary, moment_closed_form
 from solvergen.moments import Weights
 from solvergen.phi import in_exponentials, phi
 from solvergen.proofs import Proof
@@ -17,15 +17,19 @@ from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
 from solvergen.taylor import h, normalized_moment, taylor_integral
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
+NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
+LONGEST = 60
+"""Operations of a moment beyond which it is written as a quotient of the integrals."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """``left`` = ``right`` = ``also``; right is None where no closed form was found."""
+    """``left`` = ``right`` = ``also``; where right is None, ``missing`` says why."""
 
     left: Expr
     right: Expr | None
     also: Expr | None = None
+    missing: str = NO_CLOSED_FORM
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,11 @@ def _antiderivatives(weights: Weights, count: int) -> Section:
         "antiderivatives: J_k' = gamma^k dq/dgamma; the mean of gamma^k over a step is "
         "[J_k(gamma_t) - J_k(gamma_s)] / [J_0(gamma_t) - J_0(gamma_s)]",
         tuple(
-            Row(Function(f"J_{k}")(gamma), None if form is None else form.expression)
+            Row(
+                Function(f"J_{k}")(gamma),
+                None if form is None else form.expression,
+                missing=_missing(weights, k),
+            )
             for k, form in forms.items()
         ),
         _proofs("J", forms),
@@ -104,13 +112,9 @@ def _antiderivatives(weights: Weights, count: int) -> Section:
 
 def _integrals(weights: Weights, count: int) -> Section:
     forms = {k: taylor_integral(weights, k) for k in range(count)}
-    moments = {k: normalized_moment(weights, k) for k in range(1, count)}
     rows = [
-        *(
-            _two_times("I", k, None if form is None else form.expression)
-            for k, form in forms.items()
-        ),
-        *(_two_times("mu", k, moment) for k, moment in moments.items()),
+        *(_integral(weights, k, form) for k, form in forms.items()),
+        *(_moment(weights, k) for k in range(1, count)),
     ]
     if any(row.right is not None and row.right.has(h) for row in rows):
         rows.insert(0, Row(h, Function("gamma")(t) - Function("gamma")(s)))
@@ -122,11 +126,30 @@ def _integrals(weights: Weights, count: int) -> Section:
     )
 
 
-def _two_times(name: str, k: int, found: Expr | None) -> Row:
-    """A function of both times; phi functions in exponentials too."""
-    left = Function(f"{name}_{k}")(t, s)
+def _missing(weights: Weights, k: int) -> str:
+    return NOT_ELEMENTARY if is_not_elementary(weights, k) else NO_CLOSED_FORM
+
+
+def _integral(weights: Weights, k: int, form: ClosedForm | None) -> Row:
+    """I_k; phi functions in exponentials too."""
+    left = Function(f"I_{k}")(t, s)
+    if form is None:
+        return Row(left, None, missing=_missing(weights, k))
+    return _two_times(left, form.expression)
+
+
+def _moment(weights: Weights, k: int) -> Row:
+    """mu_k; as a quotient of the integrals if it is long."""
+    left, found = Function(f"mu_{k}")(t, s), normalized_moment(weights, k)
     if found is None:
-        return Row(left, None)
+        return Row(left, None, missing=_missing(weights, k))
+    if found.count_ops() <= LONGEST:
+        return _two_times(left, found)
+    integrals = Function(f"I_{k}")(t, s) / Function("I_0")(t, s)
+    return Row(left, factorial(k) * integrals / (Function("gamma")(t) - Function("gamma")(s)) ** k)
+
+
+def _two_times(left: Expr, found: Expr) -> Row:
     found = found.xreplace({alpha: Symbol("alpha_t"), sigma: Symbol("sigma_t")})
     return Row(left, found, in_exponentials(found) if found.has(phi) else None)
 
@@ -160,7 +183,7 @@ def text(found: tuple[Section, ...]) -> str:
 
 def _lines(row: Row, width: int) -> Iterator[str]:
     """``left = right``, and ``= also`` below it."""
-    right = NO_CLOSED_FORM if row.right is None else typesetting.text(row.right)
+    right = row.missing if row.right is None else typesetting.text(row.right)
     yield f"  {typesetting.text(row.left):<{width}} = {right}"
     if row.also is not None:
         yield f"  {'':<{width}} = {typesetting.text(row.also)}"
@@ -173,7 +196,7 @@ def latex_text(found: tuple[Section, ...]) -> str:
         lines.append(f"% {section.title}")
         for row in section.rows:
             if row.right is None:
-                lines.append(f"% {row.left}: {NO_CLOSED_FORM}")
+                lines.append(f"% {row.left}: {row.missing}")
                 continue
             sides = [row.left, row.right, *([] if row.also is None else [row.also])]
             lines.append(rf"\[ {' = '.join(map(typesetting.latex, sides))} \]")

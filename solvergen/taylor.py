@@ -44,7 +44,7 @@ from sympy import (
 
 from solvergen import budget
 from solvergen.closed_forms import Antiderivative, ClosedForm, antiderivative
-from solvergen.curves import constants_of, on_relations, over_radius, reduced_power
+from solvergen.curves import RELATIONS, constants_of, on_relations, over_radius, reduced_power
 from solvergen.evaluation import compiled, is_real
 from solvergen.identities import sample_points
 from solvergen.moments import Weights
@@ -150,15 +150,22 @@ def _is_rational_in_z(weights: Weights) -> bool:
 @dataclass(frozen=True)
 class _Symbols:
     """The symbols that a person would write the integrals of one solver in: t and s where alpha
-    and sigma are rational in time, else alpha, sigma, alpha_s and sigma_s.
+    and sigma are rational in time and have no parameters, else alpha, sigma, alpha_s and sigma_s.
     """
 
     weights: Weights
 
+    @property
+    def is_explicit(self) -> bool:
+        """Whether alpha and sigma are rational in time, without parameters."""
+        schedule = self.weights.schedule
+        rational = (e.is_rational_function(t) for e in (schedule.alpha, schedule.sigma))
+        return all(rational) and not schedule.parameters
+
     def at_end(self, expression: Expr) -> Expr:
         """An expression in t, alpha, sigma."""
         schedule = self.weights.schedule
-        if schedule.alpha.is_rational_function(t) and schedule.sigma.is_rational_function(t):
+        if self.is_explicit:
             return at_schedule(expression, schedule)
         return on_relations(expression, schedule)
 
@@ -198,24 +205,28 @@ class _Symbols:
 
     def written(self, expression: Expr) -> Expr:
         """A function of the two times as a person would write it."""
-        forms = [shortest(form) for form in (expression, *self._circle_forms(expression))]
+        forms = [shortest(form) for form in (expression, *self._related_forms(expression))]
         return flipped(min(forms, key=length), self.value)
 
-    def _circle_forms(self, expression: Expr) -> Iterator[Expr]:
-        """With sigma^2 = 1 - alpha^2 put in, and with alpha^2 = 1 - sigma^2."""
-        size = dict(constants_of(self.weights.schedule)).get(RADIUS)
-        if size is None or not expression.has(alpha, sigma, alpha_s, sigma_s):
+    def _related_forms(self, expression: Expr) -> Iterator[Expr]:
+        """With one of alpha and sigma, or its square, put in from what is constant."""
+        symbols = (alpha, sigma, alpha_s, sigma_s)
+        if not (expression.has(*symbols) and expression.is_rational_function(*symbols)):
             return
-        if not expression.is_rational_function(alpha, sigma, alpha_s, sigma_s):
-            return
-        parts = cancel(together(expression)).as_numer_denom()
-        for kept, root in ((alpha, sigma), (sigma, alpha)):
-            square = size**2 - kept**2
-            top, bottom = (
-                reduced_power(reduced_power(e, root, square), at_start(root), at_start(square))
-                for e in parts
-            )
-            yield cancel(top / bottom)
+        for scale, size in constants_of(self.weights.schedule):
+            for one, other, relation in RELATIONS[scale]:
+                inner = relation(one, size)
+                if scale != RADIUS:
+                    yield expression.subs({other: inner, at_start(other): at_start(inner)})
+                    continue
+                parts = cancel(together(expression)).as_numer_denom()
+                top, bottom = (
+                    reduced_power(
+                        reduced_power(e, other, inner**2), at_start(other), at_start(inner**2)
+                    )
+                    for e in parts
+                )
+                yield cancel(top / bottom)
 
 
 @lru_cache(maxsize=256)
@@ -279,7 +290,7 @@ def _differences(rational: Expr, calls: Terms, symbols: _Symbols) -> Terms:
             continue
         call = symbols.call(call)
         if isinstance(call, log):
-            found[log(shortest(call.args[0] / at_start(call.args[0])))] = c
+            found[log(symbols.written(call.args[0] / at_start(call.args[0])))] = c
         else:
             found[call - at_start(call)] = c
     return found

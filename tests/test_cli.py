@@ -85,8 +85,20 @@ def test_derive(tmp_path: Path) -> None:
     shown = run("derive", *options, folder=tmp_path).stdout
     for line in ("f(t)      = -1/(1 - t)", "g(t)**2   = 2*t/(1 - t)", "q(t)      = t/(1 - t)"):
         assert line in shown
+    for line in (
+        "I_1(t, s)  = -h**2*t*phi_2(h)",
+        "= -t*(exp(h) - h - 1)",
+        "mu_1(t, s) = phi_2(h)/phi_1(h)",
+    ):
+        assert line in shown
+    in_time = run("derive", *options, "--expansion", "time", folder=tmp_path).stdout
+    assert "I_1(t, s)  = t - s + (1 - t)*log((1 - t)/(1 - s))" in in_time
+    assert "proved: I_0, I_1, I_2 symbolically" in in_time
+    in_theta = run("derive", *options, "--expansion", "theta", folder=tmp_path).stdout
+    assert "J_2(gamma) = not an elementary function (proved); evaluated numerically" in in_theta
     latex = run("derive", *options, "--latex", folder=tmp_path).stdout
     assert r"\[ \alpha{\left(t \right)} = 1 - t \]" in latex
+    assert r"I_{1}{\left(t,s \right)} = - h^{2} t \varphi_{2}\left(h\right) = - t \left(" in latex
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Closed forms of the moment integrals: what they are, that they are proved, and by quadrature."""
 
+import contextlib
 import random
 
 import mpmath
@@ -15,7 +16,7 @@ from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, get
 from solvergen.phi import elementary, phi
 from solvergen.proofs import Proof, at_times
-from solvergen.rational import integrate_rational, integrate_with_primitive
+from solvergen.rational import NotElementaryError, integrate_rational, integrate_with_primitive
 from solvergen.reference import Reference
 from solvergen.semilinear import SemilinearODE, at_start
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
@@ -76,6 +77,7 @@ def test_taylor_integral_at_two_times() -> None:
     assert data.expression == t - s - t * log(t / s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "integrand", "expansion"),
     [
@@ -83,9 +85,7 @@ def test_taylor_integral_at_two_times() -> None:
         ("rectified_flow", "data", "theta"),
         ("rectified_flow", "flow", "half_log_snr"),
         ("rectified_flow", "velocity", "time"),
-        ("flow_shifted", "flow", "sigma/alpha"),
         ("vp_linear", "noise", "alpha**2"),
-        ("vp_linear", "data", "alpha"),
         ("vp_linear", "velocity", "sigma/(alpha+sigma)"),
         ("vp_cosine", "noise", "theta"),
         ("vp_alphabar", "data", "time"),
@@ -99,7 +99,7 @@ def test_closed_forms_agree_with_quadrature(schedule: str, integrand: str, expan
     """I_k against 50-digit quadrature of its definition, which uses neither clock nor density."""
     found = weights(schedule, integrand, expansion)
     reference = Reference(found, sg.NOISE)
-    generator = random.Random(hash((schedule, integrand, expansion)) % 1000)
+    generator = random.Random(f"{schedule} {integrand} {expansion}")
     low, high = (float(end) for end in found.schedule.domain)
     end, start = sorted(low + (high - low) * generator.uniform(0.1, 0.9) for _ in range(2))
     variable = found.expansion.variable
@@ -244,7 +244,9 @@ def test_powers_of_a_primitive(
 ) -> None:
     """(int a theta^k)' = a theta^k; None or polylogarithms where it is not elementary."""
     for k in (1, 2, 3):
-        found = integrate_with_primitive(function, k, theta, rate, z)
+        found = None
+        with contextlib.suppress(NotElementaryError):
+            found = integrate_with_primitive(function, k, theta, rate, z)
         is_elementary = found is not None and not found.has(polylog)
         assert is_elementary == (k <= elementary_until)
         if found is None:

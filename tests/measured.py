@@ -35,6 +35,11 @@ ON_THE_CLOCK = [
     "trapezoidal:tol=1e-12", "backward_euler:tol=1e-12",
 ]  # fmt: skip
 
+HIGH_ORDERS = [
+    "unipc:4:bh2", "singlestep:5", "pece:4", "general_linear:5:2", "multistep:6", "multistep:7",
+    "unipc:6:bh2",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Method:
@@ -54,7 +59,7 @@ def _methods() -> dict[str, Method]:
     for name in (*presets.fixed_names(), *FAMILIES):
         one = presets.find(name)
         found.setdefault(Method(one.integrand, one.expansion, one.scheme), name)
-    for text in IN_LAMBDA:
+    for text in (*IN_LAMBDA, *HIGH_ORDERS):
         found.setdefault(Method("data", "half_log_snr", text), text)
     for text in ON_THE_CLOCK:
         found.setdefault(Method("noise", "clock", text), text)

@@ -147,6 +147,21 @@ def test_flow_grids_are_those_of_diffusers(options: dict) -> None:  # fmt: skip
         np.testing.assert_allclose(ours.timesteps, peer.timesteps, rtol=1e-6)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 10])
+def test_flow_network_with_time_in_the_unit_interval(steps: int) -> None:
+    """Asked at sigma itself, evenly from 1; the sample of the one that is asked at 1000 sigma."""
+    options = {"shift": 2.0}
+    unit, thousand = (
+        module("flow_3m").Scheduler(num_train_timesteps=n, **options) for n in (1, 1000)
+    )
+    levels = np.linspace(1, 1 / steps, steps)
+    unit.set_timesteps(steps)
+    thousand.set_timesteps(sigmas=levels)
+    assert unit.timesteps.dtype == torch.float32
+    np.testing.assert_allclose(unit.timesteps * 1000, thousand.timesteps, rtol=1e-6)
+    assert torch.equal(unit.sigmas, thousand.sigmas)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 50])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", SOLVERS)

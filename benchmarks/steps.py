@@ -4,11 +4,13 @@ All contenders run in one process, interleaved: every round takes one run of 30 
 and the median over all steps of all rounds counts, without the start-up and the last step. The
 network is excluded. Figures are meant as ratios within one run; absolute times drift.
 
-    python benchmarks/steps.py                  the table
-    python benchmarks/steps.py --write          and RESULTS.md
+    python benchmarks/steps.py                  the tables, and what the project asks of them
+    python benchmarks/steps.py --write          and RESULTS.md, steps.png
+    python benchmarks/steps.py --device cuda    the same questions to a GPU (steps_cuda.py)
 """
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +30,8 @@ import solvergen as sg
 SHAPES = ((1, 4, 64, 64), (16, 4, 64, 64), (16, 3, 256, 256))
 STEPS = 30
 SKIPPED = 5
+COPY, PLAIN = "copy loop, same arrays", "torch a*x + b*m0 + c*m1 + d*m2"
+DPM_3M, UNIPC_3 = "diffusers DPM++ 3M", "diffusers UniPC-3"
 FOLDER = Path(__file__).parent
 
 
@@ -46,15 +50,21 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def emitted(name: str, target: str, scheme: str, dtype: torch.dtype) -> Contender:
+def emitted(
+    name: str, target: str, scheme: str, dtype: torch.dtype, compiled: bool = False
+) -> Contender:
     """The data integrand in half_log_snr from a noise prediction: DPM-Solver++'s choice."""
     module = sg.compile(sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme), target)
     grid = module.timesteps(STEPS, "time", end=0.01)
+    if target == "torch":
+        plan = module.Plan(grid, dtype, compiled=compiled)
+    else:
+        plan = module.Plan(grid, np.float32)
 
     def times(shape: tuple[int, ...]) -> Iterator[float]:
         x, output = torch.randn(shape, dtype=dtype), torch.randn(shape, dtype=dtype)
         given = (x.numpy(), output.numpy()) if target == "numba" else (x, output)
-        stepper = module.Stepper(given[0], grid)
+        stepper = module.Stepper(given[0], plan)
         while not stepper.done:
             yield timed(lambda: stepper.step(given[1]))
 
@@ -86,7 +96,7 @@ def expression(dtype: torch.dtype) -> Contender:
         for _ in range(STEPS):
             yield timed(lambda: 0.9 * x + 0.3 * m0 - 0.2 * m1 + 0.1 * m2)
 
-    return Contender("torch a*x + b*m0 + c*m1 + d*m2", str(dtype).removeprefix("torch."), times)
+    return Contender(PLAIN, str(dtype).removeprefix("torch."), times)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -106,19 +116,20 @@ def copy(dtype: torch.dtype) -> Contender:
         for _ in range(STEPS):
             yield timed(lambda: _traffic(*arrays))
 
-    return Contender("copy loop, same arrays", "float32", times)
+    return Contender(COPY, "float32", times)
 
 
 def contenders() -> list[Contender]:
     f32, bf16 = torch.float32, torch.bfloat16
     dpm = {"algorithm_type": "dpmsolver++"}
     found = [copy(f32)]
-    for order in (2, 3):
-        found.append(emitted(f"numba multistep:{order}", "numba", f"multistep:{order}", f32))
+    for scheme in ("multistep:2", "multistep:3"):
+        found.append(emitted(f"numba {scheme}", "numba", scheme, f32))
         for dtype in (f32, bf16):
-            found.append(emitted(f"torch multistep:{order}", "torch", f"multistep:{order}", dtype))
+            found.append(emitted(f"torch {scheme}", "torch", scheme, dtype))
     for dtype in (f32, bf16):
-        found.append(expression(dtype))
+        compiled = emitted("torch compiled multistep:3", "torch", "multistep:3", dtype, True)
+        found += [compiled, expression(dtype)]
     return [
         *found,
         peer("DPM++ 2M", "DPMSolverMultistepScheduler", f32, solver_order=2, **dpm),
@@ -145,6 +156,50 @@ def measure(rounds: int) -> dict[tuple[str, str], list[float]]:
     return {key: [median(times) for times in shapes] for key, shapes in samples.items()}
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What the project asks of a step: a figure that ``found`` reads off the medians."""
+
+    text: str
+    expected: str
+    found: float
+    met: bool
+
+    @property
+    def row(self) -> list[str]:
+        return [self.text, self.expected, f"{self.found:.2f}", "yes" if self.met else "NO"]
+
+
+def demands(medians: dict[tuple[str, str], list[float]]) -> list[Demand]:
+    """Every demand that needs no GPU."""
+
+    def seconds(name: str, shape: int) -> float:
+        return medians[name, "float32"][shape]
+
+    numba_small, numba_large = (seconds("numba multistep:3", shape) for shape in (0, 2))
+    torch_small, torch_large = (seconds("torch multistep:3", shape) for shape in (0, 2))
+    copied, plain = seconds(COPY, 2), seconds(PLAIN, 2)
+    ratios = (
+        ("numba, large: bandwidth of the copy loop", 0.9, copied / numba_large),
+        ("numba, small: times faster than DPM++ 3M", 20.0, seconds(DPM_3M, 0) / numba_small),
+        ("numba, small: times faster than UniPC-3", 80.0, seconds(UNIPC_3, 0) / numba_small),
+        ("torch eager, large: times faster than the plain expression", 3.0, plain / torch_large),
+    )
+    limits = (
+        ("numba, small: microseconds", 10.0, 1e6 * numba_small),
+        ("torch eager, small: microseconds", 40.0, 1e6 * torch_small),
+        (
+            "torch compiled, large: times the time of numba",
+            1.3,
+            seconds("torch compiled multistep:3", 2) / numba_large,
+        ),
+    )
+    return [
+        *(Demand(text, f">= {least}", found, found >= least) for text, least, found in ratios),
+        *(Demand(text, f"<= {most}", found, found <= most) for text, most, found in limits),
+    ]
+
+
 def table(medians: dict[tuple[str, str], list[float]]) -> list[list[str]]:
     """Microseconds, and how often the copy loop fits into them."""
     limit = next(iter(medians.values()))
@@ -163,17 +218,54 @@ def table(medians: dict[tuple[str, str], list[float]]) -> list[list[str]]:
     ]
 
 
-def show(rows: list[list[str]]) -> None:
-    shown = Table("step", "dtype", *(f"{'x'.join(map(str, shape))}, us" for shape in SHAPES))
+def show(heads: list[str], rows: list[list[str]]) -> None:
+    shown = Table(*heads)
     for row in rows:
         shown.add_row(*row)
     Console().print(shown)
 
 
+def markdown(heads: list[str], rows: list[list[str]]) -> str:
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines) + "\n"
+
+
+def draw(medians: dict[tuple[str, str], list[float]], path: Path) -> None:
+    """Every contender's time over that of the copy loop, by shape."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    limit = medians[COPY, "float32"]
+    kept = {key: times for key, times in medians.items() if key != (COPY, "float32")}
+    figure, axes = pyplot.subplots(1, len(SHAPES), figsize=(15, 6), sharey=True)
+    names = [f"{name}, bf16" if dtype == "bfloat16" else name for name, dtype in kept]
+    for number, (axis, shape) in enumerate(zip(axes, SHAPES, strict=True)):
+        ratios = [times[number] / limit[number] for times in kept.values()]
+        ours = [name.startswith(("numba", "torch m", "torch c")) for name, _ in kept]
+        axis.barh(names, ratios, color=["tab:blue" if one else "tab:gray" for one in ours])
+        axis.axvline(1.0, color="black", linewidth=1)
+        axis.set_xscale("log")
+        axis.set_xlabel("time of a step / time of a loop that moves the arrays")
+        axis.set_title("x".join(map(str, shape)))
+    axes[0].invert_yaxis()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def processor() -> str:
+    """Its name, where the system tells."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    return next((one.split(": ")[1] for one in lines if one.startswith("model name")), "")
+
+
 def machine() -> str:
     return (
-        f"{platform.machine()}, {torch.get_num_threads()} torch threads, numpy {np.__version__}, "
-        f"numba {numba.__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+        f"{platform.machine()} {processor()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} torch threads, numpy {np.__version__}, numba "
+        f"{numba.__version__}, torch {torch.__version__}, Python {platform.python_version()}"
     )
 
 
@@ -181,18 +273,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--threads", type=int, help="of torch; all by default")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
-    rows = table(measure(options.rounds))
-    show(rows)
+    if options.device == "cuda":
+        import steps_cuda
+
+        steps_cuda.main()
+        return
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    medians = measure(options.rounds)
+    heads = ["step", "dtype", *("x".join(map(str, shape)) for shape in SHAPES)]
+    asked = ["demand", "expected", "found", "met"]
+    rows, answers = table(medians), [one.row for one in demands(medians)]
+    show(heads, rows)
+    show(asked, answers)
     if options.write:
-        heads = ["step", "dtype", *("x".join(map(str, shape)) for shape in SHAPES)]
-        lines = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]
-        text = (
+        draw(medians, FOLDER / "steps.png")
+        (FOLDER / "RESULTS.md").write_text(
             "# One step\n\nMicroseconds a step, median, and in brackets the ratio to a loop that "
             "moves the same arrays as a third-order step\nand computes nothing "
             f"(`python benchmarks/steps.py --write`).\n{machine()}.\n\n"
+            f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
+            "Large is 16x3x256x256, small 1x4x64x64, both float32.\n\n![The same as a picture]"
+            "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
+            "`python benchmarks/steps.py --device cuda` does it.\n"
         )
-        (FOLDER / "RESULTS.md").write_text(text + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

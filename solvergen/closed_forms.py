@@ -48,7 +48,7 @@ from solvergen.uniformization import uniformize, z
 SECONDS = 0.3
 ROOT_SECONDS = 0.3
 LONGEST = 60
-"""Operations of a form that was searched for, beyond which nobody reads it."""
+"""Operations of J_k over z, beyond which nobody reads the integrals that it leads to."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ class Antiderivative:
     point: Expr
     expression: Expr
     primitive: bool
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has more than ``LONGEST`` operations."""
+        return bool(self.expression.count_ops() > LONGEST)
 
     def terms(self, write: Callable[[Expr], Expr]) -> Terms:
         """The rational part and the calls, with ``write`` applied to each function of z."""
@@ -133,10 +138,10 @@ def _searched(weights: Weights, k: int) -> Antiderivative | None:
 @lru_cache(maxsize=1024)
 def moment_closed_form(weights: Weights, k: int) -> ClosedForm | None:
     """J_k(gamma) as a person would write it, with J_k' = gamma^k dq/dgamma proved; None if there
-    is none.
+    is none, or none that is short enough to be read.
     """
     found = antiderivative(weights, k)
-    if found is None:
+    if found is None or found.is_long:
         return None
     forms = (_written(found, write, weights) for write in _over_gamma(found.point, weights))
     for form in sorted(forms, key=length):

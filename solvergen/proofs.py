@@ -14,6 +14,8 @@ from sympy import (
     exp,
     expand_log,
     factor,
+    log,
+    polylog,
     powdenest,
     powsimp,
     together,
@@ -30,7 +32,7 @@ from solvergen.semilinear import RADIUS
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
 SECONDS = 0.15
-PAIRS = 6
+PAIRS = 4
 
 _u, _v = Dummy("u", positive=True), Dummy("v", positive=True)
 
@@ -49,6 +51,7 @@ def prove_zero(expression: Expr, schedule: NoiseSchedule) -> Proof | None:
         expression: in t, alpha, sigma and their derivatives, and in s, alpha_s, sigma_s. A proof
             in these symbols holds for every schedule.
     """
+    expression = expression.replace(polylog, _logarithm)
     if vanishes_symbolically(expression.replace(atan2, lambda y, x: atan(y / x))):
         return Proof.symbolic
     on_circle = _over_circle(expression, schedule)
@@ -58,6 +61,11 @@ def prove_zero(expression: Expr, schedule: NoiseSchedule) -> Proof | None:
     if vanishes_symbolically(explicit):
         return Proof.symbolic
     return Proof.numeric if vanishes_numerically(explicit, schedule) else None
+
+
+def _logarithm(order: Expr, x: Expr) -> Expr:
+    """Li_1(x) = -log(1 - x)."""
+    return -log(1 - x) if order == 1 else polylog(order, x)
 
 
 def _over_circle(expression: Expr, schedule: NoiseSchedule) -> Expr | None:

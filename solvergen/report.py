@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from sympy import Expr, Function, Symbol, factorial
 
 from solvergen import typesetting
-from solvergen.closed_forms import ClosedForm, is_not_elementary, moment_closed_form
+from solvergen.closed_forms import (
+    ClosedForm,
+    antiderivative,
+    is_not_elementary,
+    moment_closed_form,
+)
 from solvergen.moments import Weights
 from solvergen.phi import in_exponentials, phi
 from solvergen.proofs import Proof
@@ -18,6 +23,7 @@ from solvergen.taylor import h, normalized_moment, taylor_integral
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
 NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
+TOO_LONG = "a closed form too long to be read; evaluated numerically"
 LONGEST = 60
 """Operations of a moment beyond which it is written as a quotient of the integrals."""
 
@@ -127,7 +133,11 @@ def _integrals(weights: Weights, count: int) -> Section:
 
 
 def _missing(weights: Weights, k: int) -> str:
-    return NOT_ELEMENTARY if is_not_elementary(weights, k) else NO_CLOSED_FORM
+    """Why J_k, and with it I_k and mu_k, is not shown."""
+    if is_not_elementary(weights, k):
+        return NOT_ELEMENTARY
+    found = antiderivative(weights, k)
+    return TOO_LONG if found is not None and found.is_long else NO_CLOSED_FORM
 
 
 def _integral(weights: Weights, k: int, form: ClosedForm | None) -> Row:

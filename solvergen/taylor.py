@@ -241,7 +241,7 @@ def _terms(weights: Weights, k: int) -> Terms | None:
         width = symbols.width if exponent.rate == 0 and symbols.gamma.is_Symbol else h
         return {Integer(1): scale * width ** (k + 1) * phi(Integer(k + 1), -exponent.rate * width)}
     found = antiderivative(weights, k)
-    if found is None:
+    if found is None or found.is_long:
         return None
     pairs = _of_primitive(found, symbols) if found.primitive else _of_rational(weights, k, symbols)
     if pairs is None:
@@ -262,7 +262,7 @@ def _of_rational(weights: Weights, k: int, symbols: _Symbols) -> Terms | None:
     calls: Terms = {Integer(1): Integer(0)}
     for j in range(k + 1):
         found = antiderivative(weights, j)
-        if found is None or found.primitive:
+        if found is None or found.primitive or found.is_long:
             return None
         share = binomial(k, j) * (-gamma_s) ** (k - j)
         for call, c in found.terms(partial(symbols.over, found.point)).items():

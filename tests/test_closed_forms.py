@@ -15,7 +15,7 @@ from solvergen.expansion import resolve
 from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, get
 from solvergen.phi import elementary, phi
-from solvergen.proofs import Proof, at_times
+from solvergen.proofs import Proof, at_times, prove_zero
 from solvergen.rational import NotElementaryError, integrate_rational, integrate_with_primitive
 from solvergen.reference import Reference
 from solvergen.semilinear import SemilinearODE, at_start
@@ -210,12 +210,19 @@ def test_wrong_forms_are_not_proved() -> None:
     assert prove_taylor_integral(nearly, found, 1) is None
 
 
-def test_what_simplification_does_not_decide_is_proved_by_digits() -> None:
-    found = weights("rectified_flow", "flow", "half_log_snr")
-    form = moment_closed_form(found, 2)
+def test_how_an_identity_was_proved() -> None:
+    """Cancelling decides what is rational in its calls; many digits decide the rest."""
+    schedule = sg.schedules.get("vp_linear")
+    assert prove_zero(log(t * s) - log(t) - log(s), schedule) is Proof.symbolic
+    assert prove_zero(sympy.sin(t + s) ** 2 + sympy.cos(t + s) ** 2 - 1, schedule) is Proof.numeric
+    assert prove_zero(sympy.sin(t) - t, schedule) is None
+
+
+def test_dilogarithms_are_proved() -> None:
+    """int log(w)^2 dt on the rectified flow."""
+    form = moment_closed_form(weights("rectified_flow", "flow", "half_log_snr"), 2)
     assert form is not None
     assert form.expression.has(polylog)
-    assert form.proof is Proof.numeric
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -20,6 +20,7 @@ from solvergen import problems
 from solvergen.compiler import compile as compile_module
 from solvergen.errors import SolvergenError
 from solvergen.parameterization import FLOW
+from solvergen.pictures import require_matplotlib
 from solvergen.problems import Array, GaussianMixture
 from solvergen.schedule import NoiseSchedule
 from solvergen.scheme import Scheme
@@ -136,7 +137,7 @@ def run(output: Path, settings: Settings | None = None) -> list[Path]:
     settings = settings or Settings()
     figures = (draw_samples, draw_convergence, draw_trajectory)
     names = ("samples.png", "convergence.png", "trajectory.png")
-    _require_matplotlib()
+    require_matplotlib()
     problem = problems.digits(VARIANCE)
     console = Console()
     with Progress(
@@ -353,14 +354,3 @@ def _canvas(width: float, height: float, scale: float) -> tuple[Any, Any]:
     axes.set_axis_off()
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure, axes
-
-
-def _require_matplotlib() -> None:
-    """Refuse at the start, not after the work."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise SolvergenError(
-            "the pictures need matplotlib, which is not installed; "
-            'install it with: pip install "solvergen[demo]"'
-        ) from error

@@ -28,11 +28,14 @@ from numpy.typing import NDArray
 
 from solvergen.interpreter import Model, State, run_step, unchanged
 from solvergen.order import EVEN, report
+from solvergen.pictures import new_figure
 from solvergen.program import Combine, PhaseProgram, Repeat, StepProgram, lower
 from solvergen.scheme import Kind, Node, Scheme
 from solvergen.series import Series
 
 EDGE = 1e-9
+FARTHEST = 12.0
+"""How far to the left of 0 a picture reaches at most."""
 ITERATIONS, ROUNDING = 1000, 1e-13
 
 
@@ -153,17 +156,26 @@ def text(scheme: Scheme) -> str:
 
 
 def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Path:
-    """Draw the region of linear stability; needs matplotlib."""
-    from matplotlib import pyplot
+    """Draw the region of linear stability.
 
-    x, y = np.linspace(-6, 1.5, points), np.linspace(-5, 5, points)
-    values = np.array([[growth(program, complex(a, b)) for a in x] for b in y])
-    figure, axis = pyplot.subplots(figsize=(5, 5))
-    axis.contourf(x, y, values, levels=[0, 1], colors=["tab:blue"], alpha=0.4)
-    axis.contour(x, y, values, levels=[1])
-    axis.set(xlabel="Re z", ylabel="Im z", title=f"|S(z)| <= 1, {program.main.name} phase")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    Raises:
+        SolvergenError: matplotlib is not installed.
+    """
+    figure = new_figure(3.4, 5)
+    reach = min(max(real_interval(program), 0.1), FARTHEST)
+    x = np.linspace(-1.3 * reach, 0.6 * reach, points)
+    y = np.linspace(0, 1.6 * reach, points)
+    upper = np.array([[growth(program, complex(a, b)) for a in x] for b in y])
+    y, values = np.concatenate([-y[:0:-1], y]), np.concatenate([upper[:0:-1], upper])
+    axes = figure.subplots()
+    axes.axhline(0, color="0.8", lw=0.8, zorder=0)
+    axes.axvline(0, color="0.8", lw=0.8, zorder=0)
+    axes.contourf(x, y, values, levels=[0, 1], colors=["#0072B2"], alpha=0.25)
+    axes.contour(x, y, values, levels=[1], colors=["#0072B2"])
+    axes.set(xlabel="Re z", ylabel="Im z", aspect="equal")
+    axes.set_title("region of linear stability, z = h \N{GREEK SMALL LETTER LAMDA}", fontsize=10)
+    axes.spines[:].set_color("0.8")
+    figure.savefig(path, dpi=130)
     return Path(path)
 
 

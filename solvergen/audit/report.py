@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from solvergen.audit.measure import Row
+from solvergen.pictures import new_figure
 
 SHOWN = 2
 """Which number of steps' error is shown."""
@@ -71,11 +72,13 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def plot(rows: Sequence[Row], path: str | Path) -> Path:
-    """Orders and errors of every solver and of ours; needs matplotlib."""
-    from matplotlib.figure import Figure
+    """Orders and errors of every solver and of ours.
 
+    Raises:
+        SolvergenError: matplotlib is not installed.
+    """
     places = range(len(rows))
-    figure = Figure(figsize=(10.5, 0.27 * len(rows) + 1.7), layout="constrained")
+    figure = new_figure(10.5, 0.27 * len(rows) + 1.7)
     orders, errors = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for place, row in zip(places, rows, strict=True):
         colour = THEIRS if misses(row) else QUIET

@@ -2,7 +2,7 @@
 
     phi_0(z) = e^z,    phi_(k+1)(z) = int_0^1 e^((1-u) z) u^k/k! du = (phi_k(z) - 1/k!)/z
 
-(Hochbruck and Ostermann 2010, eq. 2.10 and 2.11). If dq/dgamma is a multiple of e^(rho gamma)
+(Hochbruck and Ostermann 2010, Acta Numerica 19, 209). If dq/dgamma is a multiple of e^(rho gamma)
 then, with H = gamma_t - gamma_s and u = theta,
 
     mu_k = int_0^1 e^(rho H u) u^k du / int_0^1 e^(rho H u) du = k! phi_(k+1)(-rho H)/phi_1(-rho H),

@@ -7,8 +7,8 @@ arcus tangents (Hermite's reduction and partial fractions),
     int a theta^k dz = g theta^k + L_k - k int g theta' theta^(k-1) dz,
     L_0 = L,        L_k = c theta^(k+1)/(k+1)  if  L = c theta,
 
-and for k > 0 the integral is elementary only if L is a multiple of theta (Risch 1969, the case of
-a primitive; Bronstein, Symbolic Integration I, section 5.8). Each step lowers k, so that the
+and for k > 0 the integral is elementary only if L is a multiple of theta (Risch's theorem in the
+case of a primitive; Bronstein, Symbolic Integration I). Each step lowers k, so that the
 integral is found or proved not to be elementary. Where theta = kappa log z and z^m + A, A > 0,
 stands under a logarithm, the dilogarithm and its successors close the recursion:
 

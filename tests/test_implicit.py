@@ -110,6 +110,14 @@ def test_an_equation_that_is_not_solved_is_an_error(target: str) -> None:
     assert np.asarray(found) == pytest.approx(X * ((1 - ratio) / (1 + ratio)) ** 40, abs=1e-4)
 
 
+def test_torch_says_that_it_waits_for_the_device() -> None:
+    """A run of explicit steps does not, and can be captured as a CUDA graph."""
+    for scheme, waits in (("trapezoidal:tol=1e-6", True), ("trapezoidal:2", False)):
+        module = sg.compile(flow_solver(scheme), "torch")
+        assert ("waits for the device" in module.Stepper.__doc__) == waits
+        assert ("captured in a CUDA graph" in module.Plan.__doc__) != waits
+
+
 def test_the_interpreter_refuses_it_too() -> None:
     with pytest.raises(SolvergenError, match="not solved after 7 iterations"):
         sample("interpreter", flow_solver("trapezoidal:tol=1e-6:7"), GRID, stiff)

@@ -16,7 +16,9 @@ ARGUMENTS = {"train_and_sample": ["--quick"]}
 
 
 def run(example: Path, folder: Path, *command: str) -> str:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    """What it prints, with a cache of its own and one thread, as the tests' workers have."""
+    own = {"XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **own}
     command = command or (str(example), *ARGUMENTS.get(example.stem, []))
     done = subprocess.run(
         [sys.executable, *command],

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch_extras  # noqa: F401 - before any test imports diffusers
 
 import solvergen as sg
 

@@ -83,7 +83,7 @@ print(time.process_time())
 @pytest.mark.slow
 def test_a_numba_module_is_ready_in_a_moment(tmp_path: Path) -> None:
     """Processor seconds of a process that imports it and takes a step: first, and from the cache
-    of numba."""
+    of numba. They are 0.4 alone, and rise with what else the machine does: hence the margin."""
     spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:3")
     sg.write(spec, "numba", tmp_path / "ready.py")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -97,4 +97,4 @@ def test_a_numba_module_is_ready_in_a_moment(tmp_path: Path) -> None:
         for _ in range(3)
     ]  # fmt: skip
     assert seconds[0] < 1.5
-    assert min(seconds[1:]) < 0.5
+    assert min(seconds[1:]) < 0.75

@@ -14,14 +14,14 @@ max |ell_j| of the support.
 import argparse
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import lambdify
+from sympy import Expr, lambdify
 
 import solvergen as sg
 from solvergen import emission
@@ -31,6 +31,7 @@ from solvergen.errors import SolvergenError
 from solvergen.evaluation import as_mp
 from solvergen.fusion import Array
 from solvergen.program import node_of
+from solvergen.rule import lagrange_basis
 from solvergen.scheme import Kind, Node
 from solvergen.semilinear import nonlinear
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
@@ -44,6 +45,7 @@ INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
 KINDS = ("uniform", "geometric", "uneven", "tiny", "tiny_late", "to_t_min", "from_t_max")
 ORDERS = (2, 3, 4, 5)
+NODES_AT_MOST = 5
 HISTORY = "multistep:5:ramp"
 INNER = "1/5:{0}; 2/5:{0}; 3/5:{0}; 4/5:{0}; 1:{0,s1,s2,s3,s4}"
 SYMBOLS = (t, alpha, sigma, alpha_dot, sigma_dot)
@@ -152,6 +154,20 @@ class Sampled:
     at_times: dict[float, tuple[Any, ...]]
     quadrature: list[tuple[tuple[Any, ...], Any]]
 
+    known: dict[Expr, list[Any]] = field(default_factory=dict)
+
+    def values(self, form: Expr) -> list[Any]:
+        """A function of t, alpha, sigma and their derivatives at the quadrature nodes."""
+        if form not in self.known:
+            function = lambdify(SYMBOLS, form, "mpmath")
+            self.known[form] = [function(*values) for values, _ in self.quadrature]
+        return self.known[form]
+
+    def clock(self, speed: Expr) -> list[Any]:
+        """q' times the weights."""
+        pairs = zip(self.values(speed), self.quadrature, strict=True)
+        return [value * weight for value, (_, weight) in pairs]
+
 
 def sample(schedule: sg.NoiseSchedule, count: int) -> list[Sampled]:
     """Evaluate a schedule wherever the references of its sequences need it."""
@@ -208,18 +224,23 @@ class Measured:
         return found
 
 
-def exact_weights(one: Sampled, nodes: list[Any], speed: Any, variable: Any) -> list[Any]:
-    """ell_j for nodes that are given as the definitions there."""
-    places = [variable(*values) for values in nodes]
-    scale = [mpmath.fprod(a - b for b in places if b is not a) for a in places]
-    total, sums = mpmath.mpf(0), [mpmath.mpf(0)] * len(places)
-    for values, weight in one.quadrature:
-        clock, place = weight * speed(*values), variable(*values)
-        gaps = [place - node for node in places]
-        total += clock
-        for j in range(len(places)):
-            sums[j] += clock * mpmath.fprod(gaps[:j] + gaps[j + 1 :])
-    return [a / (b * total) for a, b in zip(sums, scale, strict=True)]
+def moments(one: Sampled, speed: Expr, variable: Expr, start: Any) -> list[Any]:
+    """The means over q of (gamma - gamma_s)^k, k < NODES_AT_MOST."""
+    power, gaps = one.clock(speed), [place - start for place in one.values(variable)]
+    sums = [mpmath.fsum(power)]
+    for _ in range(1, NODES_AT_MOST):
+        power = [a * b for a, b in zip(power, gaps, strict=True)]
+        sums.append(mpmath.fsum(power))
+    return [total / sums[0] for total in sums]
+
+
+def exact_weights(means: list[Any], places: list[Any]) -> list[Any]:
+    """ell_j for nodes at gamma_j - gamma_s: the means of Lagrange's basis."""
+    found = []
+    for j in range(len(places)):
+        basis = lagrange_basis(places, j)
+        found.append(mpmath.fdot(basis, means[: len(basis)]))
+    return found
 
 
 def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
@@ -227,18 +248,20 @@ def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
     history, inner = Measured.of(spec, HISTORY), Measured.of(spec, INNER)
     definitions = Definitions(spec.schedule)
     factor = 1 if spec.ode.factor is None else spec.ode.factor
-    speed = lambdify(SYMBOLS, nonlinear(spec.integrand) / factor, "mpmath")
-    variable = lambdify(SYMBOLS, spec.expansion.variable, "mpmath")
+    speed, variable = nonlinear(spec.integrand) / factor, spec.expansion.variable
+    gamma = lambdify(SYMBOLS, variable, "mpmath")
     errors: dict[str, float] = {}
     for one in samples:
         at_once = one.kind == "from_t_max"
         grids = [one.grid] if at_once else [one.grid[-order - 1 :] for order in ORDERS]
-        for grid in grids:
-            found = (inner if at_once else history).weights(grid)
-            if not found:
-                continue
+        measured = [(inner if at_once else history).weights(grid) for grid in grids]
+        if not any(measured):
+            continue
+        start = gamma(*one.at_times[float(one.grid[-2])])
+        means = moments(one, speed, variable, start)
+        for found in filter(None, measured):
             nodes = [one.at_times.get(time) or _safely(definitions, time) for time in found]
-            truth = exact_weights(one, nodes, speed, variable)
+            truth = exact_weights(means, [gamma(*values) - start for values in nodes])
             error = _error(list(found.values()), truth)
             errors[one.kind] = max(errors.get(one.kind, 0.0), error)
     return errors

@@ -107,7 +107,8 @@ _PANEL, _TAIL = 2.0, 40.0
 
 def _rates(l):  # noqa: E741
     """dgamma/dlambda and dt/dlambda."""
-    return -np.exp(-l), -np.exp(-l)
+    u = np.exp(-l)
+    return -u, -u
 
 
 def _panels(last, first):

@@ -1,8 +1,22 @@
 """Expressions as numpy source code."""
 
-from collections.abc import Mapping
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from sympy import Expr, Float, N, Piecewise, Rational, Symbol
+from sympy import (
+    Basic,
+    Dummy,
+    Expr,
+    Float,
+    Function,
+    N,
+    Piecewise,
+    Pow,
+    Rational,
+    Symbol,
+    preorder_traversal,
+)
 from sympy.printing.numpy import NumPyPrinter
 
 from solvergen.functions import Registered
@@ -28,6 +42,8 @@ NAMES = {
     alpha_s: "alpha_s",
     sigma_s: "sigma_s",
 }
+
+VARIABLES = {t, half_log_snr_symbol, gamma}
 
 
 class HostPrinter(NumPyPrinter):
@@ -85,6 +101,45 @@ def host_code(expression: Expr, parameters: tuple[tuple[Symbol, Rational], ...] 
     """``expression`` in numpy; a parameter is the module constant of its name in capitals."""
     names = {**NAMES, **{symbol: constant_name(symbol) for symbol, _ in parameters}}
     return str(HostPrinter(names).doprint(expression))
+
+
+def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
+    """Functions and roots that occur more than once, each as a symbol of its own.
+
+    Returns:
+        (symbol, expression) in the order of evaluation, and the forms in these symbols.
+    """
+    found: list[tuple[Symbol, Expr]] = []
+    left, varying = list(forms), set(VARIABLES)
+    while True:
+        every = (*left, *(form for _, form in found))
+        parts = (node for form in every for node in preorder_traversal(form))
+        counts = Counter(node for node in parts if _is_costly(node, varying))
+        repeated = [node for node, count in counts.items() if count > 1]
+        if not repeated:
+            return _named(found[::-1], left)
+        largest = max(repeated, key=lambda node: (node.count_ops(), str(node)))
+        symbol = Dummy()
+        varying.add(symbol)
+        found = [(name, form.xreplace({largest: symbol})) for name, form in found]
+        left = [form.xreplace({largest: symbol}) for form in left]
+        found.append((symbol, largest))
+
+
+def _named(
+    found: list[tuple[Symbol, Expr]], left: list[Expr]
+) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
+    """u, v, w, .. in the order of evaluation."""
+    names = itertools.chain(("u", "v", "w"), (f"u_{k}" for k in itertools.count(1)))
+    symbols = {old: Symbol(name) for (old, _), name in zip(found, names, strict=False)}
+    renamed = [(symbols[old], form.xreplace(symbols)) for old, form in found]
+    return renamed, [form.xreplace(symbols) for form in left]
+
+
+def _is_costly(node: Basic, varying: set[Symbol]) -> bool:
+    """Whether a node calls a function or takes a root of something that varies."""
+    is_root = isinstance(node, Pow) and not node.exp.is_Integer
+    return (isinstance(node, Function) or is_root) and bool(node.free_symbols & varying)
 
 
 def constant_name(parameter: Symbol) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from sympy import Expr, Symbol
 
 from solvergen.parameterization import Parameterization, at_schedule, conversion
-from solvergen.printing import host_code
+from solvergen.printing import host_code, shared
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha_dot, sigma_dot, t
+
+INDENT = "    "
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,27 @@ class Formulas:
             return f"np.full_like(t, {self.code(expression)})"
         return self.code(self.schedule.stable(expression))
 
-    def inverse(self, variable: Expr, value: Symbol, function: str) -> str:
-        """The inverse of a function of t: its closed form, or the guarded numeric inverse."""
+    def returned(self, *forms: Expr) -> str:
+        """Statements that return these values, with what occurs twice computed once."""
+        found, left = shared(forms)
+        lines = [f"{symbol} = {self.code(form)}" for symbol, form in found]
+        return f"\n{INDENT}".join([*lines, f"return {', '.join(map(self.code, left))}"])
+
+    def function_of_time(self, expression: Expr) -> str:
+        """Statements that return a function of t."""
+        if not expression.has(t):
+            return f"return {self.of_time(expression)}"
+        return self.returned(self.schedule.stable(expression))
+
+    def inverse_function(self, variable: Expr, value: Symbol, function: str) -> str:
+        """Statements that return the inverse of a function of t.
+
+        It is the closed form or the guarded numeric inverse.
+        """
         closed = self.schedule.stable_inverse(variable, value)
         if closed is None:
-            return f"_solve({function}, {self.code(value)})"
-        return self.code(closed)
+            return f"return _solve({function}, {self.code(value)})"
+        return self.returned(closed)
 
 
 def conversion_forms(

@@ -70,10 +70,10 @@ def host_code_of(solver: Solver, adaptive: bool) -> HostCode:
         constants=printer.constants(),
         t_min=float_literal(solver.schedule.t_min),
         t_max=float_literal(solver.schedule.t_max),
-        alpha=printer.formulas.of_time(solver.schedule.alpha),
-        sigma=printer.formulas.of_time(solver.schedule.sigma),
-        half_log_snr=printer.formulas.of_time(solver.schedule.half_log_snr),
-        time_at_half_log_snr=printer.formulas.inverse(
+        alpha=printer.formulas.function_of_time(solver.schedule.alpha),
+        sigma=printer.formulas.function_of_time(solver.schedule.sigma),
+        half_log_snr=printer.formulas.function_of_time(solver.schedule.half_log_snr),
+        time_at_half_log_snr=printer.formulas.inverse_function(
             log(solver.schedule.alpha / solver.schedule.sigma),
             half_log_snr_symbol,
             "half_log_snr",
@@ -184,11 +184,11 @@ class _Printer:
             return ""
         name = solver.weights.expansion.name
         if name == "half_log_snr":
-            return "time_at_half_log_snr(gamma)"
+            return "return time_at_half_log_snr(gamma)"
         if name == "time":
-            return self.formulas.code(gamma)
+            return f"return {self.formulas.code(gamma)}"
         variable = solver.weights.expansion.at(solver.schedule)
-        return self.formulas.inverse(variable, gamma, "expansion_variable")
+        return self.formulas.inverse_function(variable, gamma, "expansion_variable")
 
     @property
     def has_inner_times(self) -> bool:

@@ -17,6 +17,7 @@ from solvergen.backends.host import tuple_code
 from solvergen.backends.places import Places
 from solvergen.backends.weights import Needs
 from solvergen.parameterization import at_schedule
+from solvergen.printing import shared
 from solvergen.program import PhaseProgram
 from solvergen.quadrature import PANEL, choose
 from solvergen.rates import Rates
@@ -248,11 +249,17 @@ class _RunPrinter:
         return tuple(forms[name] for name in self.rate_names)
 
     def rates(self) -> str:
-        """The rates in l and t; empty if none is needed."""
-        return ", ".join(map(self._rate, self.rate_forms))
+        """Statements that return the rates at l and t; empty if none is needed."""
+        if not self.measures:
+            return ""
+        forms = [one.evalf() if one.is_number else one for one in self.rate_forms]
+        found, left = shared(forms)
+        lines = [f"{symbol} = {self.formulas.code(form)}" for symbol, form in found]
+        returned = ", ".join(map(self._rate, left, forms))
+        return "\n    ".join([*lines, f"return {returned}"])
 
-    def _rate(self, form: Expr) -> str:
-        code = self.formulas.code(form.evalf() if form.is_number else form)
+    def _rate(self, shown: Expr, form: Expr) -> str:
+        code = self.formulas.code(shown)
         return code if form.has(half_log_snr_symbol, t) else f"np.full_like(l, {code})"
 
     def tail(self) -> str:

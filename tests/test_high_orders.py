@@ -168,6 +168,7 @@ def rate(text: str, steps: int, integrand: str = "flow") -> float:
         ("singlestep:5", 12, 5),
         ("singlestep:6", 12, 6),
         ("unipc:4:exact", 96, 5),
+        ("pece:4", 48, 5),
         ("pece:7", 48, 8),
         ("adams_moulton:8", 48, 8),
         ("general_linear:5:2", 32, 5),
@@ -216,3 +217,69 @@ def test_measured_in_an_exponential_clock(text: str, steps: int, expected: int) 
     """As the above with weights that are no classical ones: x0 expanded in lambda."""
     with mpmath.workdps(50):
         assert abs(rate(text, steps, "data") - expected) <= 0.15
+
+
+@cache
+def images() -> np.ndarray:
+    """The first five handwritten digits, as exact numbers."""
+    points = problems.digits().means[:5]
+    return np.array([[mpmath.mpf(float(one)) for one in row] for row in points], dtype=object)
+
+
+def digits_flow(x: np.ndarray, time: Any) -> np.ndarray:
+    """eps - x0 for alpha = 1 - t, sigma = t on those images, smoothed by variance 1."""
+    alpha, sigma = 1 - time, time
+    spread = alpha**2 + sigma**2
+    gaps = x - alpha * images()
+    logits = [-mpmath.fsum(one**2 for one in row) / (2 * spread) for row in gaps]
+    weights = [mpmath.exp(one - max(logits)) for one in logits]
+    total = mpmath.fsum(weights)
+    parts = images() + (alpha / spread) * gaps
+    x0 = sum(w / total * part for w, part in zip(weights, parts, strict=True))
+    return (x - alpha * x0) / sigma - x0
+
+
+def digits_rate(text: str, steps: int, integrand: str) -> float:
+    """log2 of the ratio of the distances between runs of n, 2n and 4n steps."""
+    expansion, kind = CLOCKS[integrand]
+    spec = sg.Solver("rectified_flow", "flow", integrand, expansion, schemes.get(text))
+    lowered = program.lower(spec.scheme)
+    pixels = np.random.default_rng(0).standard_normal(images().shape[1])
+    x = np.array([mpmath.mpf(float(one)) for one in pixels], dtype=object)
+
+    def model(y: np.ndarray, time: Any) -> np.ndarray:
+        flow = digits_flow(y, time)
+        return flow if integrand == "flow" else y - time * flow
+
+    found = []
+    for count in (steps, 2 * steps, 4 * steps):
+
+        def scalars(phase: PhaseProgram, n: int, count: int = count) -> Any:
+            return kind(phase, count, n)
+
+        found.append(interpreter.run(lowered, scalars, model, x, count))
+    coarse, fine = (
+        mpmath.sqrt(mpmath.fsum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
+        for one, other in zip(found[:-1], found[1:], strict=True)
+    )
+    return float(mpmath.log(coarse / fine, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "steps", "integrand", "expected"),
+    [
+        ("dormand_prince", 24, "flow", 5),
+        ("fehlberg8:embedded", 14, "flow", 7),
+        ("fehlberg8", 4, "flow", 8),
+        ("pece:4", 32, "flow", 5),
+        ("pece:7", 24, "flow", 8),
+        ("general_linear:8:4", 12, "data", 8),
+    ],
+)
+def test_measured_on_digits_in_many_digits(
+    text: str, steps: int, integrand: str, expected: int
+) -> None:
+    """Five images in 64 dimensions, where float64 ends before the rate of high orders settles."""
+    with mpmath.workdps(40):
+        assert abs(digits_rate(text, steps, integrand) - expected) <= 0.15

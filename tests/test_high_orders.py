@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -260,7 +261,7 @@ def digits_rate(text: str, steps: int, integrand: str) -> float:
         found.append(interpreter.run(lowered, scalars, model, x, count))
     coarse, fine = (
         mpmath.sqrt(mpmath.fsum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
-        for one, other in zip(found[:-1], found[1:], strict=True)
+        for one, other in pairwise(found)
     )
     return float(mpmath.log(coarse / fine, 2))
 

@@ -1,6 +1,6 @@
 """Worst errors of the weights of emitted modules against mpmath at 50 digits.
 
-    python benchmarks/coefficients.py [--quick] [--schedule NAME ..] [-o FILE]
+    python benchmarks/coefficients.py [--quick] [--schedule NAME ..] [--write]
 
 Every named schedule x integrand x expansion that exists; for each, 200 random step sequences
 (--quick: 24) of seven kinds. A sequence is a grid whose last step is measured: with 2 to 5 nodes at
@@ -36,6 +36,7 @@ from solvergen.scheme import Kind, Node
 from solvergen.semilinear import nonlinear
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 
+RESULTS = Path(__file__).parent / "RESULTS_weights.md"
 DIGITS = 50
 GUARD = 50
 NODES = 24
@@ -280,10 +281,8 @@ def solver(schedule: sg.NoiseSchedule, integrand: str, expansion: str) -> sg.Sol
         return None
 
 
-def rows(names: list[str], count: int) -> Iterator[str]:
-    """The lines of the table."""
-    yield "| schedule | integrand | expansion | " + " | ".join(KINDS) + " |"
-    yield "|---" * (3 + len(KINDS)) + "|"
+def rows(names: list[str], count: int) -> Iterator[tuple[str, ...]]:
+    """The rows of the table: what was measured, and the worst error of each kind."""
     for name in names:
         schedule = sg.schedules.get(name)
         samples = sample(schedule, count)
@@ -293,23 +292,60 @@ def rows(names: list[str], count: int) -> Iterator[str]:
                 if spec is not None:
                     errors = worst(spec, samples)
                     shown = (f"{errors[kind]:.0e}" if kind in errors else "" for kind in KINDS)
-                    yield f"| {name} | {integrand} | {expansion} | " + " | ".join(shown) + " |"
+                    yield name, integrand, expansion, *shown
+
+
+def worst_of_schedules(found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The same for each schedule: how many combinations, and the worst of them."""
+    grouped: dict[str, list[tuple[str, ...]]] = {}
+    for name, _, _, *cells in found:
+        grouped.setdefault(name, []).append(tuple(cells))
+    return [
+        (name, str(len(group)), *(max(column, key=_number) for column in zip(*group, strict=True)))
+        for name, group in grouped.items()
+    ]
+
+
+def _number(cell: str) -> float:
+    return float(cell or 0)
+
+
+def markdown(heads: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
+    lines = (heads, ("---",) * len(heads), *found)
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+
+
+def report(found: list[tuple[str, ...]], count: int) -> str:
+    """What RESULTS_weights.md says."""
+    return "\n\n".join(
+        (
+            "# Worst errors of the weights",
+            f"`python benchmarks/coefficients.py --write`: {count} random step sequences for each "
+            "schedule, with supports of 2 to 5 nodes,\nagainst mpmath; errors relative to "
+            "max |ell_j|. Empty: there are no weights (gamma or Phi is infinite there).\n"
+            "The host code that computes them is the same text for every target.",
+            markdown(("schedule", "combinations", *KINDS), worst_of_schedules(found)),
+            "## Every combination",
+            markdown(("schedule", "integrand", "expansion", *KINDS), found),
+        )
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="24 sequences each")
     parser.add_argument("--schedule", nargs="*", help="all that can be emitted by default")
-    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--write", action="store_true", help="RESULTS_weights.md")
     options = parser.parse_args()
     mpmath.mp.dps = DIGITS + GUARD
     names = options.schedule or [n for n in sg.schedules.names() if n != "stable_diffusion"]
-    lines = []
-    for line in rows(names, 24 if options.quick else 200):
-        print(line, flush=True)
-        lines.append(line)
-    if options.output:
-        options.output.write_text("\n".join(lines) + "\n")
+    count = 24 if options.quick else 200
+    found = []
+    for row in rows(names, count):
+        print("| " + " | ".join(row) + " |", flush=True)
+        found.append(row)
+    if options.write:
+        RESULTS.write_text(report(found, count) + "\n")
 
 
 if __name__ == "__main__":

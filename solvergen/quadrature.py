@@ -3,17 +3,18 @@
 The means over q of an interval are integrals over lambda of the rates of the clocks
 (``solvergen.rates``), on panels of at most ``PANEL``:
 
-    mean of (theta - 1/2)^k = int w (theta - 1/2)^k dlambda / int w dlambda,    w = dq/dlambda.
+    mean of (theta - 1/2)^k = int w (theta - 1/2)^k dlambda / int w dlambda,    w = dq/dlambda,
 
-Wherever a step lies and however long it is, it consists of such panels, so the widest ones bound
-the error of all: between the poles of alpha^2 = 1/(1 + e^(-2 lambda)) at a distance of pi/2 an
-n-point rule wins a factor of about 40 with every point, and where the rates are exponentials
-(noise and data in half_log_snr) far more. The smallest rule whose means are within ``TOLERANCE``
-of a 32-point rule, both in ``DIGITS`` digits, is the one that is emitted.
+and so are q(t) - q(s), gamma(t) - gamma(s) and t - s, by which they are scaled. Wherever a step
+lies and however long it is, it consists of such panels, so the widest ones bound the error of all.
+Where a pole is near, as those of alpha^2 = 1/(1 + e^(-2 lambda)) at +-i pi/2, an n-point rule wins
+a factor of about 10 with every point, and where the rates are exponentials far more. The smallest
+rule whose figures are within ``TOLERANCE`` of a 32-point rule, both in ``DIGITS`` digits, is the
+one that is emitted.
 
 The alternatives lose: differences of antiderivatives cancel like eps/h^(k+1) for short steps, phi
 functions need a series and a recurrence with a switch between them, and neither is faster than a
-sum over 8 to 16 values.
+sum over 8 to 20 values.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from sympy import Expr
 from solvergen.evaluation import compiled
 from solvergen.moments import Weights
 from solvergen.rates import Rates, half_log_snrs
+from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
 
@@ -36,9 +38,9 @@ POINTS = (8, 10, 12, 14, 16, 20, 24)
 UNMEASURED = 16
 FINEST = 32
 POWERS = 5
-PLACES = 6
 DIGITS = 25
 TOLERANCE = 1e-16
+MIDDLE = 8.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Quadrature:
 
     Attributes:
         points: of the Gauss-Legendre rule.
-        error: the largest error of a mean of (2 theta - 1)^k, k < POWERS, over a panel; None if
-            it was not measured, because the schedule has kinks or no inverse in closed form.
+        error: the largest error of a mean of (2 theta - 1)^k, k < POWERS, and of the three
+            integrals, relative, over a panel; None if it was not measured, because the schedule
+            has kinks or no inverse in closed form.
     """
 
     points: int
@@ -71,15 +74,24 @@ def choose(weights: Weights) -> Quadrature:
         return Quadrature(UNMEASURED, None)
     with mpmath.workdps(DIGITS):
         rates = _Rates.of(weights, schedule.substitute(inverse))
-        spread = half_log_snrs(schedule)
-        places = np.linspace(spread[0], spread[-1], PLACES).tolist()
-        exact = [rates.means(place, FINEST) for place in places]
+        exact = [(place, rates.figures(place, FINEST)) for place in _places(schedule)]
         for points in POINTS:
-            found = [rates.means(place, points) for place in places]
-            error = max(map(_distance, found, exact))
-            if error <= TOLERANCE or points == POINTS[-1]:
+            error = 0.0
+            for place, figures in exact:
+                error = max(error, _distance(rates.figures(place, points), figures))
+                if error > TOLERANCE and points < POINTS[-1]:
+                    break
+            else:
                 break
     return Quadrature(points, float(10.0 ** np.ceil(np.log10(max(error, 1e-18)))))
+
+
+def _places(schedule: NoiseSchedule) -> list[float]:
+    """The middles of panels: near both ends, and close together where poles may be near."""
+    spread = half_log_snrs(schedule)
+    low, high = spread[0], spread[-1]
+    inner = np.arange(-MIDDLE, MIDDLE + PANEL / 2, PANEL / 2)
+    return [low, *(float(one) for one in inner if low < one < high), high]
 
 
 def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:
@@ -88,40 +100,38 @@ def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:
 
 @dataclass(frozen=True)
 class _Rates:
-    """dq/dlambda and dgamma/dlambda in many digits."""
+    """The rates of the clocks in many digits."""
 
     clock: Any
     speed: Any
+    time: Any
     time_at: Any
 
     @classmethod
     def of(cls, weights: Weights, inverse: Expr) -> "_Rates":
         rates = Rates.derive(weights)
-        clock, speed = (weights.schedule.substitute(one) for one in (rates.clock, rates.expansion))
-        return cls(
-            compiled(clock, (l, t), "mpmath"),
-            compiled(speed, (l, t), "mpmath"),
-            compiled(inverse, (l,), "mpmath"),
+        forms = (rates.clock, rates.expansion, rates.time)
+        clock, speed, time = (
+            compiled(weights.schedule.substitute(one), (l, t), "mpmath") for one in forms
         )
+        return cls(clock, speed, time, compiled(inverse, (l,), "mpmath"))
 
-    def means(self, place: float, points: int) -> list[Any]:
-        """The means of (2 theta - 1)^k over the panel around a half-log-SNR, and its gamma.
+    def figures(self, place: float, points: int) -> list[Any]:
+        """The integrals over the panel around a half-log-SNR, and the means of (2 theta - 1)^k.
 
         theta comes from the same rule: the integral of the polynomial through the speeds.
         """
         nodes, weights, integral = gauss(points, DIGITS)
         at = [place + PANEL * (x - mpmath.mpf(1) / 2) for x in nodes]
-        times = [self.time_at(one) for one in at]
-        rows = list(zip(at, times, strict=True))
-        clock = [self.clock(*one) * w for one, w in zip(rows, weights, strict=True)]
-        speed = [self.speed(*one) for one in rows]
-        width = mpmath.fdot(speed, weights)
-        theta = [mpmath.fdot(speed, column) / width for column in integral]
-        total = mpmath.fsum(clock)
-        return [
-            mpmath.fsum(w * (2 * x - 1) ** k for w, x in zip(clock, theta, strict=True)) / total
-            for k in range(1, POWERS)
-        ]
+        rows = [(one, self.time_at(one)) for one in at]
+        clock, speed, time = (
+            [rate(*one) for one in rows] for rate in (self.clock, self.speed, self.time)
+        )
+        totals = [mpmath.fdot(values, weights) for values in (clock, speed, time)]
+        theta = [mpmath.fdot(speed, column) / totals[1] for column in integral]
+        mass = [value * w / totals[0] for value, w in zip(clock, weights, strict=True)]
+        means = [mpmath.fdot(mass, [(2 * x - 1) ** k for x in theta]) for k in range(1, POWERS)]
+        return [*map(mpmath.log, map(abs, totals)), *means]
 
 
 @lru_cache(maxsize=32)

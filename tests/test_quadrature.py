@@ -23,9 +23,9 @@ def test_rule_is_exact_for_polynomials(points: int) -> None:
 
 
 def test_smooth_rates_need_fewer_points_than_those_with_near_poles() -> None:
-    """e^lambda is entire; alpha of a variance-preserving schedule has poles at +-i pi/2."""
+    """On edm all rates are exponentials, but theta has poles at lambda = +-i pi/2."""
     rules = {
-        expansion: choose(sg.Solver("vp_cosine", sg.NOISE, sg.DATA, expansion).weights)
+        expansion: choose(sg.Solver("edm", sg.DATA, sg.DATA, expansion).weights)
         for expansion in ("half_log_snr", "theta")
     }
     assert rules["half_log_snr"].points < rules["theta"].points

@@ -13,6 +13,7 @@ import solvergen as sg
 from solvergen import emission
 from solvergen.compiler import load_text
 from solvergen.reference import Reference
+from solvergen.rule import lagrange_basis
 from solvergen.verification import check_amplification, lebesgue_constant
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "coefficients.py"
@@ -122,3 +123,32 @@ def test_lebesgue_constant_of_equal_steps() -> None:
     """sum_j |L_j(1)| = 2^k - 1 at the nodes 0, -1, .., -(k-1)."""
     for k in range(1, 6):
         assert lebesgue_constant(-np.arange(k, dtype=float)) == pytest.approx(2**k - 1)
+
+
+@pytest.mark.parametrize("h", [1e-12, 1e-8, 1e-4, 0.1, 1.0, 10.0, 40.0, 100.0])
+@pytest.mark.parametrize("integrand", ["noise", "data"])
+def test_steps_of_every_length_have_the_weights_of_phi_functions(integrand: str, h: float) -> None:
+    """mu_k = k! phi_(k+1)(z)/phi_1(z) with z = h for noise and -h for data (THEORY section 4)."""
+    schedule = sg.NoiseSchedule(1, sg.t, domain=(0, "10**30"), name="wide")
+    spec = sg.Solver(schedule, integrand, integrand, "half_log_snr", "multistep:3:ramp")
+    module = load_text(emission.render(spec, "numpy", accuracy=""), "emitted")
+    grid = 1e10 * np.exp(-h * np.arange(4))
+    found = module.coefficients(grid)[-1, 0, 2:5]
+    with mpmath.workdps(150):
+        gamma = [-mpmath.log(mpmath.mpf(float(one))) for one in grid]
+        step = gamma[3] - gamma[2]
+        z = step if integrand == "noise" else -step
+        mu = [_phi_moment(k, z) for k in range(3)]
+        places = [(gamma[2 - j] - gamma[2]) / step for j in range(3)]
+        exact = [mpmath.fdot(lagrange_basis(places, j), mu) for j in range(3)]
+        m0 = mpmath.mpf(float(module._Scalars(grid, module._phase_of_steps(grid)).m[2]))
+        gaps = [abs(mpmath.mpf(float(a)) / m0 - b) for a, b in zip(found, exact, strict=True)]
+        assert max(gaps) < 5e-14 * max(map(abs, exact))
+
+
+def _phi_moment(k: int, z) -> mpmath.mpf:
+    """k! phi_(k+1)(z)/phi_1(z) by the recurrence z phi_(k+1) = phi_k - 1/k!."""
+    phi = [mpmath.exp(z)]
+    for j in range(k + 1):
+        phi.append((phi[j] - 1 / mpmath.factorial(j)) / z)
+    return mpmath.factorial(k) * phi[k + 1] / phi[1]

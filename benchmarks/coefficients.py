@@ -31,6 +31,7 @@ from solvergen.errors import SolvergenError
 from solvergen.evaluation import as_mp
 from solvergen.fusion import Array
 from solvergen.program import node_of
+from solvergen.quadrature import gauss
 from solvergen.rule import lagrange_basis
 from solvergen.scheme import Kind, Node
 from solvergen.semilinear import nonlinear
@@ -111,8 +112,9 @@ class Definitions:
         low, width = as_mp(self.schedule.t_min), as_mp(self.schedule.t_max - self.schedule.t_min)
         first, last = (_logit((mpmath.mpf(one) - low) / width) for one in (end, start))
         count = max(1, int(mpmath.ceil((last - first) / PANEL)))
+        nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
         for k in range(count):
-            for x, weight in _rule():
+            for x, weight in zip(nodes, weights, strict=True):
                 v = first + (last - first) * (k + x) / count
                 small = mpmath.exp(-abs(v))
                 fraction = (1 if v > 0 else small) / (1 + small)
@@ -130,20 +132,6 @@ def _logit(fraction: Any) -> Any:
     if fraction <= 0 or fraction >= 1:
         return mpmath.mpf(-REACH if fraction <= 0 else REACH)
     return mpmath.log(fraction / (1 - fraction))
-
-
-@lru_cache(maxsize=1)
-def _rule() -> list[tuple[Any, Any]]:
-    """Gauss-Legendre on [0, 1]."""
-    roots = [
-        mpmath.findroot(lambda x: mpmath.legendre(NODES, x), float(x0))
-        for x0 in np.polynomial.legendre.leggauss(NODES)[0]
-    ]
-    rule = []
-    for x in roots:
-        slope = NODES * (mpmath.legendre(NODES - 1, x) - x * mpmath.legendre(NODES, x)) / (1 - x**2)
-        rule.append(((1 + x) / 2, 1 / ((1 - x**2) * slope**2)))
-    return rule
 
 
 @dataclass(frozen=True)

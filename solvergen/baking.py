@@ -8,7 +8,7 @@ integrated to 10^-40 of the width from it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ from solvergen.accuracy import evaluate, symbol_values
 from solvergen.backends.layout import Columns
 from solvergen.errors import EmissionError
 from solvergen.evaluation import as_mp, evaluate_mp, is_real
+from solvergen.quadrature import gauss
 from solvergen.reference import DIGITS, Reference, ReferenceScalars
 from solvergen.solver import Solver
 from solvergen.symbols import t
@@ -143,12 +144,13 @@ class PreciseReference(Reference):
     def _nodes(self, end: Any, start: Any) -> Iterator[tuple[Any, Any]]:
         """Times between start and end, with the weights of an integral over time."""
         low, high = self._domain
+        nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
         path = [mpmath.log((time - low) / (high - time)) for time in self._path(start, end)]
         for first, last in pairwise(path):
             count = max(1, int(mpmath.ceil(abs(last - first))))
             panel = (last - first) / count
             for k in range(count):
-                for x, weight in _rule():
+                for x, weight in zip(nodes, weights, strict=True):
                     v = first + panel * (k + x)
                     small = mpmath.exp(-abs(v))
                     gap = (high - low) * small / (1 + small)
@@ -162,14 +164,3 @@ class PreciseReference(Reference):
             return value
         exact = self.weights.schedule.substitute(expression)
         return evaluate_mp(exact, t, self._inside(time), mpmath.mp.dps)
-
-
-@lru_cache(maxsize=1)
-def _rule() -> tuple[tuple[Any, Any], ...]:
-    """Gauss-Legendre on [0, 1]: nodes are roots of P_n, weights 1/((1 - x^2) P_n'(x)^2)."""
-    rule = []
-    for guess in np.polynomial.legendre.leggauss(NODES)[0]:
-        x = mpmath.findroot(lambda x: mpmath.legendre(NODES, x), float(guess))
-        slope = NODES * (mpmath.legendre(NODES - 1, x) - x * mpmath.legendre(NODES, x)) / (1 - x**2)
-        rule.append(((1 + x) / 2, 1 / ((1 - x**2) * slope**2)))
-    return tuple(rule)

@@ -6,6 +6,7 @@ would do only on the main thread, and processes would have to pickle expressions
 """
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -86,11 +87,22 @@ class _Worker(threading.Thread):
         return self.done.is_set()
 
     def stop(self) -> None:
-        """Raise ``_OutOfTime`` in the thread, again if something on the way swallowed it."""
+        """Raise ``_OutOfTime`` in the thread, again if something on the way swallowed it.
+
+        Not in the middle of an import, whose lock it might leave behind.
+        """
         deadline = time.monotonic() + _GRACE_SECONDS
         while self.is_alive() and time.monotonic() < deadline:
-            if not self.done.is_set():
+            if not (self.done.is_set() or self._is_importing()):
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self.ident or 0), ctypes.py_object(_OutOfTime)
                 )
             self.join(_POLL_SECONDS)
+
+    def _is_importing(self) -> bool:
+        frame = sys._current_frames().get(self.ident or 0)
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                return True
+            frame = frame.f_back
+        return False

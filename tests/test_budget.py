@@ -1,5 +1,7 @@
 """A step that does not end is ended, on any thread, and leaves nothing running."""
 
+import importlib
+import sys
 import threading
 import time
 
@@ -60,3 +62,18 @@ def test_outer_budget_ends_an_inner_one() -> None:
 def test_the_next_step_is_not_disturbed() -> None:
     within(0.05, endless)
     assert within(5, sum, range(1000)) == 499500
+
+
+def test_an_import_is_not_broken_off(tmp_path, monkeypatch) -> None:
+    """A half-imported module, or the lock of one, would stay behind for every other thread."""
+    code = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass\n"
+    (tmp_path / "slow_to_import.py").write_text(f"{code}complete = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def imports() -> None:
+        importlib.import_module("slow_to_import")
+        endless()
+
+    assert within(0.05, imports, default="over") == "over"
+    assert sys.modules["slow_to_import"].complete
+    assert not workers()

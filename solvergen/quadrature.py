@@ -87,11 +87,15 @@ def choose(weights: Weights) -> Quadrature:
 
 
 def _places(schedule: NoiseSchedule) -> list[float]:
-    """The middles of panels: near both ends, and close together where poles may be near."""
+    """The middles of panels: near both ends, and close together where poles may be near.
+
+    Those come first, because a rule that fails there needs no other place.
+    """
     spread = half_log_snrs(schedule)
     low, high = spread[0], spread[-1]
     inner = np.arange(-MIDDLE, MIDDLE + PANEL / 2, PANEL / 2)
-    return [low, *(float(one) for one in inner if low < one < high), high]
+    places = [low, *(float(one) for one in inner if low < one < high), high]
+    return sorted(places, key=abs)
 
 
 def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:

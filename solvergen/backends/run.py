@@ -77,7 +77,7 @@ def run_code_of(solver: Solver, adaptive: bool) -> RunCode:
         time_rate=printer.time_rate,
         rates_need_time=any(one.has(t) for one in printer.rate_forms),
         varying_factor=solver.ode.factor is None,
-        linear_coefficient=printer.formulas.of_time(solver.ode.linear_coefficient),
+        linear_coefficient=printer.linear_coefficient(),
         panel_names=", ".join(printer.panel_names),
         panel_text=_sentence([PANELS[name] for name in printer.panel_names]),
         measured=_listed([MEASURES[name] for name in printer.measures]),
@@ -164,6 +164,11 @@ class _RunPrinter:
     @cached_property
     def needs(self) -> Needs:
         return Needs.of(self.phases)
+
+    def linear_coefficient(self) -> str:
+        """a(t), of which Phi is the quadrature where it has no closed form; empty elsewhere."""
+        ode = self.solver.ode
+        return self.formulas.of_time(ode.linear_coefficient) if ode.factor is None else ""
 
     @property
     def is_straight(self) -> bool:

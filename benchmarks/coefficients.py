@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from solvergen import emission
 from solvergen.backends.layout import Columns
 from solvergen.compiler import load_text
 from solvergen.errors import SolvergenError
-from solvergen.evaluation import as_mp
+from solvergen.evaluation import as_mp, compiled
 from solvergen.fusion import Array
 from solvergen.program import node_of
 from solvergen.quadrature import gauss
@@ -40,8 +41,8 @@ from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 RESULTS = Path(__file__).parent / "RESULTS_weights.md"
 DIGITS = 50
 GUARD = 50
-NODES = 24
-PANEL = 1
+NODES, NODES_IF_NARROW = 24, 10
+PANEL, NARROW = 1, 0.1
 REACH = 110
 INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
@@ -110,22 +111,26 @@ class Definitions:
     def nodes(self, end: float, start: float) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """The functions at quadrature nodes over the step, with the weights in time."""
         low, width = as_mp(self.schedule.t_min), as_mp(self.schedule.t_max - self.schedule.t_min)
-        first, last = (_logit((mpmath.mpf(one) - low) / width) for one in (end, start))
-        count = max(1, int(mpmath.ceil((last - first) / PANEL)))
-        nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
-        for k in range(count):
-            for x, weight in zip(nodes, weights, strict=True):
-                v = first + (last - first) * (k + x) / count
-                small = mpmath.exp(-abs(v))
-                fraction = (1 if v > 0 else small) / (1 + small)
-                speed = width * small / (1 + small) ** 2
-                yield self.at(low + width * fraction), weight * (last - first) / count * speed
+        kinks = [as_mp(one) for one in self.schedule.kinks if end < one < start]
+        path = [_logit((one - low) / width) for one in (mpmath.mpf(end), *kinks, mpmath.mpf(start))]
+        for first, last in pairwise(path):
+            count = max(1, int(mpmath.ceil((last - first) / PANEL)))
+            narrow = (last - first) / count < NARROW
+            nodes, weights, _ = gauss(NODES_IF_NARROW if narrow else NODES, mpmath.mp.dps)
+            for k in range(count):
+                for x, weight in zip(nodes, weights, strict=True):
+                    v = first + (last - first) * (k + x) / count
+                    small = mpmath.exp(-abs(v))
+                    fraction = (1 if v > 0 else small) / (1 + small)
+                    speed = width * small / (1 + small) ** 2
+                    share = weight * (last - first) / count
+                    yield self.at(low + width * fraction), share * speed
 
 
 @lru_cache(maxsize=1)
 def _functions(schedule: sg.NoiseSchedule) -> tuple[Any, ...]:
     exact = (schedule.alpha, schedule.sigma, schedule.alpha.diff(t), schedule.sigma.diff(t))
-    return tuple(lambdify(t, schedule.substitute(one), "mpmath") for one in exact)
+    return tuple(compiled(schedule.substitute(one), (t,), "mpmath") for one in exact)
 
 
 def _logit(fraction: Any) -> Any:
@@ -322,11 +327,11 @@ def report(found: list[tuple[str, ...]], count: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="24 sequences each")
-    parser.add_argument("--schedule", nargs="*", help="all that can be emitted by default")
+    parser.add_argument("--schedule", nargs="*", help="all by default")
     parser.add_argument("--write", action="store_true", help="RESULTS_weights.md")
     options = parser.parse_args()
     mpmath.mp.dps = DIGITS + GUARD
-    names = options.schedule or [n for n in sg.schedules.names() if n != "stable_diffusion"]
+    names = options.schedule or list(sg.schedules.names())
     count = 24 if options.quick else 200
     found = []
     for row in rows(names, count):

@@ -76,11 +76,6 @@ class Rates:
         time = time_rate(schedule)
         return cls(_rate(speed, time, schedule), _rate(variable, time, schedule), time)
 
-    @property
-    def needs_time(self) -> bool:
-        """Whether t occurs beside lambda."""
-        return any(one.has(t) for one in (self.clock, self.expansion, self.time))
-
     def tail(self, schedule: NoiseSchedule) -> float:
         """How far lambda runs to an infinite end before less than e^-40 of any rate is left."""
         stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)

@@ -22,7 +22,7 @@ from solvergen.printing import constant_name, float_literal
 from solvergen.program import Combine, PhaseProgram, StepProgram, node_of
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
-from solvergen.symbols import alpha, alpha_s, gamma, half_log_snr_symbol, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma, t
 
 BISECTIONS = 100
 INDENT = "    "
@@ -156,8 +156,8 @@ class _Printer:
         return Formulas(self.solver.schedule)
 
     def general(self, expression: Expr) -> str:
-        """Statements that return a formula in alpha, sigma at t and s: one for any schedule."""
-        names = {alpha: "alpha(t)", sigma: "sigma(t)", alpha_s: "alpha(s)", sigma_s: "sigma(s)"}
+        """Statements that return a formula in t, alpha and sigma: one for any schedule."""
+        names = {alpha: "alpha(t)", sigma: "sigma(t)"}
         lines = [
             f"{self.formulas.code(symbol)} = {call}"
             for symbol, call in names.items()
@@ -165,7 +165,7 @@ class _Printer:
         ]
         if expression in names:
             return f"return {names[expression]}"
-        if not expression.free_symbols & {alpha, sigma, t, s}:
+        if not expression.free_symbols & {alpha, sigma, t}:
             return f"return np.full_like(t, {self.formulas.code(expression)})"
         return f"\n{INDENT}".join([*lines, f"return {self.formulas.code(expression)}"])
 

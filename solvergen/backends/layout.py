@@ -2,9 +2,10 @@
 
 A row of the coefficient table belongs to one pass:
 
-    [time, landing .., stored .., sample .., error ..]
+    [time, landing .., sample .., error .., stored ..]
 
 The columns are read by position in the pass functions, so both are printed from one place, here.
+The value to keep comes last because it may be written over an array that the others read.
 """
 
 from collections.abc import Callable
@@ -20,27 +21,27 @@ class Columns:
     """The columns of one pass's row: which term is multiplied by which column."""
 
     landing: tuple[tuple[int, Term], ...]
-    stored: tuple[tuple[int, Term], ...]
     sample: tuple[tuple[int, Term], ...]
     error: tuple[tuple[int, Term], ...]
+    stored: tuple[tuple[int, Term], ...]
     width: int
 
     @property
     def all(self) -> tuple[tuple[int, Term], ...]:
         """Every term with its column, in the order of the row."""
-        return (*self.landing, *self.stored, *self.sample, *self.error)
+        return (*self.landing, *self.sample, *self.error, *self.stored)
 
     @classmethod
     def of(cls, one: Pass) -> "Columns":
         """Column 0 is the time; what is a copy of another array needs none."""
         landing = tuple(enumerate(_multiplied(one.landing), start=1))
         width = 1 + len(landing)
-        stored = tuple(enumerate(_multiplied(one.stored), start=width))
-        width += len(stored)
         sample = tuple(enumerate(_multiplied(one.sample), start=width))
         width += len(sample)
         error = tuple(enumerate(one.error, start=width))
-        return cls(landing, stored, sample, error, width + len(error))
+        width += len(error)
+        stored = tuple(enumerate(_multiplied(one.stored), start=width))
+        return cls(landing, sample, error, stored, width + len(stored))
 
 
 def _multiplied(terms: tuple[Term, ...]) -> tuple[Term, ...]:

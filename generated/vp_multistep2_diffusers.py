@@ -50,6 +50,10 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
 try:
+    import numba
+except ImportError:
+    numba = None
+try:
     import triton
     import triton.language as tl
 except ImportError:
@@ -370,31 +374,41 @@ def _kernel(function):
     return triton and triton.jit(function, do_not_specialize=["c"])
 
 
+def _loop(function):
+    """A loop on the CPU's threads; None without numba, where torch's operations do the same."""
+    if numba is None:
+        return None
+    try:
+        return numba.njit(function, parallel=True, cache=True)
+    except RuntimeError:  # there is no place to keep the machine code
+        return numba.njit(function, parallel=True)
+
+
 _BLOCK = 2**16  # elements a thread: they stay in its cache
+_TILE = 2**11  # elements that stay in the first of its caches
+_READS, _WRITES = 4, 2  # arrays of a pass, at most; reads in pairs
 
 
-def _combine(kernel, c, arrays, *combinations):
+def _combine(kernel, c, arrays, *combinations, over=None):
     """The results of a pass: sums of products of the next columns of the row c and of arrays.
 
     A combination is a tuple of places in ``arrays``; or it is one place, whose array is copied
     because a captured or compiled model writes into the same memory again. Sums are computed in
-    the dtype of c and rounded once to that of arrays[0].
+    the dtype of c and rounded once to that of arrays[0]. The last result may be written over
+    arrays[over], which nobody reads any more.
     """
     if not _is_writable(kernel, c, arrays):
         return _expressions(c, arrays, combinations)
-    results = [torch.empty_like(arrays[0]) for _ in combinations]
+    fresh = combinations if over is None else combinations[1:]
+    results = [torch.empty_like(arrays[0]) for _ in fresh]
     arrays = [_laid_out(one, results[0]) for one in arrays]
-    if not c.is_cpu:
+    if over is not None:
+        results.append(arrays[over])
+        torch.autograd.graph.increment_version(arrays[over])
+    if c.is_cpu:
+        _work(c, arrays, results, combinations)
+    else:
         _launch(kernel, c, arrays, results)
-        return results
-    size = results[0].numel()
-    block = _BLOCK * torch.get_num_threads()
-    blocks = [(*arrays, *results)]
-    if size > block:
-        flat = (one.as_strided((size,), (1,)) for one in blocks[0])
-        blocks = zip(*(one.split(block) for one in flat), strict=True)
-    for one in blocks:
-        _accumulate(c, one[: len(arrays)], one[len(arrays) :], combinations)
     return results
 
 
@@ -403,8 +417,17 @@ def _is_writable(kernel, c, arrays):
     return (
         (c.is_cpu or (c.is_cuda and kernel is not None))
         and not torch.compiler.is_compiling()
-        and all(type(one) is torch.Tensor for one in arrays)
+        and all(_is_plain(one) for one in arrays)
         and not (torch.is_grad_enabled() and any(one.requires_grad for one in (c, *arrays)))
+    )
+
+
+def _is_plain(array):
+    """Whether a tensor is memory and nothing more: no batch of torch.func, no tangent."""
+    return (
+        type(array) is torch.Tensor
+        and torch.func.debug_unwrap(array) is array
+        and torch.autograd.forward_ad.unpack_dual(array).tangent is None
     )
 
 
@@ -437,6 +460,20 @@ def _launch(kernel, c, arrays, results):
         kernel[(triton.cdiv(size, 1024),)](c, *arrays, *results, size)
 
 
+def _work(c, arrays, results, combinations):
+    """The results on a CPU: those of large arrays in one pass, or else block by block."""
+    size, block = results[0].numel(), _BLOCK * torch.get_num_threads()
+    if size <= block:
+        _accumulate(c, arrays, results, combinations)
+        return
+    read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
+    if numba and all(one.dtype == c.dtype for one in (*read, *written)):
+        _fuse(c, read, written, combinations)
+        return
+    for one in zip(*(one.split(block) for one in (*read, *written)), strict=True):
+        _accumulate(c, one[: len(read)], one[len(read) :], combinations)
+
+
 def _accumulate(c, arrays, results, combinations):
     """The results in place, for blocks that stay in the cache from one operation to the next."""
     numbers, dtype = iter(c.tolist()[1:]), c.dtype
@@ -454,6 +491,39 @@ def _accumulate(c, arrays, results, combinations):
             total.add_(array, alpha=next(numbers))
         if total is not result:
             result.copy_(total)
+
+
+def _fuse(c, arrays, results, combinations):
+    """The results in one pass over flat arrays of the dtype of c."""
+    factors, numbers = np.zeros((len(combinations), _READS)), iter(c.tolist()[1:])
+    for row, places in zip(factors, combinations, strict=True):
+        if isinstance(places, int):
+            row[places] = 1.0
+        else:
+            row[list(places)] = [next(numbers) for _ in places]
+    read, written = ([one.detach().numpy() for one in s] for s in (arrays, results))
+    read += read[:1] * (_READS - len(read))
+    written += written[:1] * (_WRITES - len(written))
+    _sums(factors.astype(read[0].dtype), tuple(read), tuple(written))
+
+
+@_loop
+def _sums(factors, arrays, results):
+    """results[r] = sum_k factors[r, k] arrays[k], tile by tile and two arrays at a time."""
+    size = results[0].size
+    for tile in numba.prange((size + _TILE - 1) // _TILE):
+        start, end = tile * _TILE, min(size, (tile + 1) * _TILE)
+        for r in range(len(factors)):
+            total = results[r][start:end]
+            for k in range(0, _READS, 2):
+                a, b = factors[r, k], factors[r, k + 1]
+                x, y = arrays[k][start:end], arrays[k + 1][start:end]
+                if k == 0:
+                    for i in range(total.size):
+                        total[i] = a * x[i] + b * y[i]
+                elif a != 0.0 or b != 0.0:
+                    for i in range(total.size):
+                        total[i] += a * x[i] + b * y[i]
 
 
 @_kernel
@@ -492,7 +562,7 @@ def _main_pass_0_kernel(c, x, prediction, n_1, landing, stored, size):
 
 def _main_pass_0(c, x, y, prediction, past, inner):
     """x <- Phi x + M0 sum_j ell_j N_j, and keep N_0."""
-    return _combine(_main_pass_0_kernel, c, (x, prediction, past[0]), (0, 1, 2), (0, 1))
+    return _combine(_main_pass_0_kernel, c, (x, prediction, past[0]), (0, 1, 2), (0, 1), over=2)
 
 
 @_kernel

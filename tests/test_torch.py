@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
+from torch.autograd import forward_ad
 
 import solvergen as sg
 
@@ -58,7 +60,81 @@ def test_blocks_give_what_whole_arrays_give(module: ModuleType, monkeypatch) -> 
     plan = module.Plan(grid_of(module), x.dtype)
     whole = module.sample(network, x, plan)
     monkeypatch.setattr(module, "_BLOCK", 7)
+    monkeypatch.setattr(module, "numba", None)
     assert torch.equal(module.sample(network, x, plan), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_large_arrays_take_one_pass(module: ModuleType, dtype: torch.dtype, monkeypatch) -> None:
+    """In threads, over tiles of which the last is not full; elements stay independent."""
+    x = torch.linspace(-1, 1, 5 * module._TILE + 77, dtype=dtype)
+    plan, sums, sizes = module.Plan(grid_of(module), dtype), module._sums, []
+
+    def counted(factors, read, written):
+        sizes.append(factors.shape[1])
+        sums(factors, read, written)
+
+    expected = module.sample(network, x, plan)
+    monkeypatch.setattr(module, "_BLOCK", 100)
+    monkeypatch.setattr(module, "_sums", counted)
+    found = module.sample(network, x, plan)
+    assert len(sizes) == sum(len(plan.passes[phase]) for phase in plan.phases)
+    torch.testing.assert_close(found, expected, rtol=8 * torch.finfo(dtype).eps, atol=1e-6)
+
+
+def test_a_module_without_a_file_has_the_loop(multistep: ModuleType, monkeypatch) -> None:
+    """Where numba can keep nothing on disk; Triton asks for a file."""
+    monkeypatch.setitem(sys.modules, "triton", None)
+    source, scope = Path(multistep.__file__).read_text(), {"__name__": "from_text"}
+    exec(compile(source, "<text>", "exec"), scope)
+    x = torch.linspace(-1, 1, 50, dtype=torch.float64)
+    expected = multistep.sample(network, x, grid_of(multistep))
+    scope["_BLOCK"] = 7
+    torch.testing.assert_close(scope["sample"](network, x, grid_of(multistep)), expected)
+
+
+def test_no_gradient_is_silently_wrong(module: ModuleType) -> None:
+    """Steps without gradients write over values of steps with some: autograd then refuses."""
+    x = torch.linspace(-1, 1, 12, dtype=torch.float64)
+    plan = module.Plan(grid_of(module), x.dtype)
+    plan.rows.requires_grad_()
+    exact = torch.autograd.grad(_partly(module, x, plan, nullcontext).sum(), plan.rows)[0]
+    middle, outcome = _partly(module, x, plan, torch.no_grad), nullcontext()
+    if module.HISTORY > 1:  # with 1, the value that is written over was not read before
+        outcome = pytest.raises(RuntimeError, match="modified by an inplace operation")
+    with outcome:
+        torch.testing.assert_close(torch.autograd.grad(middle.sum(), plan.rows)[0], exact)
+
+
+def _partly(module: ModuleType, x: torch.Tensor, plan, context) -> torch.Tensor:
+    """The sample in the middle of a run that goes on in a context."""
+    stepper = module.Stepper(x, plan)
+    for _ in range(4 * module.EVALUATIONS_PER_STEP):
+        stepper.step(network(stepper.x, stepper.t).detach())
+    middle = stepper.x
+    with context():
+        while not stepper.done:
+            stepper.step(network(stepper.x, stepper.t).detach())
+    return middle
+
+
+def test_batches_and_tangents_of_torch_func(module: ModuleType) -> None:
+    """vmap, jvp and dual tensors: no result is written into memory that they do not follow."""
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+    plan = module.Plan(grid_of(module), x.dtype)
+
+    def run(start: torch.Tensor) -> torch.Tensor:
+        return module.sample(network, start, plan)
+
+    exact = torch.autograd.grad(run(x.requires_grad_()).sum(), x)[0]
+    x = x.detach()
+    torch.testing.assert_close(torch.func.vmap(run)(x), run(x))
+    value, tangent = torch.func.jvp(run, (x,), (torch.ones_like(x),))
+    torch.testing.assert_close(value, run(x))
+    torch.testing.assert_close(tangent, exact)
+    with forward_ad.dual_level():
+        found = run(forward_ad.make_dual(x, torch.ones_like(x)))
+        torch.testing.assert_close(forward_ad.unpack_dual(found).tangent, exact)
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "transposed", "expanded"])
@@ -185,12 +261,14 @@ module = module_from_spec(spec)
 spec.loader.exec_module(module)
 expressions, launches = module._expressions, []
 
-def launched(kernel, c, arrays, *combinations):
+def launched(kernel, c, arrays, *combinations, over=None):
     results = [torch.full_like(arrays[0], torch.nan) for _ in combinations]
+    if over is not None:
+        results[-1] = arrays[over]
+    exact = expressions(c, arrays, combinations)
     module._launch(kernel, c, arrays, results)
     launches.append(kernel)
-    for one, exact in zip(results, expressions(c, arrays, combinations), strict=True):
-        torch.testing.assert_close(one, exact, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(results, exact, rtol=1e-6, atol=1e-6)
     return results
 
 module._combine = launched

@@ -16,9 +16,10 @@ from typing import Any
 from sympy import Expr, Symbol, simplify
 
 from solvergen import schemes
+from solvergen.backends import torch
 from solvergen.backends.host import conversion_code
 from solvergen.backends.naming import class_name
-from solvergen.backends.torch import TRITON, dtypes, passes
+from solvergen.backends.torch import OPTIONAL, dtypes, passes
 from solvergen.budget import within
 from solvergen.errors import EmissionError
 from solvergen.evaluation import vanishes
@@ -34,7 +35,7 @@ requires = (
     "from diffusers import ConfigMixin, SchedulerMixin",
     "from diffusers.configuration_utils import register_to_config",
     "from diffusers.schedulers.scheduling_utils import SchedulerOutput",
-    *TRITON,
+    *OPTIONAL,
 )
 TRAIN_TIMESTEPS = 1000
 
@@ -65,6 +66,7 @@ def settings(solver: Solver) -> dict[str, Any]:
         "depends_on_time": not flow and depends_on_time(solver),
         "train_timesteps": len(tables[0].x) if tables else TRAIN_TIMESTEPS,
         "to_data": "" if reaches_zero else conversion_code(solver, DATA),
+        **torch.settings(solver),
         "uneven": len({phase.evaluations for phase in solver.scheme.all_phases}) > 1,
     }
 

@@ -13,15 +13,16 @@ from typing import Any
 from sympy import Expr, Integer
 
 from solvergen import endpoints
+from solvergen.backends import torch
 from solvergen.backends.naming import function_name
-from solvergen.backends.torch import TRITON, dtypes, passes
+from solvergen.backends.torch import OPTIONAL, dtypes, passes
 from solvergen.errors import EmissionError
 from solvergen.parameterization import DATA
 from solvergen.schedule import NoiseSchedule
 from solvergen.solver import Solver
 from solvergen.symbols import t
 
-requires = ("import torch", "from tqdm.auto import trange", *TRITON)
+requires = ("import torch", "from tqdm.auto import trange", *OPTIONAL)
 
 __all__ = ["dtypes", "passes", "requires", "settings"]
 
@@ -47,7 +48,7 @@ def settings(solver: Solver) -> dict[str, Any]:
         )
     space = _space(solver.schedule)
     endpoints.require_both(solver)
-    return {"function_name": function_name(solver), "space": space}
+    return {"function_name": function_name(solver), "space": space, **torch.settings(solver)}
 
 
 def _space(schedule: NoiseSchedule) -> str:

@@ -2,32 +2,50 @@
 
 A pass says which arrays it reads and which of them each of its combinations sums; ``_combine`` in
 ``templates/torch/passes.jinja`` does that in the way that suits the tensors. On a GPU it is one
-launch of the pass's own Triton kernel, which is printed here too.
+launch of the pass's own Triton kernel, which is printed here too; on a CPU with numba it is one
+loop over tiles of large arrays. Where no gradient is asked for, the value to keep is written over
+the oldest one, in the pass that reads that last.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from solvergen.backends.functional import argument, settings
-from solvergen.backends.layout import Columns, formula, is_copy, pass_name
+from solvergen.backends.functional import argument
+from solvergen.backends.layout import Columns, Storage, formula, is_copy, pass_name
 from solvergen.fusion import Array, Operand, Pass, Term
-from solvergen.scheme import CURRENT, Kind
+from solvergen.scheme import CURRENT, Kind, Node
 from solvergen.solver import Solver
 
-TRITON = (
+OPTIONAL = (
     "",
+    "try:",
+    "    import numba",
+    "except ImportError:",
+    "    numba = None",
     "try:",
     "    import triton",
     "    import triton.language as tl",
     "except ImportError:",
     "    triton = None",
 )
-"""The last lines of the imports of every module with these passes."""
-requires = ("import torch", *TRITON)
+"""The last lines of the imports of every module with these passes: what makes them one pass."""
+requires = ("import torch", *OPTIONAL)
 GPU_BLOCK = 1024
 """Elements of one program of a kernel; ``_launch`` in the template counts with it too."""
 dtypes = "float16, bfloat16, float32 or float64"
 
-__all__ = ["TRITON", "dtypes", "function", "passes", "requires", "settings"]
+__all__ = ["OPTIONAL", "dtypes", "function", "passes", "requires", "settings"]
+
+
+def settings(solver: Solver) -> dict[str, Any]:
+    """How many arrays a pass reads, rounded up to pairs, and writes."""
+    fused = [one for phase in (*solver.passes, *solver.pair_passes) for one in phase]
+    printers = [_Printer("", one, solver.program.corrects, None) for one in fused]
+    reads, writes = (
+        max(map(len, arrays))
+        for arrays in zip(*((one.reads, one.results) for one in printers), strict=True)
+    )
+    return {"reads": reads + reads % 2, "writes": writes}
 
 
 def passes(solver: Solver) -> str:
@@ -41,17 +59,21 @@ def passes(solver: Solver) -> str:
 
 def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
     """The source of one pass, after that of its kernel."""
-    printer = _Printer(name, one, solver.program.corrects)
+    history = solver.program.history
+    reused = Storage.of(solver.passes, history).reuses_oldest and one.stage == 0
+    oldest = Node(Kind.PAST, history) if reused and one.stored else None
+    printer = _Printer(name, one, solver.program.corrects, oldest)
     return f"{printer.kernel()}\n\n\n{printer.pass_function()}"
 
 
 @dataclass(frozen=True)
 class _Printer:
-    """Prints one pass under a name."""
+    """Prints one pass under a name; if it reads ``oldest``, what it keeps is written over it."""
 
     name: str
     one: Pass
     corrects: bool
+    oldest: Node | None
 
     @property
     def moves(self) -> bool:
@@ -70,9 +92,9 @@ class _Printer:
         one, columns = self.one, Columns.of(self.one)
         found = (
             ("landing", one.landing, columns.landing),
-            ("stored", one.stored, columns.stored),
             ("sample", one.sample if self.moves else (), columns.sample),
             ("error", one.error, columns.error),
+            ("stored", one.stored, columns.stored),
         )
         return tuple(each for each in found if each[1])
 
@@ -83,6 +105,8 @@ class _Printer:
         for _, terms, _ in self.results:
             read = [str(places[term.operand]) for term in terms]
             arguments.append(read[0] if is_copy(terms) else _tuple(read))
+        if self.oldest in places:
+            arguments.append(f"over={places[self.oldest]}")
         call = f"_combine({', '.join(arguments)})"
         return "\n".join(
             (

@@ -56,6 +56,7 @@ def context(
     own = {
         "definitions": definitions_code(solver.schedule, map(str, host.values())),
         "docstring": docstring(solver, header(solver, target, baked), accuracy),
+        "standard": "\n".join(backend.standard),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),

@@ -77,6 +77,30 @@ def test_module_has_the_contract_and_needs_no_solvergen(
     assert f"solvergen compile --schedule {choice[0]}" in text
 
 
+UNLISTED = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location(*sys.argv[1:])
+module = module_from_spec(spec)
+spec.loader.exec_module(module)
+if hasattr(module, "_BLOCK"):
+    import torch
+    module._BLOCK, x = 1, torch.ones(3)
+else:
+    import numpy
+    x = numpy.ones(3)
+module.sample(lambda y, t: y, x, module.timesteps(4, start=0.9, end=0.1))
+"""
+
+
+@pytest.mark.parametrize("target", ["numba", "torch"])
+def test_a_module_that_python_does_not_list_runs_again(target: str, tmp_path: Path) -> None:
+    """Loaded from a path, under another name each time: numba's files serve a module's own name."""
+    path = sg.write(sg.Solver(*SPECS[0]), target, tmp_path / "unlisted.py")
+    for name in ("one", "one", "other"):
+        subprocess.run([sys.executable, "-c", UNLISTED, name, str(path)], check=True)
+
+
 def test_compiling_imports_neither_numba_nor_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from solvergen.cli import app; from typer.testing import CliRunner;"

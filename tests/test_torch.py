@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -64,28 +65,39 @@ def test_blocks_give_what_whole_arrays_give(module: ModuleType, monkeypatch) -> 
     assert torch.equal(module.sample(network, x, plan), whole)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_large_arrays_take_one_pass(module: ModuleType, dtype: torch.dtype, monkeypatch) -> None:
-    """In threads, over tiles of which the last is not full; elements stay independent."""
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """``torch.set_num_threads``, undone after the test."""
+    number = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(number)
+
+
+@pytest.mark.parametrize(("dtype", "number"), [(torch.float32, 1), (torch.float64, 3)])
+def test_large_arrays_take_one_pass(
+    module: ModuleType, dtype: torch.dtype, number: int, threads, monkeypatch
+) -> None:
+    """In torch's number of threads, over tiles that do not fill their shares of the arrays."""
     x = torch.linspace(-1, 1, 5 * module._TILE + 77, dtype=dtype)
     plan, sums, sizes = module.Plan(grid_of(module), dtype), module._sums, []
 
-    def counted(factors, read, written):
-        sizes.append(factors.shape[1])
-        sums(factors, read, written)
+    def counted(factors, read, written, shares):
+        sizes.append(shares)
+        sums(factors, read, written, shares)
 
+    threads(number)
     expected = module.sample(network, x, plan)
     monkeypatch.setattr(module, "_BLOCK", 100)
     monkeypatch.setattr(module, "_sums", counted)
     found = module.sample(network, x, plan)
-    assert len(sizes) == sum(len(plan.passes[phase]) for phase in plan.phases)
+    assert sizes == [number] * sum(len(plan.passes[phase]) for phase in plan.phases)
     torch.testing.assert_close(found, expected, rtol=8 * torch.finfo(dtype).eps, atol=1e-6)
 
 
 def test_a_module_without_a_file_has_the_loop(multistep: ModuleType, monkeypatch) -> None:
     """Where numba can keep nothing on disk; Triton asks for a file."""
     monkeypatch.setitem(sys.modules, "triton", None)
-    source, scope = Path(multistep.__file__).read_text(), {"__name__": "from_text"}
+    source, scope = Path(multistep.__file__).read_text(), {"__name__": "__main__"}
     exec(compile(source, "<text>", "exec"), scope)
     x = torch.linspace(-1, 1, 50, dtype=torch.float64)
     expected = multistep.sample(network, x, grid_of(multistep))

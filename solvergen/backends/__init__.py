@@ -1,6 +1,7 @@
 """Targets: each module here prints the passes of a program for one of them.
 
-A backend has ``requires`` (what its modules import beside numpy), ``dtypes`` (what they take),
+A backend has ``standard`` and ``requires`` (what its modules import beside numpy, from Python's
+library and from others), ``dtypes`` (what they take),
 ``passes(solver)``, the source of the pass functions, and ``settings(solver)``, what its template
 alone asks for; that one refuses a solver that the target has no place for. A backend that has
 ``function``, the source of a single pass, gets adaptive steps where a scheme has an estimate.

@@ -19,7 +19,7 @@ from solvergen import schemes
 from solvergen.backends import torch
 from solvergen.backends.host import conversion_code
 from solvergen.backends.naming import class_name
-from solvergen.backends.torch import OPTIONAL, dtypes, passes
+from solvergen.backends.torch import OPTIONAL, dtypes, passes, standard
 from solvergen.budget import within
 from solvergen.errors import EmissionError
 from solvergen.evaluation import vanishes
@@ -39,7 +39,7 @@ requires = (
 )
 TRAIN_TIMESTEPS = 1000
 
-__all__ = ["dtypes", "passes", "requires", "settings"]
+__all__ = ["dtypes", "passes", "requires", "settings", "standard"]
 
 
 def settings(solver: Solver) -> dict[str, Any]:

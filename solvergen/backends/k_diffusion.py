@@ -15,7 +15,7 @@ from sympy import Expr, Integer
 from solvergen import endpoints
 from solvergen.backends import torch
 from solvergen.backends.naming import function_name
-from solvergen.backends.torch import OPTIONAL, dtypes, passes
+from solvergen.backends.torch import OPTIONAL, dtypes, passes, standard
 from solvergen.errors import EmissionError
 from solvergen.parameterization import DATA
 from solvergen.schedule import NoiseSchedule
@@ -24,7 +24,7 @@ from solvergen.symbols import t
 
 requires = ("import torch", "from tqdm.auto import trange", *OPTIONAL)
 
-__all__ = ["dtypes", "passes", "requires", "settings"]
+__all__ = ["dtypes", "passes", "requires", "settings", "standard"]
 
 _SPACES: tuple[tuple[Expr, str], ...] = (
     (Integer(1), "x_0 + sigma noise"),

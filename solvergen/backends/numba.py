@@ -13,10 +13,11 @@ from solvergen.fusion import Pass, Term
 from solvergen.scheme import CURRENT, stage
 from solvergen.solver import Solver
 
+standard = ("import sys",)
 requires = ("from numba import njit",)
 dtypes = "float32 or float64"
 
-__all__ = ["dtypes", "passes", "requires", "settings"]
+__all__ = ["dtypes", "passes", "requires", "settings", "standard"]
 
 
 def passes(solver: Solver) -> str:

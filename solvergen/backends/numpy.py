@@ -2,7 +2,8 @@
 
 from solvergen.backends.functional import function, passes, settings
 
+standard = ()
 requires = ()
 dtypes = "float32 or float64"
 
-__all__ = ["dtypes", "function", "passes", "requires", "settings"]
+__all__ = ["dtypes", "function", "passes", "requires", "settings", "standard"]

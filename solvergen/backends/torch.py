@@ -29,12 +29,13 @@ OPTIONAL = (
     "    triton = None",
 )
 """The last lines of the imports of every module with these passes: what makes them one pass."""
+standard = ("import sys",)
 requires = ("import torch", *OPTIONAL)
 GPU_BLOCK = 1024
 """Elements of one program of a kernel; ``_launch`` in the template counts with it too."""
 dtypes = "float16, bfloat16, float32 or float64"
 
-__all__ = ["OPTIONAL", "dtypes", "function", "passes", "requires", "settings"]
+__all__ = ["OPTIONAL", "dtypes", "function", "passes", "requires", "settings", "standard"]
 
 
 def settings(solver: Solver) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import median
 
@@ -51,10 +52,23 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def emitted(
-    name: str, target: str, scheme: str, dtype: torch.dtype, compiled: bool = False
+    name: str,
+    target: str,
+    scheme: str,
+    dtype: torch.dtype,
+    compiled: bool = False,
+    alone: bool = False,
 ) -> Contender:
-    """The data integrand in half_log_snr from a noise prediction: DPM-Solver++'s choice."""
+    """The data integrand in half_log_snr from a noise prediction: DPM-Solver++'s choice.
+
+    ``alone``: the torch module finds no numba, so that torch's own operations do the work.
+    """
     module = sg.compile(sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme), target)
+    if alone:
+        spec = spec_from_file_location(f"{module.__name__}_alone", module.__file__)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.numba = None
     grid = module.timesteps(STEPS, "time", end=0.01)
     if target == "torch":
         plan = module.Plan(grid, dtype, compiled=compiled)
@@ -127,6 +141,7 @@ def contenders() -> list[Contender]:
         found.append(emitted(f"numba {scheme}", "numba", scheme, f32))
         for dtype in (f32, bf16):
             found.append(emitted(f"torch {scheme}", "torch", scheme, dtype))
+    found.append(emitted("torch multistep:3, no numba", "torch", "multistep:3", f32, alone=True))
     for dtype in (f32, bf16):
         compiled = emitted("torch compiled multistep:3", "torch", "multistep:3", dtype, True)
         found += [compiled, expression(dtype)]
@@ -296,7 +311,9 @@ def main() -> None:
             "moves the same arrays as a third-order step\nand computes nothing "
             f"(`python benchmarks/steps.py --write`).\n{machine()}.\n\n"
             f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
-            "Large is 16x3x256x256, small 1x4x64x64, both float32.\n\n![The same as a picture]"
+            "Large is 16x3x256x256, small 1x4x64x64, both float32. An eager torch step of large "
+            'float32 or float64\narrays is a loop of numba where that is installed; "no numba" is '
+            "the same module without it.\n\n![The same as a picture]"
             "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
             "`python benchmarks/steps.py --device cuda` does it.\n"
         )

@@ -401,10 +401,10 @@ def _combine(kernel, c, arrays, *combinations, over=None):
     """
     if not _is_writable(kernel, c, arrays):
         return _expressions(c, arrays, combinations)
-    fresh = combinations if over is None else combinations[1:]
-    results = [torch.empty_like(arrays[0]) for _ in fresh]
+    reused = over is not None and torch.is_inference_mode_enabled() >= arrays[over].is_inference()
+    results = [torch.empty_like(arrays[0]) for _ in combinations[reused:]]
     arrays = [_laid_out(one, results[0]) for one in arrays]
-    if over is not None:
+    if reused:
         results.append(arrays[over])
         torch.autograd.graph.increment_version(arrays[over])
     if c.is_cpu:

@@ -130,6 +130,18 @@ def _partly(module: ModuleType, x: torch.Tensor, plan, context) -> torch.Tensor:
     return middle
 
 
+def test_inference_mode_may_end_in_the_middle(module: ModuleType) -> None:
+    """Tensors that were made in it cannot be written to outside."""
+    x = torch.linspace(-1, 1, 12, dtype=torch.float64)
+    stepper = module.Stepper(x, grid_of(module))
+    with torch.inference_mode():
+        while stepper._step < 4:
+            stepper.step(network(stepper.x, stepper.t))
+    while not stepper.done:
+        stepper.step(network(stepper.x, stepper.t))
+    assert torch.equal(stepper.x, module.sample(network, x, grid_of(module)))
+
+
 def test_batches_and_tangents_of_torch_func(module: ModuleType) -> None:
     """vmap, jvp and dual tensors: no result is written into memory that they do not follow."""
     x = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)

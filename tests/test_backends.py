@@ -32,6 +32,25 @@ def test_targets_agree_with_the_interpreter(choice: tuple[str, ...]) -> None:
     assert coefficient_error(spec, sg.compile(spec, "numpy"), GRID, [0, 1, 2, 4]) < 1e-12
 
 
+OF_EVERY_TARGET = [
+    (SPECS[0], TARGETS),
+    (SPECS[2], TARGETS),
+    (("vp_linear", "noise", "data", "half_log_snr", "multistep:3"), (*TARGETS, "diffusers")),
+    (("ve", "data", "noise", "half_log_snr", "multistep:3"), (*TARGETS, "k-diffusion")),
+]
+
+
+@pytest.mark.parametrize(
+    ("choice", "targets"), OF_EVERY_TARGET, ids=["-".join(c) for c, _ in OF_EVERY_TARGET]
+)
+def test_coefficients_are_the_same_numbers(choice: tuple[str, ...], targets: tuple) -> None:
+    """Not one bit differs, so that what is measured of one target holds for all."""
+    spec = sg.Solver(*choice)
+    tables = [sg.compile(spec, target).coefficients(GRID) for target in targets]
+    for target, table in zip(targets, tables, strict=True):
+        np.testing.assert_array_equal(table, tables[0], err_msg=target)
+
+
 @pytest.mark.parametrize("choice", SPECS[:3], ids=lambda choice: "-".join(choice))
 def test_specification_round_trip(choice: tuple[str, ...]) -> None:
     spec = sg.Solver(*choice)

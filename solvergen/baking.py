@@ -16,15 +16,16 @@ from typing import Any
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Expr
 
 from solvergen.accuracy import evaluate, symbol_values
 from solvergen.backends.layout import Columns
 from solvergen.errors import EmissionError
-from solvergen.evaluation import as_mp, evaluate_mp, is_real
+from solvergen.evaluation import as_mp, is_real
 from solvergen.quadrature import gauss
 from solvergen.reference import DIGITS, Reference, ReferenceScalars
+from solvergen.semilinear import nonlinear
 from solvergen.solver import Solver
-from solvergen.symbols import t
 
 NODES = 24
 GUARD = 15
@@ -116,7 +117,7 @@ class PreciseReference(Reference):
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
         end, start = self._inside(end), self._inside(start)
-        b = self.weights.ode.nonlinear_coefficient
+        b = nonlinear(self.weights.ode.integrand)
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
         total, sums = mpmath.mpf(0), [mpmath.mpf(0)] * len(functions)
@@ -157,10 +158,7 @@ class PreciseReference(Reference):
                     time = high - gap if v > 0 else low + gap
                     yield time, weight * panel * gap / (1 + small)
 
-    def _value(self, expression: Any, time: Any) -> Any:
-        """A function of time; its limit at an end of the domain where it has no value."""
-        value = super()._value(expression, time)
-        if is_real(value):
-            return value
-        exact = self.weights.schedule.substitute(expression)
-        return evaluate_mp(exact, t, self._inside(time), mpmath.mp.dps)
+    def _value(self, formula: Expr, time: Any) -> Any:
+        """A formula at a time; its limit at an end of the domain where it has no value."""
+        value = super()._value(formula, time)
+        return value if is_real(value) else super()._value(formula, self._inside(time))

@@ -14,23 +14,25 @@ time:
     alpha = 0:  x0 and eps are power series in alpha and sigma - sigma(end).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import mpmath
-from sympy import Expr, Float
+from sympy import Expr
 
-from solvergen import parameterization
+from solvergen import limits, parameterization
 from solvergen.errors import DerivationError
-from solvergen.evaluation import as_mp, evaluate_mp
+from solvergen.evaluation import as_mp
 from solvergen.moments import Weights
-from solvergen.parameterization import Parameterization, at_schedule, conversion
+from solvergen.parameterization import Parameterization, conversion
+from solvergen.pointwise import at_time, between
 from solvergen.program import StepProgram
+from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE
-from solvergen.symbols import s, t
+from solvergen.symbols import alpha, sigma, t
 
 if TYPE_CHECKING:
     from solvergen.solver import Solver
@@ -164,10 +166,11 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked
     found = _obstacle_of_ode(ode, role)
     if found or not asked:
         return found
-    end = ode.schedule.t_min if role == "end" else ode.schedule.t_max
-    a, b = (at_schedule(one, ode.schedule) for one in conversion(prediction, ode.integrand))
-    if _diverging(ode, end, (("A", a), ("B", b))):
-        return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
+    schedule = ode.schedule
+    points = _approach(schedule, role)
+    for formula in conversion(prediction, ode.integrand):
+        if _diverges([at_time(formula, schedule, point, limits.DIGITS) for point in points]):
+            return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
     return ""
 
 
@@ -176,18 +179,25 @@ def _obstacle_of_ode(ode: SemilinearODE, role: str) -> str:
     """The same of Phi and M0, which no prediction changes."""
     schedule = ode.schedule
     middle = (schedule.t_min + schedule.t_max) / 2
-    ends = (t, middle) if role == "end" else (middle, t)
-    general = (ode.general_integrating_factor, ode.general_zeroth_moment)
-    phi, m0 = (ode.at_times(one, *ends) for one in general)
-    end = schedule.t_min if role == "end" else schedule.t_max
-    return _diverging(ode, end, (("Phi(t, s)", phi), ("M0(t, s)", m0)))
-
-
-def _diverging(ode: SemilinearODE, end: Expr, named: Iterable[tuple[str, Any]]) -> str:
-    for name, expression in named:
-        if expression is not None and not ode.schedule.is_finite_at(expression, end):
-            return f"{name} of the integrand {ode.integrand.name} has no finite limit"
+    ends = [(one, middle) if role == "end" else (middle, one) for one in _approach(schedule, role)]
+    named = (("Phi", ode.general_integrating_factor), ("M0", ode.general_zeroth_moment))
+    for name, formula in named:
+        if formula is not None and _diverges(
+            [between(formula, schedule, *one, limits.DIGITS) for one in ends]
+        ):
+            return f"{name}(t, s) of the integrand {ode.integrand.name} has no finite limit"
     return ""
+
+
+def _approach(schedule: NoiseSchedule, role: str) -> tuple[Any, ...]:
+    """Times ever closer to the end of the domain at which a run has this role."""
+    return limits.approach(schedule.t_min if role == "end" else schedule.t_max, schedule.domain)
+
+
+def _diverges(values: Sequence[Any]) -> bool:
+    """Whether there is no finite limit, from values alone."""
+    limit = limits.trend(values)
+    return limit is None or not limit.is_finite
 
 
 def _order(solver: "Solver", role: str, finite: bool, degenerate: bool) -> Fraction | None:
@@ -215,16 +225,17 @@ class _Powers:
     def of_integrand(self) -> set[Fraction]:
         """The powers of tau that occur in N."""
         schedule = self.weights.schedule
-        data, noise = self.weights.ode.integrand.coefficients(schedule)
+        integrand = self.weights.ode.integrand
         if self.role == "end":
-            sigma = self.of(schedule.sigma)
-            start, step = {"data": Fraction(0), "noise": sigma}, [2 * sigma]
+            small = self.of(sigma)
+            start, step = {"data": Fraction(0), "noise": small}, [2 * small]
         else:
             start = {"data": Fraction(0), "noise": Fraction(0)}
-            drift = schedule.sigma - schedule.limit_at(schedule.sigma, schedule.t_max)
-            step = [self.of(one) for one in (schedule.alpha, drift) if one != 0]
+            drift = sigma - schedule.limit_at(schedule.sigma, schedule.t_max)
+            moves = (alpha, drift) if schedule.sigma.has(t) else (alpha,)
+            step = [self.of(one) for one in moves]
         found: set[Fraction] = set()
-        for name, coefficient in (("data", data), ("noise", noise)):
+        for name, coefficient in (("data", integrand.data), ("noise", integrand.noise)):
             if coefficient != 0:
                 lead = self.of(coefficient) + start[name]
                 found |= {lead + j * one for one in step for j in range(POWERS)}
@@ -232,23 +243,21 @@ class _Powers:
 
     def of_zeroth_moment(self) -> Fraction:
         """The power of tau of M0 for the step between the end and tau."""
-        m0 = self.weights.ode.zeroth_moment(t, s)
+        m0 = self.weights.ode.general_zeroth_moment
         if m0 is None:
             return Fraction(1)
-        exact = self.weights.schedule.substitute(m0)
 
         def sized(k: int) -> Any:
             near, nearer = self.time(k), self.time(8 * k)
             ends = (nearer, near) if self.role == "end" else (near, nearer)
-            partly = exact.subs(t, Float(ends[0], 8 * DIGITS))
-            return abs(evaluate_mp(partly, s, ends[1], 8 * DIGITS))
+            return abs(between(m0, self.weights.schedule, *ends, 8 * DIGITS))
 
         return self._power(sized)
 
-    def of(self, expression: Expr) -> Fraction:
-        """The power of tau of a function of t."""
-        exact = self.weights.schedule.substitute(expression)
-        return self._power(lambda k: abs(evaluate_mp(exact, t, self.time(k), DIGITS)))
+    def of(self, formula: Expr) -> Fraction:
+        """The power of tau of a formula in t, alpha, sigma and their derivatives."""
+        schedule = self.weights.schedule
+        return self._power(lambda k: abs(at_time(formula, schedule, self.time(k), DIGITS)))
 
     def time(self, k: int) -> Any:
         """A time at 2^-k of the width of the domain from the end."""
@@ -272,6 +281,6 @@ class _Powers:
         schedule = self.weights.schedule
         if not self.in_gamma:
             return mpmath.mpf(2) ** -k
-        exact = schedule.substitute(self.weights.expansion.at(schedule))
-        here, end = (evaluate_mp(exact, t, self.time(one), 8 * DIGITS) for one in (k, 16 * k))
+        variable = self.weights.expansion.variable
+        here, end = (at_time(variable, schedule, self.time(one), 8 * DIGITS) for one in (k, 16 * k))
         return abs(here - end)

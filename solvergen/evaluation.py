@@ -11,17 +11,29 @@ from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
 from solvergen import functions, tables
+from solvergen.printing import HostPrinter
+from solvergen.straight_line import can_write, program
 
 DIGITS = 50
 """Decimal digits of a reference value."""
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
-    """``expression`` as a function of ``symbols``; ``modules`` is ``numpy`` or ``mpmath``."""
+    """``expression`` as a function of ``symbols``; ``modules`` is ``numpy`` or ``mpmath``.
+
+    In numpy by the operations that an emitted module takes, in their order.
+    """
     in_float = modules == "numpy"
-    names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
-    return sympy.lambdify(symbols, expression, modules=[names, modules])
+    if not can_write(expression):
+        names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
+        return sympy.lambdify(symbols, expression, modules=[names, modules])
+    if not in_float:
+        return program(expression, symbols)
+    names = {symbol: f"x{k}" for k, symbol in enumerate(symbols)}
+    code = HostPrinter(names).doprint(expression)
+    function: Callable[..., Any] = eval(f"lambda {', '.join(names.values())}: {code}", {"np": np})
+    return function
 
 
 def evaluate_float(
@@ -53,10 +65,17 @@ def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGI
     ``value`` may be a float (taken exactly), an mpf or a sympy number. A pole gives nan, and so
     does a complex argument of a function of a real one.
     """
+    return evaluate_mp_at(expression, (symbol,), (value,), digits)
+
+
+def evaluate_mp_at(
+    expression: Expr, symbols: tuple[Symbol, ...], values: Sequence[Any], digits: int = DIGITS
+) -> Any:
+    """The same of an expression of several symbols."""
     with mpmath.workdps(digits):
-        point = as_mp(value)
+        point = [value if isinstance(value, mpmath.mpc) else as_mp(value) for value in values]
         try:
-            result = mpmath.mpmathify(compiled(expression, (symbol,), "mpmath")(point))
+            result = mpmath.mpmathify(compiled(expression, symbols, "mpmath")(*point))
         except (ZeroDivisionError, ValueError, OverflowError, TypeError):
             return mpmath.nan
         if isinstance(result, mpmath.mpc) and result.imag == 0:
@@ -98,6 +117,7 @@ def vanishes(expression: Expr, symbol: Symbol, domain: tuple[Expr, Expr]) -> boo
         )
 
 
-def substitute(expression: Expr, parameters: Sequence[tuple[Symbol, Expr]]) -> Expr:
+@lru_cache(maxsize=2048)
+def substitute(expression: Expr, parameters: tuple[tuple[Symbol, Expr], ...]) -> Expr:
     """``expression`` with the values of its parameters."""
     return expression.xreplace(dict(parameters)) if parameters else expression

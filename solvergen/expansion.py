@@ -8,17 +8,15 @@ homogeneous of degree 0 in (alpha, sigma) can be written in gamma without the sc
 
 from dataclasses import dataclass
 
-from sympy import Expr, Integer, atan2, cos, diff, exp, log, simplify, sin, sympify
+from sympy import Expr, Integer, atan2, cos, exp, log, sin, sympify
 
 from solvergen import expressions
-from solvergen.budget import within
 from solvergen.errors import DerivationError
+from solvergen.homogeneity import degree
 from solvergen.inversion import invert
 from solvergen.parameterization import at_schedule
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma, t
-
-SIMPLIFY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,8 @@ NAMED = (HALF_LOG_SNR, TIME, NOISE_TO_SIGNAL, NOISE_FRACTION, THETA)
 
 
 def is_ratio_variable(variable: Expr) -> bool:
-    """Whether gamma(alpha, sigma) is homogeneous of degree 0 (Euler's identity)."""
-    if t in variable.free_symbols:
-        return False
-    euler = alpha * diff(variable, alpha) + sigma * diff(variable, sigma)
-    return within(SIMPLIFY_SECONDS, simplify, euler, default=None) == 0
+    """Whether gamma(alpha, sigma) is homogeneous of degree 0."""
+    return t not in variable.free_symbols and degree(variable) == 0
 
 
 def resolve(expansion: "Expansion | Expr | str", clock: Expr | None) -> Expansion:

@@ -4,8 +4,11 @@ Three ways in turn: put the end in; sympy's limit, in a bounded time; extrapolat
 along t = end -+ 2^-k, which says that it is numeric.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import mpmath
 import sympy
@@ -15,7 +18,7 @@ from solvergen.budget import within
 from solvergen.evaluation import as_mp, evaluate_mp, is_real
 
 BUDGET_SECONDS = 1.0
-_DIGITS = 120
+DIGITS = 120
 _INDETERMINATE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
@@ -41,7 +44,8 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
     plain = _substituted(expression, symbol, end)
     if plain is not None:
         return Limit(plain, True)
-    numeric = _extrapolated(expression, symbol, end, domain, inwards)
+    points = approach(end, domain)
+    numeric = trend([evaluate_mp(expression, symbol, point, DIGITS) for point in points])
     if numeric is not None and not numeric.is_finite:
         return Limit(numeric, True)
     symbolic = within(BUDGET_SECONDS, _symbolic, expression, symbol, end, inwards, default=None)
@@ -50,15 +54,28 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
     return Limit(sympy.nan if numeric is None else numeric, False)
 
 
-def is_finite_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Expr]) -> bool:
-    """Whether there is a finite limit at ``end``, from values alone: no symbolic limit is taken."""
-    end = sympy.sympify(end)
-    plain = _substituted(expression, symbol, end)
-    if plain is not None:
-        return True
-    inwards = 1 if sympy.N(end - domain[0]) < sympy.N(domain[1] - end) else -1
-    numeric = _extrapolated(expression, symbol, end, domain, inwards)
-    return numeric is not None and bool(numeric.is_finite)
+@lru_cache(maxsize=64)
+def approach(end: Expr, domain: tuple[Expr, Expr]) -> tuple[Any, ...]:
+    """Points inside the domain, ever closer to an end, for values in ``DIGITS`` digits."""
+    with mpmath.workdps(DIGITS):
+        at, low, high = (as_mp(sympy.sympify(one)) for one in (end, *domain))
+        inwards = 1 if at - low < high - at else -1
+        return tuple(at + inwards * (high - low) * mpmath.mpf(2) ** -k for k in (20, 40, 80, 160))
+
+
+def trend(values: Sequence[Any]) -> Expr | None:
+    """Where the values at the points of ``approach`` tend to: oo, -oo, a number, or None if they
+    do not settle.
+    """
+    if not all(is_real(value) for value in values):
+        return None
+    with mpmath.workdps(DIGITS):
+        steps = [b - a for a, b in pairwise(values)]
+        if abs(steps[2]) < abs(steps[1]) * mpmath.mpf("1e-3") or abs(steps[2]) < 1e-20:
+            return sympy.Float(values[-1], 30)
+        if abs(steps[2]) > abs(steps[1]) * mpmath.mpf("1.5"):
+            return sympy.oo if steps[2] > 0 else -sympy.oo
+    return None
 
 
 def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
@@ -87,21 +104,3 @@ def _symbolic(expression: Expr, symbol: Symbol, end: Expr, inwards: int) -> Expr
 
 def _agree(symbolic: Expr, numeric: Expr) -> bool:
     return abs(sympy.N(symbolic - numeric)) <= 1e-6 * (1 + abs(numeric))
-
-
-def _extrapolated(
-    expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Expr], inwards: int
-) -> Expr | None:
-    """The trend of the values towards the end: oo, -oo, a number, or None if they do not settle."""
-    with mpmath.workdps(_DIGITS):
-        at, width = as_mp(end), as_mp(domain[1] - domain[0])
-        points = [at + inwards * width * mpmath.mpf(2) ** -k for k in (20, 40, 80, 160)]
-        values = [evaluate_mp(expression, symbol, point, _DIGITS) for point in points]
-        if not all(is_real(value) for value in values):
-            return None
-        steps = [b - a for a, b in pairwise(values)]
-        if abs(steps[2]) < abs(steps[1]) * mpmath.mpf("1e-3") or abs(steps[2]) < 1e-20:
-            return sympy.Float(values[-1], 30)
-        if abs(steps[2]) > abs(steps[1]) * mpmath.mpf("1.5"):
-            return sympy.oo if steps[2] > 0 else -sympy.oo
-    return None

@@ -27,11 +27,12 @@ e^lambda for data in gamma = lambda.
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol, cancel, diff, powsimp, simplify
+from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, simplify, sin
 
 from solvergen import budget
 from solvergen.errors import DerivationError
 from solvergen.expansion import Expansion, is_ratio_variable
+from solvergen.homogeneity import U, of_exponential
 from solvergen.identities import constant_ratio, values
 from solvergen.parameterization import at_schedule, total_derivative
 from solvergen.schedule import NoiseSchedule
@@ -154,7 +155,15 @@ def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:
     density = alpha / (ode.integrand.determinant * slope * ode.factor)
     if density.free_symbols - {alpha, sigma} or not is_ratio_variable(density):
         return None
-    on_ray = density.subs(dict(zip((alpha, sigma), expansion.ray, strict=True)), simultaneous=True)
-    short = budget.within(SIMPLIFY_SECONDS, simplify, on_ray, default=on_ray)
+    short = _on_ray(density, expansion.ray)
     factors = powsimp(short).as_independent(gamma, as_Add=False)
     return factors[1] if factors[1].free_symbols else Integer(1)
+
+
+def _on_ray(density: Expr, ray: tuple[Expr, Expr]) -> Expr:
+    """A homogeneous function on a ray; functions of an angle by sympy, in a bounded time."""
+    point = dict(zip((alpha, sigma), (one.xreplace({exp(gamma): U}) for one in ray), strict=True))
+    found = density.subs(point, simultaneous=True)
+    if found.has(cos, sin):
+        return budget.within(SIMPLIFY_SECONDS, simplify, found, default=found)
+    return of_exponential(found, exp(gamma))

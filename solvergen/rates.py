@@ -23,10 +23,12 @@ from functools import lru_cache
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, cancel, diff, exp, log, simplify, sqrt
+from sympy import Expr, Integer, Rational, cancel, diff, log, simplify
 
 from solvergen import budget
 from solvergen.evaluation import compiled, evaluate_mp
+from solvergen.generators import in_exponential
+from solvergen.homogeneity import U, degree, in_half_log_snr, of_exponential
 from solvergen.identities import constant_ratio
 from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, total_derivative
@@ -36,18 +38,19 @@ from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SECONDS = 1.0
+SIMPLIFY_SIZE = 60
 FAR = 36
 DIGITS = 100
 TAIL = 40.0
 FLAT = 1e-2
 
 FRAMES = (
-    (RADIUS, 1 / sqrt(1 + exp(-2 * l)), 1 / sqrt(1 + exp(2 * l))),
-    (alpha + sigma, 1 / (1 + exp(-l)), 1 / (1 + exp(l))),
-    (alpha, Integer(1), exp(-l)),
-    (sigma, exp(l), Integer(1)),
+    (RADIUS, (1 + U**2) ** Rational(-1, 2)),
+    (alpha + sigma, 1 / (1 + U)),
+    (alpha, 1 / U),
+    (sigma, Integer(1)),
 )
-"""(scale, alpha, sigma) at scale = 1 as functions of lambda."""
+"""(scale, sigma) at scale = 1, as functions of u = alpha/sigma = e^lambda."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +105,35 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
     sigma from lambda is good if what is left as a function of t is regular there: W, alpha' or,
     where alpha ~ sqrt(t_max - t), (alpha^2)'. The derivative of t(lambda) needs no t at all.
     """
-    forms = [_product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)]
+    inverse = schedule.time_at_half_log_snr
     if schedule.is_variance_preserving:
         squared = schedule.simplest(diff(schedule.alpha**2, t))
-        forms += [
+        forms = [
             _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
             _product(2 * alpha**2 * sigma**2, schedule) / squared,
             _product(sigma**2, schedule) / schedule.f,
         ]
-    inverse = schedule.time_at_half_log_snr
+    else:
+        forms = [_product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)]
     if inverse is None:
         return forms[0]
-    slope = diff(inverse, l)
-    short = budget.within(SIMPLIFY_SECONDS, simplify, slope, default=slope)
-    return most_accurate([*forms, short], schedule)
+    return most_accurate([*forms, _short(diff(inverse, l))], schedule)
+
+
+def _short(slope: Expr) -> Expr:
+    """A function of lambda, factored if it is rational in an exponential of lambda; else, if it is
+    not long, what sympy finds in a bounded time.
+    """
+    for generator, u, rewritten in in_exponential(slope, l):
+        if rewritten.is_rational_function(u) and not rewritten.has(l):
+            both = (
+                (rewritten.xreplace({u: U}), generator),
+                (rewritten.xreplace({u: 1 / U}), 1 / generator),
+            )
+            return min((of_exponential(*one) for one in both), key=lambda form: form.count_ops())
+    if slope.count_ops() > SIMPLIFY_SIZE:
+        return slope
+    return budget.within(SIMPLIFY_SECONDS, simplify, slope, default=slope)
 
 
 def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
@@ -182,26 +200,16 @@ def _simplest(expression: Expr, schedule: NoiseSchedule) -> Expr:
 
 def _product(expression: Expr, schedule: NoiseSchedule) -> Expr | None:
     """A homogeneous function of alpha and sigma in lambda, times a power of r(t) if need be."""
-    degree = _degree(expression)
-    if degree is None:
+    k = degree(expression)
+    if k is None:
         return None
     candidates = []
-    for scale, alpha_of, sigma_of in FRAMES:
+    for scale, sigma_of in FRAMES:
         constant = constant_ratio(at_schedule(scale, schedule), Integer(1), schedule)
-        if constant is not None or degree == 0:
-            curve = expression.subs({alpha: alpha_of, sigma: sigma_of}, simultaneous=True)
-            short = budget.within(SIMPLIFY_SECONDS, simplify, curve, default=curve)
-            factor = 1 if constant is None else constant**degree
-            candidates += [factor * curve, factor * short]
+        if constant is not None or k == 0:
+            factor = 1 if constant is None else constant**k
+            candidates.append(factor * in_half_log_snr(expression, sigma_of))
     if candidates:
         return min(candidates, key=lambda form: form.count_ops())
-    curve = expression.subs({alpha: FRAMES[0][1], sigma: FRAMES[0][2]}, simultaneous=True)
-    short = budget.within(SIMPLIFY_SECONDS, simplify, curve, default=curve)
-    return short * _simplest(alpha**2 + sigma**2, schedule) ** (degree / 2)
-
-
-def _degree(expression: Expr) -> Expr | None:
-    """k with e(c alpha, c sigma) = c^k e(alpha, sigma), or None (Euler's identity)."""
-    euler = alpha * diff(expression, alpha) + sigma * diff(expression, sigma)
-    degree = budget.within(SIMPLIFY_SECONDS, simplify, euler / expression, default=None)
-    return degree if degree is not None and degree.is_Rational else None
+    curve = in_half_log_snr(expression, FRAMES[0][1])
+    return curve * _simplest(alpha**2 + sigma**2, schedule) ** (k / 2)

@@ -14,14 +14,15 @@ from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import mpmath
-from sympy import Expr, diff
+from sympy import Expr
 
-from solvergen.evaluation import as_mp, evaluate_mp
+from solvergen.evaluation import as_mp
 from solvergen.moments import Weights
-from solvergen.parameterization import Parameterization, at_schedule, conversion
+from solvergen.parameterization import Parameterization, conversion, total_derivative
+from solvergen.pointwise import at_time
 from solvergen.program import Combine, PhaseProgram
 from solvergen.scheme import Kind, Node
-from solvergen.symbols import t
+from solvergen.semilinear import linear, nonlinear
 
 DIGITS = 50
 
@@ -40,7 +41,7 @@ class Reference:
 
     def gamma(self, time: Any) -> Any:
         """The expansion variable."""
-        return self._value(self._variable, time)
+        return self._value(self.weights.expansion.variable, time)
 
     def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
         """The time between low and high at which the expansion variable is gamma."""
@@ -55,14 +56,15 @@ class Reference:
 
     def integrating_factor(self, end: Any, start: Any) -> Any:
         """Phi(end, start) = exp int a."""
-        if self._factor is not None:
-            return self._value(self._factor, end) / self._value(self._factor, start)
-        a = self.weights.ode.linear_coefficient
+        factor = self.weights.ode.factor
+        if factor is not None:
+            return self._value(factor, end) / self._value(factor, start)
+        a = linear(self.weights.ode.integrand)
         return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self._path(start, end)))
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
-        b = self.weights.ode.nonlinear_coefficient
+        b = nonlinear(self.weights.ode.integrand)
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
 
@@ -83,24 +85,13 @@ class Reference:
 
     def density(self, time: Any) -> Any:
         """b/gamma', the density of M0 in gamma at the time where it ends."""
-        b = self._value(self.weights.ode.nonlinear_coefficient, time)
-        return b / self._value(diff(self._variable, t), time)
+        b = self._value(nonlinear(self.weights.ode.integrand), time)
+        return b / self._value(total_derivative(self.weights.expansion.variable), time)
 
     @cached_property
     def conversion(self) -> tuple[Expr, Expr]:
-        """(A, B) as functions of t."""
-        a, b = conversion(self.prediction, self.weights.ode.integrand)
-        schedule = self.weights.schedule
-        return at_schedule(a, schedule), at_schedule(b, schedule)
-
-    @cached_property
-    def _variable(self) -> Expr:
-        return self.weights.expansion.at(self.weights.schedule)
-
-    @cached_property
-    def _factor(self) -> Expr | None:
-        factor = self.weights.ode.factor
-        return None if factor is None else at_schedule(factor, self.weights.schedule)
+        """(A, B) in the five symbols."""
+        return conversion(self.prediction, self.weights.ode.integrand)
 
     def _path(self, start: Any, end: Any) -> list[Any]:
         """From start to end by way of the kinks of the schedule: smooth in between."""
@@ -108,9 +99,9 @@ class Reference:
         inside = [as_mp(kink) for kink in self.weights.schedule.kinks if low < kink < high]
         return [start, *(inside if start < end else inside[::-1]), end]
 
-    def _value(self, expression: Expr, time: Any) -> Any:
-        exact = self.weights.schedule.substitute(expression)
-        return evaluate_mp(exact, t, time, mpmath.mp.dps)
+    def _value(self, formula: Expr, time: Any) -> Any:
+        """A formula in the five symbols at a time."""
+        return at_time(formula, self.weights.schedule, time, mpmath.mp.dps)
 
 
 @dataclass(frozen=True)
@@ -155,9 +146,6 @@ class ReferenceScalars:
         end, start = self._ends(combine)
         rule = combine.rule
         places = [self._theta(self._at(node), combine) for node in combine.support]
-        if rule.is_plain:
-            basis = [_lagrange(places, j) for j in range(len(places))]
-            return self.reference.means(end, start, basis)
         count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
         zeroth, own = self.reference.means(end, start, _powers(count))
 
@@ -194,16 +182,3 @@ class ReferenceScalars:
 def _powers(count: int) -> list[Any]:
     """theta -> theta^k for k < count."""
     return [lambda theta, k=k: theta**k for k in range(count)]
-
-
-def _lagrange(places: Sequence[Any], j: int) -> Any:
-    """theta -> L_j(theta)."""
-
-    def basis(theta: Any) -> Any:
-        product = mpmath.mpf(1)
-        for i, place in enumerate(places):
-            if i != j:
-                product *= (theta - place) / (places[j] - place)
-        return product
-
-    return basis

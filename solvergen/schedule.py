@@ -25,9 +25,6 @@ from solvergen.symbols import half_log_snr_symbol, t
 from solvergen.tables import Interpolate
 from solvergen.validation import validate
 
-SHORT = 40
-"""Operations up to which a second form of lambda is tried."""
-
 
 @dataclass(frozen=True)
 class NoiseSchedule:
@@ -58,6 +55,14 @@ class NoiseSchedule:
         for formula in (self.alpha, self.sigma):
             breakpoints(formula, t, self.domain, parameters)
         validate(self.substitute(self.alpha), self.substitute(self.sigma), self.domain)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Computed once: every memoised step of a derivation looks a schedule up."""
+        return hash((self.alpha, self.sigma, self.domain, self.name, self.parameters))
 
     @property
     def t_min(self) -> Expr:
@@ -106,10 +111,8 @@ class NoiseSchedule:
         """lambda = log(alpha / sigma)."""
         if not any(e.exp.is_Rational and e.exp.q == 2 for e in self.sigma.atoms(sympy.Pow)):
             return _log(self.simplest(self.alpha / self.sigma))
-        if sympy.count_ops(self.snr) > SHORT:
-            return _log(self.snr) / 2
         noise_to_signal = self.simplest(self.sigma**2 / self.alpha**2)
-        return min(_log(self.snr) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
+        return min(_log(1 / noise_to_signal) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
 
     @cached_property
     def time_at_half_log_snr(self) -> Expr | None:
@@ -176,10 +179,6 @@ class NoiseSchedule:
         parts = branches(expression, t, self.domain, self.parameters)
         expression = parts[0 if end == self.t_min else -1][0]
         return limits.limit_at(self.substitute(expression), t, end, self.domain).value
-
-    def is_finite_at(self, expression: Expr, end: Expr) -> bool:
-        """Whether ``expression`` has a finite limit at an end of the domain, from inside."""
-        return limits.is_finite_at(self.substitute(expression), t, end, self.domain)
 
     def simplest(self, expression: Expr) -> Expr:
         """The shortest form found of an expression of time and parameters."""

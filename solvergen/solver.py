@@ -24,6 +24,7 @@ from solvergen.endpoints import EndPoints
 from solvergen.errors import SolvergenError
 from solvergen.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.fusion import Pass
+from solvergen.identities import is_zero
 from solvergen.moments import Weights
 from solvergen.parameterization import NOISE, Parameterization
 from solvergen.program import StepProgram
@@ -116,23 +117,22 @@ class Solver:
         return endpoints.endpoints(self)
 
     @cached_property
-    def conversion(self) -> tuple[Expr, Expr]:
-        """(A, B) with integrand = A x + B prediction, as functions of t."""
-        factors = parameterization.conversion(self.prediction, self.integrand)
-        a, b = (parameterization.at_schedule(one, self.schedule) for one in factors)
-        return self.schedule.simplest(a), self.schedule.simplest(b)
+    def converts(self) -> tuple[bool, bool]:
+        """Whether A differs from 0 and B from 1, with integrand = A x + B prediction."""
+        a, b = parameterization.conversion(self.prediction, self.integrand)
+        zeros = (parameterization.at_schedule(one, self.schedule) for one in (a, b - 1))
+        shifts, scales = (not is_zero(one, self.schedule) for one in zeros)
+        return shifts, scales
 
     @cached_property
     def passes(self) -> tuple[tuple[Pass, ...], ...]:
         """The fused passes of every phase of the program."""
-        a, b = self.conversion
-        return fusion.passes(self.program, (a != 0, b != 1))
+        return fusion.passes(self.program, self.converts)
 
     @cached_property
     def pair_passes(self) -> tuple[tuple[Pass, ...], ...]:
         """The fused passes of the phases of adaptive steps."""
-        a, b = self.conversion
-        return fusion.pair_passes(self.program, (a != 0, b != 1))
+        return fusion.pair_passes(self.program, self.converts)
 
     @cached_property
     def estimate_powers(self) -> tuple[int, ...]:

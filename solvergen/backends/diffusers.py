@@ -23,7 +23,6 @@ from solvergen.backends.torch import OPTIONAL, dtypes, passes, standard
 from solvergen.budget import within
 from solvergen.errors import EmissionError
 from solvergen.evaluation import vanishes
-from solvergen.expansion import SIMPLIFY_SECONDS
 from solvergen.parameterization import DATA, NOISE, STRAIGHT, VELOCITY, Parameterization
 from solvergen.schedule import NoiseSchedule
 from solvergen.serialization import tables_of
@@ -38,6 +37,7 @@ requires = (
     *OPTIONAL,
 )
 TRAIN_TIMESTEPS = 1000
+SIMPLIFY_SECONDS = 0.5
 
 __all__ = ["dtypes", "passes", "requires", "settings", "standard"]
 

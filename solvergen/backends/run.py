@@ -285,12 +285,10 @@ class _RunPrinter:
     @cached_property
     def conversion(self) -> tuple[tuple[str, Expr, str], ...]:
         """(name, formula, code) of A and B, as far as they are not 0 and 1 for every t."""
-        shift, factor = self.solver.conversion
         forms = conversion_forms(
             self.solver.prediction, self.solver.integrand, self.solver.schedule
         )
-        wanted = (shift != 0, factor != 1)
-        rows = zip(("self.a", "self.b"), forms, wanted, strict=True)
+        rows = zip(("self.a", "self.b"), forms, self.solver.converts, strict=True)
         return tuple((name, *form) for name, form, is_wanted in rows if is_wanted)
 
     @cached_property

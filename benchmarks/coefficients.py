@@ -201,12 +201,12 @@ class Measured:
             if not np.isfinite(self.module.expansion_variable(grid)).all():
                 return {}
         try:
-            table = self.module.coefficients(grid)[-1]
+            _, phase, (*_, table) = self.module._planned(grid)
         except ValueError:
             return {}  # Phi is infinite at the start
-        phase = self.module._phase_of_steps(grid)
         with np.errstate(all="ignore"):
-            zeroth_moment = self.module._Scalars(grid, phase).m[grid.size - 2]
+            gamma = self.module.expansion_variable(grid)
+            zeroth_moment = self.module._Scalars(grid, gamma, phase).m[grid.size - 2]
         last = self.solver.passes[phase[-1]][-1]
         found = {}
         for column, term in Columns.of(last).landing:

@@ -30,8 +30,7 @@ def coefficient_error(
     It is the difference from the same products of scalars in mpmath, with every scalar computed
     from its definition (``solvergen.reference``), relative to the largest coefficient of the pass.
     """
-    table = module.coefficients(timesteps)
-    phases = module._phase_of_steps(np.asarray(timesteps, dtype=np.float64))
+    _, phases, table = module._planned(timesteps)
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
     with mpmath.workdps(DIGITS):
@@ -47,7 +46,8 @@ def coefficient_error(
 def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> float:
     """The worst error of the coefficients of the adaptive step from start to end, likewise."""
     number = len(solver.program.all_phases)
-    run = module._Scalars(np.array([start, end]), np.array([number]))
+    grid = np.array([start, end])
+    run = module._Scalars(grid, module.expansion_variable(grid), np.array([number]))
     rows = [[float(one) for one in row] for _, _, row in run.rows()]
     phase = solver.program.pairs[0]
     with mpmath.workdps(DIGITS):

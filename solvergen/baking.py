@@ -60,11 +60,10 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
         EmissionError: the grid is none, or the two computations differ.
     """
     try:
-        table = module.coefficients(timesteps)
+        times, numbers, table = module._planned(timesteps)
     except ValueError as error:
         raise EmissionError(f"cannot bake this grid: {error}") from error
-    grid = [float(time) for time in timesteps]
-    phases = [int(one) for one in module._phase_of_steps(np.array(grid))]
+    grid, phases = times.tolist(), numbers.tolist()
     reference = PreciseReference(solver.weights, solver.prediction)
     rows = []
     with mpmath.workdps(DIGITS + CLOSE + GUARD):

@@ -16,9 +16,11 @@ from sympy import Expr, Symbol
 
 from solvergen.budget import within
 from solvergen.evaluation import as_mp, evaluate_mp, is_real
+from solvergen.tables import Table
 
 BUDGET_SECONDS = 1.0
 DIGITS = 120
+_TABLE_DIGITS = 30
 _INDETERMINATE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
@@ -79,8 +81,13 @@ def trend(values: Sequence[Any]) -> Expr | None:
 
 
 def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
-    """The value at the end, where no part of the expression is singular there."""
+    """The value at the end, where no part of the expression is singular there.
+
+    It is a float if a table says it, so that it is known to be finite.
+    """
     value = expression.subs(symbol, end)
+    if not value.free_symbols and value.atoms(Table):
+        value = sympy.N(value, _TABLE_DIGITS)
     if value.has(*_INDETERMINATE, sympy.AccumBounds) or value.is_finite is False:
         return None
     for power in expression.atoms(sympy.Pow):

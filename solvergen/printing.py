@@ -139,7 +139,7 @@ def _named(
 def _is_costly(node: Basic, varying: set[Symbol]) -> bool:
     """Whether a node calls a function or takes a root of something that varies."""
     is_root = isinstance(node, Pow) and not node.exp.is_Integer
-    return (isinstance(node, Function) or is_root) and bool(node.free_symbols & varying)
+    return (isinstance(node, Function) or is_root) and bool(node.free_symbols)
 
 
 def constant_name(parameter: Symbol) -> str:

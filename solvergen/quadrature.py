@@ -8,7 +8,8 @@ The means over q of an interval are integrals over lambda of the rates of the cl
 and so are q(t) - q(s), gamma(t) - gamma(s) and t - s, by which they are scaled. Wherever a step
 lies and however long it is, it consists of such panels, so the widest ones bound the error of all.
 Where a pole is near, as those of alpha^2 = 1/(1 + e^(-2 lambda)) at +-i pi/2, an n-point rule wins
-a factor of about 10 with every point, and where the rates are exponentials far more. The smallest
+a factor of about 10 with every point, and where the rates are exponentials far more. No panel holds
+a kink of the rates, so that the gaps of a table's kinks are the widest ones there. The smallest
 rule whose figures are within ``TOLERANCE`` of a 32-point rule, both in ``DIGITS`` digits, is the
 one that is emitted.
 
@@ -17,30 +18,33 @@ functions need a series and a recurrence with a switch between them, and neither
 sum over 8 to 20 values.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
 import numpy as np
 from sympy import Expr
 
-from solvergen.evaluation import compiled
+from solvergen.evaluation import as_mp, compiled
 from solvergen.moments import Weights
-from solvergen.rates import Rates, half_log_snrs
+from solvergen.rates import Rates, half_log_snr_range, half_log_snrs
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
 
 PANEL = 2.0
-POINTS = (8, 10, 12, 14, 16, 20, 24)
+POINTS = (4, 6, 8, 10, 12, 14, 16, 20, 24)
 UNMEASURED = 16
 FINEST = 32
 POWERS = 5
 DIGITS = 25
 TOLERANCE = 1e-16
 MIDDLE = 8.0
+WIDEST = 16
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,18 @@ class Quadrature:
         points: of the Gauss-Legendre rule.
         error: the largest error of a mean of (2 theta - 1)^k, k < POWERS, and of the three
             integrals, relative, over a panel; None if it was not measured, because the schedule
-            has kinks or no inverse in closed form.
+            has no inverse in closed form.
+        is_cut: whether the panels end at kinks.
     """
 
     points: int
     error: float | None
+    is_cut: bool = False
 
     def __str__(self) -> str:
         rule = f"{self.points}-point Gauss-Legendre quadrature"
         where = f"panels of at most {PANEL:g} in half_log_snr"
+        where += ", cut at the kinks" if self.is_cut else ""
         if self.error is None:
             return f"{rule} on {where}"
         return f"{rule}, in exact arithmetic within {self.error:.0e} on {where}"
@@ -70,24 +77,26 @@ def choose(weights: Weights) -> Quadrature:
     """The smallest rule that is accurate for a schedule, an integrand and an expansion variable."""
     schedule = weights.schedule
     inverse = schedule.time_at_half_log_snr
-    if inverse is None or schedule.kinks or weights.ode.factor is None:
+    if inverse is None or weights.ode.factor is None:
         return Quadrature(UNMEASURED, None)
+    is_cut = Rates.derive(weights).is_rough(schedule)
     with mpmath.workdps(DIGITS):
         rates = _Rates.of(weights, schedule.substitute(inverse))
-        exact = [(place, rates.figures(place, FINEST)) for place in _places(schedule)]
+        panels = _pieces(schedule) if is_cut else _panels(schedule)
+        exact = [(panel, rates.figures(*panel, FINEST)) for panel in panels]
         for points in POINTS:
             error = 0.0
-            for place, figures in exact:
-                error = max(error, _distance(rates.figures(place, points), figures))
+            for panel, figures in exact:
+                error = max(error, _distance(rates.figures(*panel, points), figures))
                 if error > TOLERANCE and points < POINTS[-1]:
                     break
             else:
                 break
-    return Quadrature(points, float(10.0 ** np.ceil(np.log10(max(error, 1e-18)))))
+    return Quadrature(points, float(10.0 ** np.ceil(np.log10(max(error, 1e-18)))), is_cut)
 
 
-def _places(schedule: NoiseSchedule) -> list[float]:
-    """The middles of panels: near both ends, and close together where poles may be near.
+def _panels(schedule: NoiseSchedule) -> list[tuple[Any, Any]]:
+    """The ends of panels: near both ends, and close together where poles may be near.
 
     Those come first, because a rule that fails there needs no other place.
     """
@@ -95,7 +104,19 @@ def _places(schedule: NoiseSchedule) -> list[float]:
     low, high = spread[0], spread[-1]
     inner = np.arange(-MIDDLE, MIDDLE + PANEL / 2, PANEL / 2)
     places = [low, *(float(one) for one in inner if low < one < high), high]
-    return sorted(places, key=abs)
+    return [(place - PANEL / 2, place + PANEL / 2) for place in sorted(places, key=abs)]
+
+
+def _pieces(schedule: NoiseSchedule) -> list[tuple[Any, Any]]:
+    """The ends of the widest panels that are cut at the kinks."""
+    value = compiled(schedule.substitute(schedule.half_log_snr), (t,), "mpmath")
+    low, high = half_log_snr_range(schedule)
+    panels = []
+    for first, last in pairwise([low, *(value(as_mp(one)) for one in schedule.kinks[::-1]), high]):
+        count = max(1, math.ceil((last - first) / PANEL))
+        width = (last - first) / count
+        panels += [(first + k * width, first + (k + 1) * width) for k in range(count)]
+    return sorted(panels, key=lambda ends: ends[0] - ends[1])[:WIDEST]
 
 
 def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:
@@ -120,13 +141,13 @@ class _Rates:
         )
         return cls(clock, speed, time, compiled(inverse, (l,), "mpmath"))
 
-    def figures(self, place: float, points: int) -> list[Any]:
-        """The integrals over the panel around a half-log-SNR, and the means of (2 theta - 1)^k.
+    def figures(self, low: Any, high: Any, points: int) -> list[Any]:
+        """The integrals over a panel, by its width, and the means of (2 theta - 1)^k.
 
         theta comes from the same rule: the integral of the polynomial through the speeds.
         """
         nodes, weights, integral = gauss(points, DIGITS)
-        at = [place + PANEL * (x - mpmath.mpf(1) / 2) for x in nodes]
+        at = [low + (high - low) * x for x in nodes]
         rows = [(one, self.time_at(one)) for one in at]
         clock, speed, time = (
             [rate(*one) for one in rows] for rate in (self.clock, self.speed, self.time)

@@ -15,6 +15,12 @@ converges slowly or not at all, become exponentials.
 On a schedule with alpha^2 + sigma^2, alpha + sigma, alpha or sigma constant both coefficients are
 functions of lambda; else they are, up to the common factor r(t) = sqrt(alpha^2 + sigma^2), which
 is well-conditioned in t.
+
+t itself only measures how long an interval is: gamma(t) - gamma(s) is t - s, which is exact for
+near times, times the ratio of the integrals of dgamma/dlambda and dt/dlambda. A schedule given by a
+table is a smooth function of what it interpolates, u(t), and rough in t alone. Where no other rate
+reads t, u takes the place of t: u(t) - u(s) is as exact, du/dlambda is smooth, and the kinks of the
+table are gone.
 """
 
 from collections.abc import Sequence
@@ -36,6 +42,7 @@ from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import RADIUS, WRONSKIAN, nonlinear
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
+from solvergen.tables import Interpolate, Slope, Table
 
 SIMPLIFY_SECONDS = 1.0
 SIMPLIFY_SIZE = 60
@@ -59,13 +66,15 @@ class Rates:
 
     Attributes:
         clock: dq/dlambda in lambda and t; without R if R has no closed form.
-        expansion: dgamma/dlambda, likewise.
-        time: dt/dlambda, likewise.
+        expansion: dgamma/dlambda, likewise; dt/dlambda if that is a multiple of it.
+        time: dt/dlambda, likewise, or du/dlambda.
+        table: of which u is the interpolation, where it takes the place of t.
     """
 
     clock: Expr
     expansion: Expr
     time: Expr
+    table: Table | None = None
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -75,9 +84,25 @@ class Rates:
         variable = total_derivative(weights.expansion.variable)
         speed = nonlinear(ode.integrand) / (1 if ode.factor is None else ode.factor)
         if weights.same_clock:
-            variable = speed  # up to a constant factor, which drops out of every ratio
-        time = time_rate(schedule)
-        return cls(_rate(speed, time, schedule), _rate(variable, time, schedule), time)
+            factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
+            variable = variable if factor is None else factor * speed
+        time, table = time_rate(schedule), None
+        clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
+        if _depends_on_table_alone(schedule) and not (clock + expansion).has(t, Slope, Interpolate):
+            points, value = schedule.time_at_half_log_snr.args
+            time, table = _short(diff(value, l)), points.inverted()
+        if not (expansion / time).has(l, t):
+            expansion = time  # a constant factor drops out of every ratio
+        return cls(clock, expansion, time, table)
+
+    def is_rough(self, schedule: NoiseSchedule) -> bool:
+        """Whether a rate has kinks where the schedule has."""
+        return bool(schedule.kinks) and self.table is None
+
+    @property
+    def is_even(self) -> bool:
+        """Whether theta is linear in lambda."""
+        return not self.expansion.has(l, t)
 
     def tail(self, schedule: NoiseSchedule) -> float:
         """How far lambda runs to an infinite end before less than e^-40 of any rate is left."""
@@ -163,9 +188,13 @@ def _effort(form: Expr) -> int:
 
 def half_log_snrs(schedule: NoiseSchedule) -> list[float]:
     """Values over the domain, as far as +-FAR where it is infinite."""
+    return np.linspace(*half_log_snr_range(schedule), 42)[1:-1].tolist()
+
+
+def half_log_snr_range(schedule: NoiseSchedule) -> tuple[float, float]:
+    """The least and the largest, as far as +-FAR."""
     low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
-    first, last = max(float(low), -FAR), min(float(high), FAR)
-    return np.linspace(first, last, 42)[1:-1].tolist()
+    return max(float(low), -FAR), min(float(high), FAR)
 
 
 def values(
@@ -179,6 +208,17 @@ def values(
         time = compiled(time_at, (l, *names), "numpy")(x, *numbers)
         found = compiled(form, (l, t, *names), "numpy")(x, time, *numbers)
     return np.broadcast_to(found, x.shape)
+
+
+def _depends_on_table_alone(schedule: NoiseSchedule) -> bool:
+    """Whether t enters alpha and sigma through one interpolation u(t), with a closed t(lambda)."""
+    calls = schedule.alpha.atoms(Interpolate) | schedule.sigma.atoms(Interpolate)
+    if len(calls) != 1 or not isinstance(schedule.time_at_half_log_snr, Interpolate):
+        return False
+    (call,) = calls
+    return call.args[1] == t and not any(
+        form.xreplace({call: Integer(0)}).has(t) for form in (schedule.alpha, schedule.sigma)
+    )
 
 
 def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:

@@ -33,7 +33,7 @@ def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
     numbers = [lowered.number(n, steps - 1 - n) for n in range(steps)]
     assert [lowered.all_phases[number].name for number in numbers] == expected
     module = sg.compile(spec, "numpy")
-    assert module._phase_of_steps(np.linspace(1, 0, steps + 1)).tolist() == numbers
+    assert module._planned(np.linspace(1, 0, steps + 1))[1].tolist() == numbers
 
 
 @pytest.mark.parametrize("steps", range(1, 7))

@@ -33,9 +33,22 @@ def test_smooth_rates_need_fewer_points_than_those_with_near_poles() -> None:
 
 
 def test_what_is_not_measured_says_so() -> None:
-    rule = choose(sg.Solver("stable_diffusion", sg.NOISE, sg.DATA).weights)
+    schedule = sg.NoiseSchedule("1 - t", "t + t**5/2", name="without_inverse")
+    assert schedule.time_at_half_log_snr is None
+    rule = choose(sg.Solver(schedule, sg.NOISE, sg.DATA).weights)
     assert (rule.points, rule.error) == (UNMEASURED, None)
     assert "exact arithmetic" not in str(rule)
+
+
+@pytest.mark.parametrize(("expansion", "is_cut"), [("half_log_snr", False), ("time", True)])
+def test_table_is_cut_at_its_kinks_where_the_time_is_read(expansion: str, is_cut: bool) -> None:
+    """In u, which the table interpolates, its schedule is smooth; t is piecewise linear in u."""
+    spec = sg.Solver("stable_diffusion", sg.NOISE, sg.DATA, expansion, "multistep:3")
+    rule = choose(spec.weights)
+    assert rule.is_cut == is_cut
+    assert rule.error <= TOLERANCE
+    source = sg.emit(spec, "numpy")
+    assert ("_KINKS" in source, "_rise(" in source) == (is_cut, not is_cut)
 
 
 def test_module_says_its_rule() -> None:

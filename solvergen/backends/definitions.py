@@ -15,8 +15,15 @@ from solvergen.solver import Solver
 WIDTH = 92
 SLOPE = '''def _slope(t, x, y):
     """The slope at t of the piecewise linear function through the points (x, y)."""
-    n = np.clip(np.searchsorted(x, t, "right") - 1, 0, x.size - 2)
-    return (y[n + 1] - y[n]) / (x[n + 1] - x[n])'''
+    slope = np.diff(y) / np.diff(x)
+    return slope[np.clip(np.searchsorted(x, t, "right") - 1, 0, slope.size - 1)]'''
+
+RISE = '''def _rise(t, s, x, y):
+    """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
+    slope = np.diff(y) / np.diff(x)
+    low, high = np.clip(np.searchsorted(x, [t, s], "right") - 1, 0, slope.size - 1)
+    across = slope[low] * (t - x[low + 1]) + (y[low + 1] - y[high]) + slope[high] * (x[high] - s)
+    return np.where(low == high, slope[low] * (t - s), across)'''
 
 
 def tables_code(schedule: NoiseSchedule) -> str:
@@ -51,7 +58,10 @@ def _column(values: tuple[float, ...]) -> str:
 def definitions_code(schedule: NoiseSchedule, code: Iterable[str]) -> str:
     """What the formulas in ``code`` call besides numpy."""
     sources = [one.source for one in functions.used(schedule.alpha + schedule.sigma)]
-    return "\n\n\n".join([*sources, SLOPE] if any("_slope(" in one for one in code) else sources)
+    shown = "".join(code)
+    for name, source in (("_slope(", SLOPE), ("_rise(", RISE)):
+        sources += [source] if name in shown else []
+    return "\n\n\n".join(sources)
 
 
 def specification_code(solver: Solver, target: str) -> str:

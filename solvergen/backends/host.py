@@ -119,7 +119,7 @@ def _closing(program: StepProgram) -> str:
         needs = f" & (readable >= {phase.history})" if phase.history else ""
         conditions.append(f"(left == {left}){needs}" if needs else f"left == {left}")
     lines = (
-        "left = np.arange(t.size - 1)[::-1]  # how many steps follow",
+        "left = np.arange(gamma.size - 1)[::-1]  # how many steps follow",
         f"last_steps = [{', '.join(conditions)}]",
     )
     return f"\n{INDENT}".join(lines) if conditions else ""

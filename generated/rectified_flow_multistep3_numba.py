@@ -122,25 +122,20 @@ def _newton(moments, nodes):
 def _weights(moments, first, *falls, origin=0.5):
     """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
-    The nodes are r_0 = ``first`` and r_j = r_(j-1) - falls[j-1]. Lagrange's basis function of node
-    j is the sum over k >= j of Newton's k-th one over the product of r_j - r_i, i <= k: terms of
-    one sign where no node lies inside the step.
+    The nodes are r_0 = ``first`` and r_j = r_(j-1) - falls[j-1]. From the means of Newton's basis
+    those of Lagrange's follow by division by the distances of nodes, the longest ones first, and
+    subtraction (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign where no
+    node lies inside the step.
     """
-    nodes = [first - origin]
-    for fall in falls[:-1]:
+    nodes, distances = [first - origin], [falls]
+    for k, fall in enumerate(falls[:-1], start=1):
         nodes.append(nodes[-1] - fall)
-    means, ell = _newton(moments, nodes), []
-    for j in range(len(falls) + 1):
-        scale, apart = 1.0, 0.0
-        for fall in reversed(falls[:j]):
-            apart = apart - fall
-            scale = scale * apart
-        total, apart = means[j] / scale, 0.0
-        for k, fall in enumerate(falls[j:], start=j + 1):
-            apart = apart + fall
-            scale = scale * apart
-            total = total + means[k] / scale
-        ell.append(total)
+        distances.append([far + falls[j + k] for j, far in enumerate(distances[-1][:-1])])
+    ell = _newton(moments, nodes)
+    for k, distance in reversed(list(enumerate(distances))):
+        parts = [ell[j + 1] / far for j, far in enumerate(distance, start=k)]
+        ell[k] = ell[k] + parts[0]
+        ell[k + 1 :] = [parts[j] - parts[j - 1] for j in range(1, len(parts))] + [-parts[-1]]
     return ell
 
 
@@ -152,17 +147,16 @@ class _Scalars:
     ``phases`` has, for every phase, the function of its scalars and where its steps are.
     """
 
-    def __init__(self, grid, phase):
+    def __init__(self, grid, gamma, phase):
         self.t, self.phases = grid, []
         start = np.arange(grid.size - 1)
-        gamma = expansion_variable(grid)
-        for number, scalars in enumerate(_PHASES):
+        for number in sorted(set(phase.tolist())):
             places = [np.flatnonzero(phase == number)]
-            self.phases.append((scalars, places))
-            n, theta = places[0], np.array(_INNER[number])[:, None]
-            if n.size and theta.size:
+            self.phases.append((_PHASES[number], places))
+            n, theta = places[0], _INNER[number]
+            if theta.size:
                 times = time_at_expansion_variable(gamma[n] + theta * (gamma[n + 1] - gamma[n]))
-                places += list(self.t.size + np.arange(times.size).reshape(times.shape))
+                places += list(np.arange(times.size).reshape(times.shape) + self.t.size)
                 self.t = np.append(self.t, times)
                 start = np.append(start, np.tile(n, theta.size))
         end = np.arange(1, self.t.size)
@@ -175,10 +169,9 @@ class _Scalars:
     def rows(self):
         """Which steps, which pass, and its row of coefficients."""
         for scalars, places in self.phases:
-            if places[0].size:
-                places = [one.item() if one.size == 1 else one for one in places]
-                for stage, row in enumerate(scalars(self, *places)):
-                    yield places[0], stage, row
+            places = [one.item() if one.size == 1 else one for one in places]
+            for stage, row in enumerate(scalars(self, *places)):
+                yield places[0], stage, row
 
 
 def _start_0(run, n, i_1):
@@ -212,25 +205,32 @@ def _main(run, n):
 
 
 _PHASES = (_start_0, _start_1, _main)
-_INNER = ((1 / 2,), (), ())  # theta of the inner evaluations of every phase
+_INNER = [np.array(one)[:, None] for one in ((1 / 2,), (), ())]  # theta of inner evaluations
 HISTORY, STAGES, WIDTH = 2, 2, 5
 
 
-def _phase_of_steps(t):
-    """The number in ``_PHASES`` of what each step runs."""
-    return np.minimum(np.arange(t.size - 1), HISTORY)
+def _phase_of_steps(gamma):
+    """The number in ``_PHASES`` of what each step runs, by the expansion variable on the grid."""
+    return np.minimum(np.arange(gamma.size - 1), HISTORY)
 
 
-@np.errstate(all="ignore")
 def coefficients(timesteps):
     """All scalars of a run, in float64 on the host.
 
     Returns an array [num_steps, 2, 5]: for every pass of a step the time of its
     evaluation, then the factors of its combinations in the order of the pass functions below.
     """
+    return _planned(timesteps)[2]
+
+
+@np.errstate(all="ignore")
+def _planned(timesteps):
+    """The time grid, the number of the phase of each step, and the coefficients."""
     t = _checked(timesteps)
+    gamma = expansion_variable(t)
+    phase = _phase_of_steps(gamma)
     table = np.zeros((t.size - 1, STAGES, WIDTH))
-    for n, stage, row in _Scalars(t, _phase_of_steps(t)).rows():
+    for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
             table[n, stage, column] = value
     if not np.isfinite(table).all():
@@ -239,7 +239,7 @@ def coefficients(timesteps):
             f"step {n} from t = {t[n]} to {t[n + 1]} has no finite coefficients: "
             f"{table[n][:, 1:].tolist()}"
         )
-    return table
+    return t, phase, table
 
 
 def timesteps(num_steps, spacing="time", start=None, end=None, rho=7.0, shift=1.0):
@@ -301,19 +301,18 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(f"timesteps have shape {t.shape}; expected one axis of 2 or more times")
+    if t[0] <= T_MAX and t[-1] >= T_MIN and np.all(t[1:] < t[:-1]):
+        return t
     wrong = np.flatnonzero(~((t >= T_MIN) & (t <= T_MAX)))
     if wrong.size:
         raise ValueError(
             f"timesteps[{wrong[0]}] is {t[wrong[0]]}; expected times in [{T_MIN}, {T_MAX}]"
         )
-    rising = np.flatnonzero(np.diff(t) >= 0)
-    if rising.size:
-        n = rising[0]
-        raise ValueError(
-            f"timesteps[{n}] = {t[n]} is followed by {t[n + 1]}; expected decreasing times, from "
-            "noise to data"
-        )
-    return t
+    n = np.flatnonzero(np.diff(t) >= 0)[0]
+    raise ValueError(
+        f"timesteps[{n}] = {t[n]} is followed by {t[n + 1]}; expected decreasing times, from "
+        "noise to data"
+    )
 
 
 # What numba keeps on disk is found through the module, which sys.modules must list.
@@ -381,10 +380,9 @@ class Plan:
     """
 
     def __init__(self, timesteps, dtype):
-        table = coefficients(timesteps)
-        t = _checked(timesteps)
+        t, phase, table = _planned(timesteps)
         self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
-        self.phases = _phase_of_steps(t).tolist()
+        self.phases = phase.tolist()
         self.passes = _PASSES
         self.dtype = np.dtype(dtype)
         self.rows = list(table.astype(dtype).reshape(-1, WIDTH))

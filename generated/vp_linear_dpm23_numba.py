@@ -117,27 +117,22 @@ def time_at_expansion_variable(gamma):
 
 _ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
-_LEGENDRE = np.polynomial.legendre.legvander(_ROOTS, 16)
-_BELOW = np.column_stack([-np.ones_like(_ROOTS), _LEGENDRE[:, :-2]])
-_INTEGRAL = 0.5 * (_GAUSS * _LEGENDRE[:, :-1].T).T @ (_LEGENDRE[:, 1:] - _BELOW).T
 _PANEL, _TAIL = 2.0, 40.0
 
 
 def _rates(l):  # noqa: E741
-    """dq/dlambda, dgamma/dlambda and dt/dlambda."""
+    """dq/dlambda and dt/dlambda."""
     t = time_at_half_log_snr(l)
-    return (
-        -np.exp(-l),
-        np.full_like(l, 1.0),
-        1 / ((-1 / 2 * BETA_MIN - 1 / 2 * t * (BETA_MAX - BETA_MIN)) * (np.exp(2 * l) + 1)),
+    return -np.exp(-l), 1 / (
+        (-1 / 2 * BETA_MIN - 1 / 2 * t * (BETA_MAX - BETA_MIN)) * (np.exp(2 * l) + 1)
     )
 
 
 def _panels(last, first):
     """The Gauss nodes in lambda [panels, nodes], on panels of at most _PANEL in every interval.
 
-    Returns them, and the interval of each panel, its number there and the first panel of each
-    interval.
+    Returns them, and the interval of each panel, its number there, how many an interval has and
+    the first panel of each interval.
     """
     first = np.where(first == -np.inf, np.minimum(last, 0.0) - _TAIL, first)
     last = np.where(last == np.inf, np.maximum(first, 0.0) + _TAIL, last)
@@ -147,29 +142,22 @@ def _panels(last, first):
     number = np.arange(owner.size) - begin[owner]
     width = ((last - first) / count)[owner]
     lower = first[owner] + width * number
-    return lower[:, None] + width[:, None] * _NODES, owner, number, begin
+    return lower[:, None] + width[:, None] * _NODES, owner, number, count, begin
 
 
-def _integrals(t, s, last, first):
-    """gamma(t) - gamma(s) and the means over q of (theta - 1/2)^k, from s to t.
+def _integrals(last, first):
+    """The integrals over lambda of dt/dlambda, dgamma/dlambda and dq/dlambda (theta - 1/2)^k.
 
-    The rates are integrated over lambda, from ``first`` to ``last``, and scaled to t - s, which is
-    exact for near times.
+    The unit is the width of the panels, which drops out of every ratio.
     """
-    l, owner, number, begin = _panels(last, first)  # noqa: E741
-    clock, speed, time_speed = _rates(l)
-    scale = (t - s) / np.add.reduceat(time_speed @ _GAUSS, begin)
-    part = speed @ _GAUSS
-    width = np.add.reduceat(part, begin)
-    before = np.zeros((first.size, number.max() + 2))
-    before[owner, number + 1] = part
-    before = np.cumsum(before, axis=1)[owner, number]
-    theta = (before[:, None] + speed @ _INTEGRAL) / width[owner, None]
-    weight, sums = clock * _GAUSS, []
+    l, owner, number, count, begin = _panels(last, first)  # noqa: E741
+    clock, time_speed = _rates(l)
+    theta = (number / count[owner])[:, None] + (1.0 / count)[owner, None] * _NODES
+    centred, sums = theta - 0.5, []
     for _ in range(2):
-        sums.append(np.add.reduceat(weight.sum(axis=1), begin))
-        weight = weight * (theta - 0.5)
-    return scale * width, np.array(sums) / sums[0]
+        sums.append(np.add.reduceat(clock @ _GAUSS, begin))
+        clock = clock * centred
+    return np.add.reduceat(time_speed @ _GAUSS, begin), count, sums
 
 
 def _newton(moments, nodes):
@@ -184,25 +172,20 @@ def _newton(moments, nodes):
 def _weights(moments, first, *falls, origin=0.5):
     """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
-    The nodes are r_0 = ``first`` and r_j = r_(j-1) - falls[j-1]. Lagrange's basis function of node
-    j is the sum over k >= j of Newton's k-th one over the product of r_j - r_i, i <= k: terms of
-    one sign where no node lies inside the step.
+    The nodes are r_0 = ``first`` and r_j = r_(j-1) - falls[j-1]. From the means of Newton's basis
+    those of Lagrange's follow by division by the distances of nodes, the longest ones first, and
+    subtraction (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign where no
+    node lies inside the step.
     """
-    nodes = [first - origin]
-    for fall in falls[:-1]:
+    nodes, distances = [first - origin], [falls]
+    for k, fall in enumerate(falls[:-1], start=1):
         nodes.append(nodes[-1] - fall)
-    means, ell = _newton(moments, nodes), []
-    for j in range(len(falls) + 1):
-        scale, apart = 1.0, 0.0
-        for fall in reversed(falls[:j]):
-            apart = apart - fall
-            scale = scale * apart
-        total, apart = means[j] / scale, 0.0
-        for k, fall in enumerate(falls[j:], start=j + 1):
-            apart = apart + fall
-            scale = scale * apart
-            total = total + means[k] / scale
-        ell.append(total)
+        distances.append([far + falls[j + k] for j, far in enumerate(distances[-1][:-1])])
+    ell = _newton(moments, nodes)
+    for k, distance in reversed(list(enumerate(distances))):
+        parts = [ell[j + 1] / far for j, far in enumerate(distance, start=k)]
+        ell[k] = ell[k] + parts[0]
+        ell[k + 1 :] = [parts[j] - parts[j - 1] for j in range(1, len(parts))] + [-parts[-1]]
     return ell
 
 
@@ -214,19 +197,19 @@ class _Scalars:
     ``phases`` has, for every phase, the function of its scalars and where its steps are.
     """
 
-    def __init__(self, grid, phase):
+    def __init__(self, grid, gamma, phase):
         self.t, self.phases = grid, []
         start = np.arange(grid.size - 1)
-        gamma = expansion_variable(grid)
-        for number, scalars in enumerate(_PHASES):
+        for number in sorted(set(phase.tolist())):
             places = [np.flatnonzero(phase == number)]
-            self.phases.append((scalars, places))
-            n, theta = places[0], np.array(_INNER[number])[:, None]
-            if n.size and theta.size:
+            self.phases.append((_PHASES[number], places))
+            n, theta = places[0], _INNER[number]
+            if theta.size:
                 times = time_at_expansion_variable(gamma[n] + theta * (gamma[n + 1] - gamma[n]))
-                places += list(self.t.size + np.arange(times.size).reshape(times.shape))
+                places += list(np.arange(times.size).reshape(times.shape) + self.t.size)
                 self.t = np.append(self.t, times)
                 start = np.append(start, np.tile(n, theta.size))
+        gamma = np.append(gamma, expansion_variable(self.t[grid.size :]))
         end = np.arange(1, self.t.size)
         alpha_t = alpha(self.t)
         sigma_t = sigma(self.t)
@@ -235,18 +218,20 @@ class _Scalars:
         alpha_t = alpha_t[end]
         sigma_s = sigma_t[start]
         sigma_t = sigma_t[end]
-        last, first = (half_log_snr(self.t)[place] for place in (end, start))
-        self.gap, self.mean = _integrals(t, s, last, first)
+        last, first = gamma[end], gamma[start]
+        time, width, sums = _integrals(last, first)
+        scale = (t - s) / time
+        self.gap = scale * width
+        self.mean = np.array(sums) / sums[0]
         self.phi = alpha_t / alpha_s
         self.m = -alpha_t * sigma_s / alpha_s + sigma_t
 
     def rows(self):
         """Which steps, which pass, and its row of coefficients."""
         for scalars, places in self.phases:
-            if places[0].size:
-                places = [one.item() if one.size == 1 else one for one in places]
-                for stage, row in enumerate(scalars(self, *places)):
-                    yield places[0], stage, row
+            places = [one.item() if one.size == 1 else one for one in places]
+            for stage, row in enumerate(scalars(self, *places)):
+                yield places[0], stage, row
 
 
 def _main(run, n, i_1, i_2):
@@ -316,27 +301,36 @@ def _first_order_pair(run, n):
 
 
 _PHASES = (_main, _first_order, _pair, _first_order_pair)
-_INNER = ((1 / 3, 2 / 3), (), (1 / 3, 2 / 3), ())  # theta of the inner evaluations of every phase
+_INNER = [
+    np.array(one)[:, None] for one in ((1 / 3, 2 / 3), (), (1 / 3, 2 / 3), ())
+]  # theta of inner evaluations
 HISTORY, STAGES, WIDTH = 0, 3, 4
 
 
-def _phase_of_steps(t):
-    """The number in ``_PHASES`` of what each step runs."""
-    finite = np.isfinite(expansion_variable(t))
+def _phase_of_steps(gamma):
+    """The number in ``_PHASES`` of what each step runs, by the expansion variable on the grid."""
+    finite = np.isfinite(gamma)
     readable = np.minimum(np.cumsum(finite)[:-1] - finite[:-1], HISTORY)
     return np.where(finite[:-1] & finite[1:], readable, 1)
 
 
-@np.errstate(all="ignore")
 def coefficients(timesteps):
     """All scalars of a run, in float64 on the host.
 
     Returns an array [num_steps, 3, 4]: for every pass of a step the time of its
     evaluation, then the factors of its combinations in the order of the pass functions below.
     """
+    return _planned(timesteps)[2]
+
+
+@np.errstate(all="ignore")
+def _planned(timesteps):
+    """The time grid, the number of the phase of each step, and the coefficients."""
     t = _checked(timesteps)
+    gamma = expansion_variable(t)
+    phase = _phase_of_steps(gamma)
     table = np.zeros((t.size - 1, STAGES, WIDTH))
-    for n, stage, row in _Scalars(t, _phase_of_steps(t)).rows():
+    for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
             table[n, stage, column] = value
     if not np.isfinite(table).all():
@@ -345,7 +339,7 @@ def coefficients(timesteps):
             f"step {n} from t = {t[n]} to {t[n + 1]} has no finite coefficients: "
             f"{table[n][:, 1:].tolist()}"
         )
-    return table
+    return t, phase, table
 
 
 def timesteps(num_steps, spacing="time", start=None, end=None, rho=7.0, shift=1.0):
@@ -407,19 +401,18 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(f"timesteps have shape {t.shape}; expected one axis of 2 or more times")
+    if t[0] <= T_MAX and t[-1] >= T_MIN and np.all(t[1:] < t[:-1]):
+        return t
     wrong = np.flatnonzero(~((t >= T_MIN) & (t <= T_MAX)))
     if wrong.size:
         raise ValueError(
             f"timesteps[{wrong[0]}] is {t[wrong[0]]}; expected times in [{T_MIN}, {T_MAX}]"
         )
-    rising = np.flatnonzero(np.diff(t) >= 0)
-    if rising.size:
-        n = rising[0]
-        raise ValueError(
-            f"timesteps[{n}] = {t[n]} is followed by {t[n + 1]}; expected decreasing times, from "
-            "noise to data"
-        )
-    return t
+    n = np.flatnonzero(np.diff(t) >= 0)[0]
+    raise ValueError(
+        f"timesteps[{n}] = {t[n]} is followed by {t[n + 1]}; expected decreasing times, from "
+        "noise to data"
+    )
 
 
 # What numba keeps on disk is found through the module, which sys.modules must list.
@@ -483,10 +476,9 @@ class Plan:
     """
 
     def __init__(self, timesteps, dtype):
-        table = coefficients(timesteps)
-        t = _checked(timesteps)
+        t, phase, table = _planned(timesteps)
         self.times = np.append(table[:, :, 0].ravel(), t[-1]).tolist()
-        self.phases = _phase_of_steps(t).tolist()
+        self.phases = phase.tolist()
         self.passes = _PASSES
         self.dtype = np.dtype(dtype)
         self.rows = list(table.astype(dtype).reshape(-1, WIDTH))
@@ -738,7 +730,8 @@ class _StepControl:
         t = np.array([self.t, self.next])
         self.pair = 0 if np.isfinite(expansion_variable(t)).all() else 1
         with np.errstate(all="ignore"):
-            run = _Scalars(t, np.array([2 + self.pair]))
+            phase = np.array([2 + self.pair])
+            run = _Scalars(t, expansion_variable(t), phase)
             scalars = [row for _, _, row in run.rows()]
         self.rows = np.zeros((len(scalars), max(map(len, scalars))))
         for row, values in zip(self.rows, scalars, strict=True):

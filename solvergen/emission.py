@@ -19,6 +19,7 @@ from solvergen import backends
 from solvergen.backends import baked as bakery
 from solvergen.backends.definitions import definitions_code, specification_code
 from solvergen.backends.host import host_code_of, tuple_code
+from solvergen.backends.integrals import integral_code_of
 from solvergen.backends.layout import Storage, pair_functions
 from solvergen.backends.run import run_code_of
 from solvergen.baking import Baked
@@ -52,7 +53,8 @@ def context(
     storage = Storage.of(solver.passes, solver.program.history)
     adaptive = _adaptive(solver, backend if baked is None else None)
     code = host_code_of(solver, adaptive["pairs"])
-    host = _merged(asdict(code), asdict(run_code_of(solver, adaptive["pairs"])))
+    run, integrals = (of(solver, adaptive["pairs"]) for of in (run_code_of, integral_code_of))
+    host = _merged(asdict(code), asdict(run), asdict(integrals))
     own = {
         "definitions": definitions_code(solver.schedule, map(str, host.values())),
         "docstring": docstring(solver, header(solver, target, baked), accuracy),

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sympy import (
+    Add,
     Basic,
     Dummy,
     Expr,
@@ -104,7 +105,7 @@ def host_code(expression: Expr, parameters: tuple[tuple[Symbol, Rational], ...] 
 
 
 def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
-    """Functions and roots that occur more than once, each as a symbol of its own.
+    """Functions, roots and sums that occur more than once, each as a symbol of its own.
 
     Returns:
         (symbol, expression) in the order of evaluation, and the forms in these symbols.
@@ -137,8 +138,10 @@ def _named(
 
 
 def _is_costly(node: Basic, varying: set[Symbol]) -> bool:
-    """Whether a node calls a function or takes a root of something that varies."""
+    """Whether a node calls a function or takes a root, or is a sum that varies."""
     is_root = isinstance(node, Pow) and not node.exp.is_Integer
+    if isinstance(node, Add):
+        return bool(node.free_symbols & varying)
     return (isinstance(node, Function) or is_root) and bool(node.free_symbols)
 
 

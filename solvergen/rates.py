@@ -88,8 +88,9 @@ class Rates:
             variable = variable if factor is None else factor * speed
         time, table = time_rate(schedule), None
         clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
-        if _depends_on_table_alone(schedule) and not (clock + expansion).has(t, Slope, Interpolate):
-            points, value = schedule.time_at_half_log_snr.args
+        inverse = _inverse_table(schedule)
+        if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
+            points, value = inverse.args
             time, table = _short(diff(value, l)), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
@@ -210,15 +211,15 @@ def values(
     return np.broadcast_to(found, x.shape)
 
 
-def _depends_on_table_alone(schedule: NoiseSchedule) -> bool:
-    """Whether t enters alpha and sigma through one interpolation u(t), with a closed t(lambda)."""
+def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
+    """t(lambda) as an interpolation, if t enters alpha and sigma through one interpolation u(t)."""
     calls = schedule.alpha.atoms(Interpolate) | schedule.sigma.atoms(Interpolate)
-    if len(calls) != 1 or not isinstance(schedule.time_at_half_log_snr, Interpolate):
-        return False
+    inverse = schedule.time_at_half_log_snr
+    if len(calls) != 1 or not isinstance(inverse, Interpolate):
+        return None
     (call,) = calls
-    return call.args[1] == t and not any(
-        form.xreplace({call: Integer(0)}).has(t) for form in (schedule.alpha, schedule.sigma)
-    )
+    rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
+    return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
 
 
 def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:

@@ -15,15 +15,16 @@ from solvergen.solver import Solver
 WIDTH = 92
 SLOPE = '''def _slope(t, x, y):
     """The slope at t of the piecewise linear function through the points (x, y)."""
-    slope = np.diff(y) / np.diff(x)
-    return slope[np.clip(np.searchsorted(x, t, "right") - 1, 0, slope.size - 1)]'''
+    n = np.clip(np.searchsorted(x, t, "right") - 1, 0, x.size - 2)
+    return (y[n + 1] - y[n]) / (x[n + 1] - x[n])'''
 
 RISE = '''def _rise(t, s, x, y):
     """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
-    slope = np.diff(y) / np.diff(x)
-    low, high = np.clip(np.searchsorted(x, [t, s], "right") - 1, 0, slope.size - 1)
-    across = slope[low] * (t - x[low + 1]) + (y[low + 1] - y[high]) + slope[high] * (x[high] - s)
-    return np.where(low == high, slope[low] * (t - s), across)'''
+    n = np.clip(np.searchsorted(x, [t, s], "right") - 1, 0, x.size - 2)
+    (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
+    inner = y[low + 1] - y[high]
+    across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)
+    return np.where(low == high, slope[0] * (t - s), across)'''
 
 
 def tables_code(schedule: NoiseSchedule) -> str:

@@ -7,7 +7,7 @@ from sympy import Expr, Symbol
 from solvergen.parameterization import Parameterization, at_schedule, conversion
 from solvergen.printing import host_code, shared
 from solvergen.schedule import NoiseSchedule
-from solvergen.symbols import alpha_dot, sigma_dot, t
+from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 
 INDENT = "    "
 
@@ -56,9 +56,12 @@ def conversion_forms(
 ) -> tuple[tuple[Expr, str], ...]:
     """(formula, code) of A and B with integrand = A x + B prediction.
 
-    In alpha and sigma, one formula for every schedule, where that needs no derivative; else in t.
+    In alpha and sigma, one formula for every schedule with the same alpha^2 + sigma^2, where that
+    needs no derivative; else in t.
     """
     general = conversion(prediction, integrand)
+    if schedule.is_variance_preserving:
+        general = tuple(one.subs(alpha**2 + sigma**2, 1) for one in general)
     formulas = Formulas(schedule)
     if not (general[0].free_symbols | general[1].free_symbols) & {alpha_dot, sigma_dot, t}:
         return tuple((one, formulas.code(one)) for one in general)

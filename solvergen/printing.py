@@ -138,11 +138,9 @@ def _named(
 
 
 def _is_costly(node: Basic, varying: set[Symbol]) -> bool:
-    """Whether a node calls a function or takes a root, or is a sum that varies."""
+    """Whether a node is a sum, calls a function or takes a root, and varies."""
     is_root = isinstance(node, Pow) and not node.exp.is_Integer
-    if isinstance(node, Add):
-        return bool(node.free_symbols & varying)
-    return (isinstance(node, Function) or is_root) and bool(node.free_symbols)
+    return (isinstance(node, Function | Add) or is_root) and bool(node.free_symbols & varying)
 
 
 def constant_name(parameter: Symbol) -> str:

@@ -25,6 +25,12 @@ def test_what_occurs_once_or_is_constant_stays() -> None:
     assert shared([exp(t) + log(t)]) == ([], [exp(t) + log(t)])
 
 
+def test_sum_is_a_part_like_a_function() -> None:
+    names, (form,) = shared([1 / (1 + t) + sqrt(1 + t)])
+    assert names == [(Symbol("u"), 1 + t)]
+    assert form == 1 / Symbol("u") + sqrt(Symbol("u"))
+
+
 @pytest.mark.parametrize("name", ["vp_linear", "zero_terminal_snr", "vp_cosine"])
 def test_value_is_that_of_the_whole(name: str) -> None:
     schedule = sg.schedules.get(name)

@@ -15,12 +15,12 @@ from solvergen.solver import Solver
 WIDTH = 92
 SLOPE = '''def _slope(t, x, y):
     """The slope at t of the piecewise linear function through the points (x, y)."""
-    n = np.clip(np.searchsorted(x, t, "right") - 1, 0, x.size - 2)
+    n = np.searchsorted(x[1:-1], t, "right")
     return (y[n + 1] - y[n]) / (x[n + 1] - x[n])'''
 
 RISE = '''def _rise(t, s, x, y):
     """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
-    n = np.clip(np.searchsorted(x, [t, s], "right") - 1, 0, x.size - 2)
+    n = np.searchsorted(x[1:-1], [t, s], "right")
     (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
     inner = y[low + 1] - y[high]
     across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)

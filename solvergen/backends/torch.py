@@ -1,10 +1,11 @@
-"""The torch target: out-of-place, so that it is differentiable and safe under CUDA graphs.
+"""The torch target: no sample, prediction or value with a gradient is ever written to.
 
-A pass says which arrays it reads and which of them each of its combinations sums; ``_combine`` in
-``templates/torch/passes.jinja`` does that in the way that suits the tensors. On a GPU it is one
-launch of the pass's own Triton kernel, which is printed here too; on a CPU with numba it is one
-loop over tiles of large arrays. Where no gradient is asked for, the value to keep is written over
-the oldest one, in the pass that reads that last.
+So it is differentiable and safe under CUDA graphs. A pass says which arrays it reads and which of
+them each of its combinations sums; ``_combine`` in ``templates/torch/passes.jinja`` does that in
+the way that suits the tensors. On a GPU it is one launch of the pass's own Triton kernel, which is
+printed here too; on a CPU with numba it is one loop over tiles of large arrays. Where nobody
+follows the tensors, the value to keep is written over the oldest one, in the pass that reads that
+last.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,13 @@ OPTIONAL = (
     "    triton = None",
 )
 """The last lines of the imports of every module with these passes: what makes them one pass."""
-standard = ("import sys",)
+standard = (
+    "import os",
+    "import sys",
+    "from concurrent.futures import ThreadPoolExecutor",
+    "from functools import cache",
+    "from itertools import pairwise",
+)
 requires = ("import torch", *OPTIONAL)
 GPU_BLOCK = 1024
 """Elements of one program of a kernel; ``_launch`` in the template counts with it too."""

@@ -113,7 +113,7 @@ def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
     l = np.asarray(l, dtype=np.float64)  # noqa: E741
     u = np.log1p(np.exp(-2 * l))
-    return -2 * u / (-BETA_MIN - np.sqrt(2 * BETA_MAX * u + BETA_MIN**2 - 2 * BETA_MIN * u))
+    return 2 * u / (BETA_MIN + np.sqrt(2 * BETA_MAX * u + BETA_MIN**2 - 2 * BETA_MIN * u))
 
 
 @np.errstate(all="ignore")

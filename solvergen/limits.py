@@ -15,11 +15,12 @@ import sympy
 from sympy import Expr, Symbol
 
 from solvergen.budget import within
-from solvergen.evaluation import as_mp, evaluate_mp, is_real
+from solvergen.evaluation import as_mp, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.tables import Table
 
 BUDGET_SECONDS = 1.0
 DIGITS = 120
+ZERO_DIGITS = 90
 _TABLE_DIGITS = 30
 _INDETERMINATE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
@@ -97,8 +98,9 @@ def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
 
 
 def _may_vanish(value: Expr) -> bool:
-    """Whether a number is 0, or not known to be anything else in time."""
-    return within(BUDGET_SECONDS, value.equals, 0, default=None) is not False
+    """Whether a number is 0 to many digits, or is none."""
+    found = evaluate_mp_at(value, (), (), DIGITS)
+    return not (is_real(found) and abs(found) > mpmath.mpf(10) ** -ZERO_DIGITS)
 
 
 def _symbolic(expression: Expr, symbol: Symbol, end: Expr, inwards: int) -> Expr | None:

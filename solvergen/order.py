@@ -332,16 +332,27 @@ class _Problem:
 
     def mean(self, end: Fraction, start: Fraction, k: int) -> Series:
         """int_0^1 theta^k q'(gamma_s + theta (gamma_t - gamma_s)) dtheta."""
-        total, poly = [], [Fraction(1)]
-        for c in self.clock_rate:
-            integral = sum(p / (k + i + 1) for i, p in enumerate(poly))
-            total.append(self.field.reduced(c * self.field.of(integral)))
-            poly = times_linear(poly, start, end - start)
-        return Series(tuple(total), self.field)
+        means = _power_means(end, start, k, self.length, self.field)
+        products = zip(self.clock_rate, means, strict=True)
+        return Series(tuple(self.field.reduced(c * one) for c, one in products), self.field)
 
     def zeroth_moment(self, end: Fraction, start: Fraction) -> Series:
         """M0 = R(gamma_t) (q_t - q_s), without its factor h."""
         return self.at(self.factor, end) * self.mean(end, start, 0) * (end - start)
+
+
+@lru_cache(maxsize=4096)
+def _power_means(
+    end: Fraction, start: Fraction, k: int, length: int, field: Field
+) -> tuple[Any, ...]:
+    """int_0^1 theta^k (c_s + theta (c_t - c_s))^i dtheta for i < length, as elements."""
+    low, width = field.of(start), field.of(end - start)
+    means, poly = [], [field.of(1)]
+    for _ in range(length):
+        parts = (p * field.inverse(k + j + 1) for j, p in enumerate(poly))
+        means.append(field.reduced(sum(parts, field.of(0))))
+        poly = [field.reduced(one) for one in times_linear(poly, low, width)]
+    return tuple(means)
 
 
 @dataclass(frozen=True)

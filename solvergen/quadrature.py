@@ -125,12 +125,13 @@ def _distance(found: Sequence[Any], exact: Sequence[Any]) -> float:
 
 @dataclass(frozen=True)
 class _Rates:
-    """The rates of the clocks in many digits."""
+    """The rates of the clocks in many digits, and whether gamma runs evenly in lambda."""
 
     clock: Any
     speed: Any
     time: Any
     time_at: Any
+    is_even: bool
 
     @classmethod
     def of(cls, weights: Weights, inverse: Expr) -> "_Rates":
@@ -139,7 +140,8 @@ class _Rates:
         clock, speed, time = (
             compiled(weights.schedule.substitute(one), (l, t), "mpmath") for one in forms
         )
-        return cls(clock, speed, time, compiled(inverse, (l,), "mpmath"))
+        time_at = compiled(inverse, (l,), "mpmath")
+        return cls(clock, speed, time, time_at, not rates.expansion.has(l, t))
 
     def figures(self, low: Any, high: Any, points: int) -> list[Any]:
         """The integrals over a panel, by its width, and the means of (2 theta - 1)^k.
@@ -153,7 +155,9 @@ class _Rates:
             [rate(*one) for one in rows] for rate in (self.clock, self.speed, self.time)
         )
         totals = [mpmath.fdot(values, weights) for values in (clock, speed, time)]
-        theta = [mpmath.fdot(speed, column) / totals[1] for column in integral]
+        theta = nodes
+        if not self.is_even:
+            theta = [mpmath.fdot(speed, column) / totals[1] for column in integral]
         mass = [value * w / totals[0] for value, w in zip(clock, weights, strict=True)]
         means = [mpmath.fdot(mass, [(2 * x - 1) ** k for x in theta]) for k in range(1, POWERS)]
         return [*map(mpmath.log, map(abs, totals)), *means]

@@ -26,10 +26,11 @@ table are gone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Rational, cancel, diff, log, simplify
+from sympy import Expr, Integer, Pow, Rational, cancel, diff, log, simplify
 
 from solvergen import budget
 from solvergen.evaluation import compiled, evaluate_mp
@@ -50,6 +51,8 @@ FAR = 36
 DIGITS = 100
 TAIL = 40.0
 FLAT = 1e-2
+GOOD = 2e-15
+FAIR = 1e-12
 
 FRAMES = (
     (RADIUS, (1 + U**2) ** Rational(-1, 2)),
@@ -127,29 +130,43 @@ class Rates:
 def time_rate(schedule: NoiseSchedule) -> Expr:
     """dt/dlambda: the most accurate in float64 of several forms that are equal.
 
-    At alpha = 0 a function of t has lost the digits of t_max - t, so that a form with alpha and
-    sigma from lambda is good if what is left as a function of t is regular there: W, alpha' or,
-    where alpha ~ sqrt(t_max - t), (alpha^2)'. The derivative of t(lambda) needs no t at all.
+    The derivative of t(lambda) needs no t at all, and is the one if it keeps its digits. At alpha
+    = 0 a function of t has lost the digits of t_max - t, so that a form with alpha and sigma from
+    lambda is good if what is left as a function of t is regular there: W, alpha' or, where alpha ~
+    sqrt(t_max - t), (alpha^2)'.
     """
     inverse = schedule.time_at_half_log_snr
-    if schedule.is_variance_preserving:
-        squared = schedule.simplest(diff(schedule.alpha**2, t))
-        forms = [
-            _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
-            _product(2 * alpha**2 * sigma**2, schedule) / squared,
-            _product(sigma**2, schedule) / schedule.f,
-        ]
-    else:
-        forms = [_product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)]
     if inverse is None:
+        return _with_wronskian(schedule)
+    slope = _short(diff(inverse, l))
+    forms = [] if slope is None else [slope]
+    if forms and errors(forms, schedule)[0] <= GOOD:
         return forms[0]
-    return most_accurate([*forms, _short(diff(inverse, l))], schedule)
+    if not schedule.is_variance_preserving:
+        return most_accurate([*forms, _with_wronskian(schedule)], schedule)
+    forms += [
+        _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
+        _product(sigma**2, schedule) / schedule.f,
+    ]
+    if min(errors(forms, schedule)) > FAIR:
+        squared = schedule.simplest(diff(schedule.alpha**2, t))
+        forms.append(_product(2 * alpha**2 * sigma**2, schedule) / squared)
+    return most_accurate(forms, schedule)
 
 
-def _short(slope: Expr) -> Expr:
+def _with_wronskian(schedule: NoiseSchedule) -> Expr:
+    """-alpha sigma/W."""
+    return _product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)
+
+
+def _short(slope: Expr) -> Expr | None:
     """A function of lambda, factored if it is rational in an exponential of lambda; else, if it is
-    not long, what sympy finds in a bounded time.
+    not long, what sympy finds in a bounded time. None if it takes roots of logarithms, and so costs
+    what t(lambda) costs.
     """
+    roots = (one.base for one in slope.atoms(Pow) if not one.exp.is_Integer)
+    if any(call.has(l) for base in roots for call in base.atoms(log)):
+        return None
     for generator, u, rewritten in in_exponential(slope, l):
         if rewritten.is_rational_function(u) and not rewritten.has(l):
             both = (
@@ -164,22 +181,33 @@ def _short(slope: Expr) -> Expr:
 
 def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
     """The shortest form whose float64 error over the domain is near the smallest."""
-    points = half_log_snrs(schedule)
-    with mpmath.workdps(DIGITS):
-        inverse = schedule.substitute(schedule.time_at_half_log_snr)
-        times = [evaluate_mp(inverse, l, point, DIGITS) for point in points]
-        exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
-        exact = [evaluate_mp(exact_form, t, time, DIGITS) for time in times]
+    found = dict(zip(forms, errors(forms, schedule), strict=True))
+    limit = 2 * min(found.values()) + GOOD
+    return min((form for form in found if found[form] <= limit), key=_effort)
+
+
+def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
+    """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
+    points, exact = _time_rates(schedule)
     stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
-    errors = {}
-    for form in forms:
-        found = values(form, points, stable, schedule)
-        errors[form] = max(
+    return [
+        max(
             float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
-            for one, truth in zip(found, exact, strict=True)
+            for one, truth in zip(values(form, points, stable, schedule), exact, strict=True)
         )
-    limit = 2 * min(errors.values()) + 2e-15
-    return min((form for form in forms if errors[form] <= limit), key=_effort)
+        for form in forms
+    ]
+
+
+@lru_cache(maxsize=16)
+def _time_rates(schedule: NoiseSchedule) -> tuple[list[float], list[Any]]:
+    """Values of lambda, and dt/dlambda there in many digits."""
+    points = half_log_snrs(schedule)
+    inverse = schedule.substitute(schedule.time_at_half_log_snr)
+    exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
+    with mpmath.workdps(DIGITS):
+        times = [evaluate_mp(inverse, l, point, DIGITS) for point in points]
+        return points, [evaluate_mp(exact_form, t, time, DIGITS) for time in times]
 
 
 def _effort(form: Expr) -> int:

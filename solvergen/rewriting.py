@@ -36,6 +36,32 @@ def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
     yield from _without_overflow(expression, symbol)
 
 
+def with_logarithms_near_one(expression: Expr, symbol: Symbol) -> Expr:
+    """Every logarithm as log1p of how far its argument is from 1; sums of logarithms are joined."""
+    joined = _everywhere(_logarithms_joined, expression, symbol)
+    calls = [call for call in joined.atoms(sympy.log) if call.has(symbol)]
+    return joined.xreplace({call: _near_one(call, symbol) for call in calls})
+
+
+def _near_one(logarithm: Expr, symbol: Symbol) -> Expr:
+    """log a = log1p(a - 1) for a sum, with differences of roots by their conjugates, over a sum:
+    what is small in its terms costs no digits. log a = -log1p(a^-2 - 1)/2 for a product with
+    roots, and log(p/q) = log1p((p - q)/q) for one without.
+    """
+    argument = logarithm.args[0]
+    if not isinstance(argument, Add):
+        if any(_has_square_root(factor) for factor in Mul.make_args(argument)):
+            return -log1p(sympy.expand(argument**-2) - 1) / 2
+        above, below = sympy.fraction(sympy.together(argument))
+        return log1p(_factored(sympy.expand(above - below)) / below)
+    close = _everywhere(_logarithm_near_one, logarithm, symbol)
+    close = _everywhere(_conjugate, close, symbol)
+    if not isinstance(close, log1p):
+        return close
+    above, below = sympy.fraction(close.args[0])
+    return log1p(above / sympy.expand(below))
+
+
 @lru_cache(maxsize=50_000)
 def _everywhere(rule: Rule, expression: Expr, symbol: Symbol) -> Expr:
     """``rule`` at every node that depends on the symbol, inner ones first."""

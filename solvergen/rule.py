@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from solvergen.errors import SchemeError
@@ -116,10 +117,9 @@ class Rule:
                 for row in self.rows
             ]
         used = [self.used_moment(k, moment, end_density) for k in range(len(places))]
-        return [
-            sum(c * m for c, m in zip(lagrange_basis(places, j), used, strict=True))
-            for j in range(len(places))
-        ]
+        is_exact = all(isinstance(place, Fraction) for place in places)
+        bases = (_exact_bases if is_exact else _bases)(tuple(places))
+        return [sum(c * m for c, m in zip(basis, used, strict=True)) for basis in bases]
 
     def used_moment(self, k: int, moment: Moment, end_density: Callable[[], Any]) -> Any:
         """The moment that stands in for mu_k in an interpolation."""
@@ -175,6 +175,15 @@ FROZEN = Rule(Moments.FROZEN)
 def constants(weights: Sequence[Fraction]) -> Rule:
     """A row of a Butcher tableau over its node, a_ij / c_i."""
     return Rule(rows=tuple((Monomial(one),) for one in weights))
+
+
+def _bases(places: tuple[Any, ...]) -> tuple[list[Any], ...]:
+    """All of the Lagrange basis of some places."""
+    return tuple(lagrange_basis(places, j) for j in range(len(places)))
+
+
+_exact_bases = lru_cache(maxsize=256)(_bases)
+"""The same of fractions, which are what they are in every precision."""
 
 
 def lagrange_basis(places: Sequence[Any], j: int) -> list[Any]:

@@ -24,7 +24,7 @@ from sympy import Expr, Piecewise, Symbol
 from solvergen.budget import within
 from solvergen.evaluation import end_points, evaluate_float, evaluate_mp, is_real, substitute
 from solvergen.piecewise import by_branch
-from solvergen.rewriting import rewritings
+from solvergen.rewriting import rewritings, with_logarithms_near_one
 
 BUDGET_SECONDS = 10.0
 GOOD = 1.5e-15
@@ -197,6 +197,7 @@ class _Search:
         self.measure = measure
         self.parameters = parameters
         self.errors: dict[Expr, float] = {}
+        self.patience = PATIENCE
 
     def run(self, expressions: Sequence[Expr], candidates: int) -> None:
         """Rewrite, best form first, until a form is good; the longer it takes, the worse may be
@@ -205,6 +206,10 @@ class _Search:
         queue: list[tuple[int, int, int, Expr]] = []
         for expression in expressions:
             self.push(queue, expression)
+        if self.smallest() > FAIR:
+            self.push_near_one(queue, expressions)
+        if self.smallest() <= 2 * GOOD:
+            return
         for _, _, _, form in heapq.nsmallest(MAX_SEEDS, queue):
             if self.errors[form] > GOOD:
                 self.push(queue, self.with_stable_logarithms(form))
@@ -214,6 +219,18 @@ class _Search:
                 return
             for rewritten in rewritings(form, self.measure.symbol):
                 self.push(queue, rewritten)
+                if self.is_settled(rewritten, form):
+                    return
+
+    def push_near_one(
+        self, queue: list[tuple[int, int, int, Expr]], expressions: Sequence[Expr]
+    ) -> None:
+        """Logarithms for arguments near 1; where that was all, little is left to try."""
+        for expression in expressions:
+            close = with_logarithms_near_one(expression, self.measure.symbol)
+            if self.measure.error(close, self.parameters) <= FAIR:
+                self.push(queue, close)
+                self.patience = PATIENCE // 4
 
     def with_stable_logarithms(self, expression: Expr) -> Expr:
         """The expression with the logarithms inside it in forms that are good for themselves."""
@@ -240,11 +257,17 @@ class _Search:
         rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
 
+    def is_settled(self, rewritten: Expr, form: Expr) -> bool:
+        """Whether a rewriting has every digit and is no longer than what it was made from."""
+        if self.errors.get(rewritten, 1.0) > GOOD:
+            return False
+        return bool(sympy.count_ops(rewritten) <= sympy.count_ops(form))
+
     def stalls(self) -> bool:
-        """Whether the last PATIENCE forms were no better than one before, that is good enough."""
+        """Whether the last forms were no better than one before, that is good enough."""
         errors = list(self.errors.values())
-        before = min(errors[:-PATIENCE], default=float("inf"))
-        return before <= FAIR and before <= min(errors[-PATIENCE:])
+        before = min(errors[: -self.patience], default=float("inf"))
+        return before <= FAIR and before <= min(errors[-self.patience :])
 
     def smallest(self) -> float:
         """The smallest error of a form seen."""

@@ -28,7 +28,7 @@ from solvergen.errors import DerivationError
 from solvergen.evaluation import as_mp
 from solvergen.moments import Weights
 from solvergen.parameterization import Parameterization, conversion
-from solvergen.pointwise import at_time, between
+from solvergen.pointwise import at_time, between, is_finite_at
 from solvergen.program import StepProgram
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE
@@ -147,7 +147,7 @@ def _endpoint(solver: "Solver", role: str) -> EndPoint:
         for name, value in (("alpha", schedule.alpha), ("sigma", schedule.sigma))
         if schedule.limit_at(value, time) == 0
     ]
-    finite = bool(schedule.limit_at(weights.variable, time).is_finite)
+    finite = weights.is_finite_at(time)
     obstacle = _obstacle(solver.ode, solver.prediction, role, evaluates_at(solver.program, role))
     order = None if obstacle else _order(solver, role, finite, bool(zeros))
     return EndPoint(time, role, ", ".join(zeros), obstacle, finite, order)
@@ -166,11 +166,10 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked
     found = _obstacle_of_ode(ode, role)
     if found or not asked:
         return found
-    schedule = ode.schedule
-    points = _approach(schedule, role)
-    for formula in conversion(prediction, ode.integrand):
-        if _diverges([at_time(formula, schedule, point, limits.DIGITS) for point in points]):
-            return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
+    end = ode.schedule.t_min if role == "end" else ode.schedule.t_max
+    formulas = conversion(prediction, ode.integrand)
+    if not all(is_finite_at(one, ode.schedule, end) for one in formulas):
+        return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
     return ""
 
 

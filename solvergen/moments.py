@@ -35,6 +35,7 @@ from solvergen.expansion import Expansion, is_ratio_variable
 from solvergen.homogeneity import U, of_exponential
 from solvergen.identities import constant_ratio, values
 from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.pointwise import is_finite_at
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE, nonlinear
 from solvergen.symbols import alpha, gamma, sigma, t
@@ -98,8 +99,11 @@ class Weights:
     @cached_property
     def reaches_infinity(self) -> bool:
         """Whether gamma is infinite at an end of the domain (THEORY section 7)."""
-        schedule = self.schedule
-        return not all(schedule.limit_at(self.variable, end).is_finite for end in schedule.domain)
+        return not all(map(self.is_finite_at, self.schedule.domain))
+
+    def is_finite_at(self, end: Expr) -> bool:
+        """Whether gamma is finite at an end of the domain."""
+        return is_finite_at(self.expansion.variable, self.schedule, end)
 
     @property
     def no_linear_part(self) -> bool:

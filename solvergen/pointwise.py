@@ -9,6 +9,7 @@ from typing import Any
 
 from sympy import Expr, diff
 
+from solvergen import limits
 from solvergen.evaluation import DIGITS, evaluate_mp, evaluate_mp_at
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
@@ -26,6 +27,15 @@ def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIG
     symbols = tuple(one for one in SYMBOLS if one in present)
     values = [_number(one, schedule, time, digits) for one in symbols]
     return evaluate_mp_at(formula, symbols, values, digits)
+
+
+def is_finite_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> bool:
+    """Whether a formula in the five symbols has a finite limit at an end of the domain, from its
+    values alone.
+    """
+    points = limits.approach(end, schedule.domain)
+    limit = limits.trend([at_time(formula, schedule, one, limits.DIGITS) for one in points])
+    return limit is not None and bool(limit.is_finite)
 
 
 def between(

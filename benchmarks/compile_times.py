@@ -2,14 +2,21 @@
 
     python benchmarks/compile_times.py                the tables
     python benchmarks/compile_times.py --write        and RESULTS_compile.md
+    .. --presets-on SCHEDULE ..                       every preset on these schedules
+    .. --combinations-on SCHEDULE ..                  every integrand in every variable on these
 
 Processor seconds. Every row is a fresh process ("cold" counts from the start of Python, imports
 included), which then emits another scheme for the same schedule ("warm"). The columns between them
 are the parts of the cold emission. The solver is a noise prediction, the data integrand in
 half_log_snr, multistep:3, where nothing else is said.
+
+Of the two large selections, again one fresh process a case, the slowest cases are shown, and how
+many are above the bounds: every preset (the families at order 3), and every named integrand in
+every named variable and alpha^2.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +28,11 @@ import solvergen as sg
 
 FOLDER = Path(__file__).parent
 ORDERS = range(1, 9)
-HEADS = ["", "import", "solver", "formulas", "accuracy", "printing", "cold", "warm"]
+HEADS = ["import", "solver", "formulas", "accuracy", "printing", "cold", "warm"]
 COLD, WARM = 3.0, 1.0
+SLOWEST = 6
+INTEGRANDS = ("data", "noise", "velocity", "flow", "score", "straight")
+VARIABLES = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "alpha**2")
 ONE = """
 import sys, time
 started = [time.process_time()]
@@ -50,6 +60,49 @@ print(*parts[:5], total, parts[5])
 """
 
 
+CASE = """
+import sys, time
+import solvergen as sg
+schedule, first, *second = sys.argv[1:]
+def solver(scheme):
+    if second:
+        return sg.Solver(schedule, sg.NOISE, first, second[0], scheme)
+    preset = sg.presets.get(first, schedule)
+    if scheme == "multistep:3":
+        return preset
+    return sg.Solver(schedule, sg.NOISE, preset.integrand, preset.expansion, scheme)
+try:
+    sg.emit(solver("multistep:3"), "numba")
+except sg.SolvergenError:
+    sys.exit()
+total = time.process_time()
+sg.emit(solver("singlestep:3"), "torch")
+print(total, time.process_time() - total)
+"""
+
+
+def presets() -> list[str]:
+    """Every preset, the families at order 3."""
+    return [*sg.presets.fixed_names(), *(f"{one.stem}_3" for one in sg.presets.FAMILIES)]
+
+
+def case(choices: tuple[str, ...]) -> list[float]:
+    """(cold, warm) of a preset, or of an integrand in a variable; empty if there is none."""
+    done = subprocess.run(
+        [sys.executable, "-c", CASE, *choices], capture_output=True, text=True, check=True
+    )
+    return [float(one) for one in done.stdout.split()]
+
+
+def selection(cases: list[tuple[str, ...]]) -> list[list[str]]:
+    """The slowest of some cases, and how many are above the bounds."""
+    measured = ((", ".join(one), case(one)) for one in cases)
+    found = sorted(((times, name) for name, times in measured if times), reverse=True)
+    above = [sum(times[k] >= bound for times, _ in found) for k, bound in enumerate((COLD, WARM))]
+    rows = [row(name, times) for times, name in found[:SLOWEST]]
+    return [*rows, [f"above the bounds, of {len(found)}", *map(str, above)]]
+
+
 def seconds(schedule: str, scheme: str) -> list[float]:
     """The parts of the cold emission, all of it, and the warm one."""
     done = subprocess.run(
@@ -65,15 +118,15 @@ def row(name: str, times: list[float]) -> list[str]:
     return [name, *shown[:-2], shown[-2] + marks[0], shown[-1] + marks[1]]
 
 
-def show(title: str, rows: list[list[str]]) -> None:
-    table = Table(*HEADS, title=title)
+def show(title: str, heads: list[str], rows: list[list[str]]) -> None:
+    table = Table(title, *heads)
     for one in rows:
         table.add_row(*one)
     Console().print(table)
 
 
-def markdown(title: str, rows: list[list[str]]) -> str:
-    lines = ([title, *HEADS[1:]], ["---"] * len(HEADS), *rows)
+def markdown(title: str, heads: list[str], rows: list[list[str]]) -> str:
+    lines = ([title, *heads], ["---"] * (1 + len(heads)), *rows)
     return "\n".join("| " + " | ".join(one) + " |" for one in lines) + "\n"
 
 
@@ -81,18 +134,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--schedule", nargs="*", default=sg.schedules.names())
+    parser.add_argument("--presets-on", nargs="*", default=["vp_linear", "vp_cosine"])
+    parser.add_argument("--combinations-on", nargs="*", default=["zero_terminal_snr", "vp_sigmoid"])
     options = parser.parse_args()
-    by_schedule = [row(name, seconds(name, "multistep:3")) for name in options.schedule]
-    show("schedule", by_schedule)
-    by_order = [
-        row(f"multistep:{order}", seconds("vp_linear", f"multistep:{order}")) for order in ORDERS
+    pairs = list(itertools.product(INTEGRANDS, VARIABLES))
+    tables = [
+        ("schedule", HEADS, [row(one, seconds(one, "multistep:3")) for one in options.schedule]),
+        (
+            "order, vp_linear",
+            HEADS,
+            [row(f"multistep:{k}", seconds("vp_linear", f"multistep:{k}")) for k in ORDERS],
+        ),
+        *(
+            (f"every preset on {one}", HEADS[-2:], selection([(one, p) for p in presets()]))
+            for one in options.presets_on
+        ),
+        *(
+            (f"every combination on {one}", HEADS[-2:], selection([(one, *p) for p in pairs]))
+            for one in options.combinations_on
+        ),
     ]
-    show("order, vp_linear", by_order)
+    for table in tables:
+        show(*table)
     if options.write:
         (FOLDER / "RESULTS_compile.md").write_text(
             "# Derivation and emission\n\nProcessor seconds (`python benchmarks/compile_times.py "
-            f"--write`); ! marks what is above {COLD:g} s cold or {WARM:g} s warm.\n\n"
-            f"{markdown('schedule', by_schedule)}\n{markdown('order, vp_linear', by_order)}"
+            f"--write`); ! marks what is above {COLD:g} s cold or {WARM:g} s warm. Of every preset "
+            "and every combination the slowest are shown.\n\n"
+            + "\n".join(markdown(*table) for table in tables)
         )
 
 

@@ -118,13 +118,24 @@ def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]
         counts = Counter(node for node in parts if _is_costly(node, varying))
         repeated = [node for node, count in counts.items() if count > 1]
         if not repeated:
-            return _named(found[::-1], left)
+            return _named(_in_order(found[::-1]), left)
         largest = max(repeated, key=lambda node: (node.count_ops(), str(node)))
         symbol = Dummy()
         varying.add(symbol)
         found = [(name, form.xreplace({largest: symbol})) for name, form in found]
         left = [form.xreplace({largest: symbol}) for form in left]
         found.append((symbol, largest))
+
+
+def _in_order(found: list[tuple[Symbol, Expr]]) -> list[tuple[Symbol, Expr]]:
+    """The parts such that each one only reads those before it."""
+    waiting, ordered = list(found), []
+    while waiting:
+        names = {name for name, _ in waiting}
+        ready = next(one for one in waiting if not one[1].free_symbols & names)
+        waiting.remove(ready)
+        ordered.append(ready)
+    return ordered
 
 
 def _named(

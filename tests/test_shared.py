@@ -31,8 +31,9 @@ def test_sum_is_a_part_like_a_function() -> None:
     assert form == 1 / Symbol("u") + sqrt(Symbol("u"))
 
 
-@pytest.mark.parametrize("name", ["vp_linear", "zero_terminal_snr", "vp_cosine"])
+@pytest.mark.parametrize("name", ["vp_linear", "zero_terminal_snr", "vp_cosine", "vp_sigmoid"])
 def test_value_is_that_of_the_whole(name: str) -> None:
+    """Every part reads those before it alone."""
     schedule = sg.schedules.get(name)
     form = schedule.substitute(schedule.time_at_half_log_snr)
     names, (left,) = shared([form])

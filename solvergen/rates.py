@@ -30,7 +30,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Pow, Rational, cancel, diff, log, simplify
+from sympy import Expr, Integer, Piecewise, Pow, Rational, cancel, diff, log, simplify
 
 from solvergen import budget
 from solvergen.evaluation import compiled, evaluate_mp
@@ -164,6 +164,9 @@ def _short(slope: Expr) -> Expr | None:
     not long, what sympy finds in a bounded time. None if it takes roots of logarithms, and so costs
     what t(lambda) costs.
     """
+    if isinstance(slope, Piecewise):
+        branches = [(_short(branch), condition) for branch, condition in slope.args]
+        return None if any(one is None for one, _ in branches) else Piecewise(*branches)
     roots = (one.base for one in slope.atoms(Pow) if not one.exp.is_Integer)
     if any(call.has(l) for base in roots for call in base.atoms(log)):
         return None

@@ -400,7 +400,7 @@ def _loop(function):
 
 
 _BLOCK = 2**16  # elements a thread: they stay in its cache
-_SHARE = 2**18  # elements for which a thread is worth its start
+_SHARE = 2**18  # elements that a thread of the loop takes at least: it is for two and more
 _TILE = 2**11  # elements of three arrays that stay in its first cache
 _READS, _WRITES = 4, 2  # arrays of a pass, at most; reads in pairs
 
@@ -492,7 +492,7 @@ def _work(c, arrays, results, combinations):
         _accumulate(c, arrays, results, combinations)
         return
     read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
-    if numba and all(one.dtype == c.dtype for one in (*read, *written)):
+    if numba and size >= 2 * _SHARE and all(one.dtype == c.dtype for one in (*read, *written)):
         _fuse(c, read, written, combinations)
         return
     for one in zip(*(one.split(block) for one in (*read, *written)), strict=True):
@@ -532,7 +532,7 @@ def _fuse(c, arrays, results, combinations):
     written += written[:1] * (_WRITES - len(written))
     arguments = factors.astype(read[0].dtype), tuple(read), tuple(written)
     size = written[0].size
-    count = max(1, min(torch.get_num_threads(), size // _SHARE))
+    count = min(torch.get_num_threads(), size // _SHARE)
     ends = [size * share // count for share in range(count + 1)]
     others = [
         _pool(os.getpid(), count).submit(_sums, *arguments, *share) for share in pairwise(ends[1:])

@@ -85,7 +85,8 @@ module = module_from_spec(spec)
 spec.loader.exec_module(module)
 if hasattr(module, "_BLOCK"):
     import torch
-    module._BLOCK, x = 1, torch.ones(3)
+    module._BLOCK = module._SHARE = 1
+    x = torch.ones(3)
 else:
     import numpy
     x = numpy.ones(3)

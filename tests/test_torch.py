@@ -107,6 +107,7 @@ def test_large_arrays_of_other_dtypes(module: ModuleType, dtype: torch.dtype, mo
 
     expected = run()
     monkeypatch.setattr(module, "_BLOCK", 7)
+    monkeypatch.setattr(module, "_SHARE", 7)
     assert torch.equal(run(), expected)
 
 
@@ -115,6 +116,7 @@ def test_a_negated_view_is_read(module: ModuleType, monkeypatch) -> None:
     x = torch.linspace(-1, 1, 200, dtype=torch.float64)
     expected = module.sample(network, x, grid_of(module))
     monkeypatch.setattr(module, "_BLOCK", 7)
+    monkeypatch.setattr(module, "_SHARE", 7)
     found = module.sample(lambda y, t: torch._neg_view(-network(y, t)), x, grid_of(module))
     torch.testing.assert_close(found, expected)
 
@@ -151,7 +153,7 @@ def test_a_module_without_a_file_has_the_loop(multistep: ModuleType, monkeypatch
     exec(compile(source, "<text>", "exec"), scope)
     x = torch.linspace(-1, 1, 50, dtype=torch.float64)
     expected = multistep.sample(network, x, grid_of(multistep))
-    scope["_BLOCK"] = 7
+    scope["_BLOCK"] = scope["_SHARE"] = 7
     torch.testing.assert_close(scope["sample"](network, x, grid_of(multistep)), expected)
 
 

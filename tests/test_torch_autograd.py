@@ -27,6 +27,7 @@ def sized(module: ModuleType, request: pytest.FixtureRequest, monkeypatch) -> Mo
     """Torch's operations on small arrays, the loop on large ones."""
     if request.param == "large":
         monkeypatch.setattr(module, "_BLOCK", 1)
+        monkeypatch.setattr(module, "_SHARE", 1)
     return module
 
 

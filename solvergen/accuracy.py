@@ -30,7 +30,7 @@ def coefficient_error(
     It is the difference from the same products of scalars in mpmath, with every scalar computed
     from its definition (``solvergen.reference``), relative to the largest coefficient of the pass.
     """
-    _, phases, table = module._planned(timesteps)
+    phases, table = module._planned(timesteps)[1], module.coefficients(timesteps)
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
     with mpmath.workdps(DIGITS):

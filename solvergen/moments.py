@@ -34,7 +34,7 @@ from solvergen.errors import DerivationError
 from solvergen.expansion import Expansion, is_ratio_variable
 from solvergen.homogeneity import U, of_exponential
 from solvergen.identities import constant_ratio, values
-from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.parameterization import at_schedule, on_circle, total_derivative
 from solvergen.pointwise import is_finite_at
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE, nonlinear
@@ -142,6 +142,8 @@ def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
     schedule = ode.schedule
     rate = total_derivative(expansion.variable)
     density = cancel(nonlinear(ode.integrand) / rate)
+    if schedule.is_variance_preserving:
+        density = on_circle(density)
     if ode.clock is not None:
         density = density / ode.factor
         constant = constant_ratio(at_schedule(density, schedule), Integer(1), schedule)

@@ -15,7 +15,7 @@ The coefficients are written in the symbols ``t``, ``alpha``, ``sigma``, ``alpha
 
 from dataclasses import dataclass
 
-from sympy import Expr, Integer, diff, sympify
+from sympy import Expr, Integer, diff, factor, sympify
 
 from solvergen import expressions
 from solvergen.errors import DerivationError
@@ -136,6 +136,15 @@ def conversion(prediction: Parameterization, integrand: Parameterization) -> tup
         (cross / prediction.determinant).cancel(),
         (integrand.determinant / prediction.determinant).cancel(),
     )
+
+
+def on_circle(form: Expr) -> Expr:
+    """The formula where alpha^2 + sigma^2 = 1, and so sigma' = -alpha alpha'/sigma."""
+    one = form.subs(alpha**2 + sigma**2, 1)
+    if not one.has(sigma_dot):
+        return one
+    turned = factor(one.subs(sigma_dot, -alpha * alpha_dot / sigma))
+    return turned.subs(alpha**2 + sigma**2, 1)
 
 
 NOISE = Parameterization(Integer(0), Integer(1), "noise")

@@ -23,6 +23,7 @@ from sympy.printing.numpy import NumPyPrinter
 from solvergen.functions import Registered
 from solvergen.symbols import (
     alpha,
+    alpha_dot,
     alpha_s,
     gamma,
     half_log_snr_symbol,
@@ -42,6 +43,7 @@ NAMES = {
     sigma: "sigma_t",
     alpha_s: "alpha_s",
     sigma_s: "sigma_s",
+    alpha_dot: "alpha_dot",
 }
 
 VARIABLES = {t, half_log_snr_symbol, gamma}

@@ -144,7 +144,8 @@ class NoiseSchedule:
             return (sympy.log(alpha / sigma),)
         if expression == self.f:
             return (self.alpha_prime / alpha,)
-        if self.is_variance_preserving and expression == self.sigma_prime:
+        asked_for = self.__dict__.get("sigma_prime")
+        if self.is_variance_preserving and expression == asked_for:
             return (-alpha * self.alpha_prime / sigma,)
         return ()
 

@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass
 
-from sympy import Expr, Symbol
+import numpy as np
+from sympy import Expr, Symbol, log
 
-from solvergen.parameterization import Parameterization, at_schedule, conversion
+from solvergen import limits
+from solvergen.evaluation import compiled
+from solvergen.parameterization import Parameterization, at_schedule, conversion, on_circle
+from solvergen.pointwise import at_time
 from solvergen.printing import host_code, shared
 from solvergen.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.symbols import alpha, alpha_dot, half_log_snr_symbol, sigma, sigma_dot, t
 
 INDENT = "    "
+LONG = 40
+ROUGHLY = 1e-6
+"""How near to a limit a value counts as the limit: what is wrong there is not near."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,11 @@ class Formulas:
             return f"np.full_like(t, {self.code(expression)})"
         return self.code(self.schedule.stable(expression))
 
+    @property
+    def alpha_dot(self) -> str:
+        """The statement for alpha' at t."""
+        return f"{self.code(alpha_dot)} = {self.of_time(self.schedule.alpha_prime)}"
+
     def returned(self, *forms: Expr) -> str:
         """Statements that return these values, with what occurs twice computed once."""
         found, left = shared(forms)
@@ -40,10 +52,23 @@ class Formulas:
             return f"return {self.of_time(expression)}"
         return self.returned(self.schedule.stable(expression))
 
-    def inverse_function(self, variable: Expr, value: Symbol, function: str) -> str:
-        """Statements that return the inverse of a function of t.
+    @property
+    def has_long_inverse(self) -> bool:
+        """Whether t(lambda) has so many operations that t of another variable better calls it."""
+        closed = self.schedule.stable_inverse(self._level, half_log_snr_symbol)
+        return closed is not None and closed.count_ops() > LONG
 
-        It is the closed form or the guarded numeric inverse.
+    @property
+    def _level(self) -> Expr:
+        return log(self.schedule.alpha / self.schedule.sigma)
+
+    def time_at_half_log_snr(self) -> str:
+        """Statements that return t(lambda)."""
+        return self.inverse_function(self._level, half_log_snr_symbol, "half_log_snr")
+
+    def inverse_function(self, variable: Expr, value: Symbol, function: str) -> str:
+        """Statements that return the inverse of a function of t: the closed form or the guarded
+        numeric inverse.
         """
         closed = self.schedule.stable_inverse(variable, value)
         if closed is None:
@@ -57,13 +82,36 @@ def conversion_forms(
     """(formula, code) of A and B with integrand = A x + B prediction.
 
     In alpha and sigma, one formula for every schedule with the same alpha^2 + sigma^2, where that
-    needs no derivative; else in t.
+    needs no derivative; with alpha' where alpha^2 + sigma^2 = 1 says sigma', unless that has no
+    value at an end where A or B has one; else in t.
     """
     general = conversion(prediction, integrand)
     if schedule.is_variance_preserving:
-        general = tuple(one.subs(alpha**2 + sigma**2, 1) for one in general)
+        general = tuple(on_circle(one) for one in general)
     formulas = Formulas(schedule)
-    if not (general[0].free_symbols | general[1].free_symbols) & {alpha_dot, sigma_dot, t}:
+    symbols = general[0].free_symbols | general[1].free_symbols
+    if not symbols & {sigma_dot, t} and all(_keeps_ends(one, schedule) for one in general):
         return tuple((one, formulas.code(one)) for one in general)
     at_time = (schedule.simplest(at_schedule(one, schedule)) for one in general)
     return tuple((one, formulas.of_time(one)) for one in at_time)
+
+
+def _keeps_ends(form: Expr, schedule: NoiseSchedule) -> bool:
+    """Whether floats of alpha, sigma, alpha' at the ends give the limits that the formula has."""
+    if not form.has(alpha_dot):
+        return True
+    symbols = (alpha, sigma, alpha_dot)
+    for end in schedule.domain:
+        points = limits.approach(end, schedule.domain)
+        *parts, limit = (
+            limits.trend([at_time(one, schedule, point, limits.DIGITS) for point in points])
+            for one in (*symbols, form)
+        )
+        if limit is None or None in parts:
+            return False
+        floats = [np.float64(round(float(one), 20)) for one in parts if one is not None]
+        with np.errstate(all="ignore"):
+            found = compiled(form, symbols, "numpy")(*floats)
+        if not np.isclose(float(found), float(limit), rtol=ROUGHLY, atol=ROUGHLY):
+            return False
+    return True

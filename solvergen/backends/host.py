@@ -22,7 +22,7 @@ from solvergen.printing import constant_name, float_literal
 from solvergen.program import Combine, PhaseProgram, StepProgram, node_of
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
-from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma, t
+from solvergen.symbols import alpha, alpha_dot, gamma, sigma, t
 
 BISECTIONS = 100
 INDENT = "    "
@@ -73,11 +73,7 @@ def host_code_of(solver: Solver, adaptive: bool) -> HostCode:
         alpha=printer.formulas.function_of_time(solver.schedule.alpha),
         sigma=printer.formulas.function_of_time(solver.schedule.sigma),
         half_log_snr=printer.formulas.function_of_time(solver.schedule.half_log_snr),
-        time_at_half_log_snr=printer.formulas.inverse_function(
-            log(solver.schedule.alpha / solver.schedule.sigma),
-            half_log_snr_symbol,
-            "half_log_snr",
-        ),
+        time_at_half_log_snr=printer.formulas.time_at_half_log_snr(),
         expansion_variable=printer.expansion_variable(),
         time_at_expansion_variable=printer.time_at_expansion_variable(),
         bisections=BISECTIONS,
@@ -103,7 +99,9 @@ def conversion_code(solver: Solver, integrand: Parameterization) -> str:
     forms = conversion_forms(solver.prediction, integrand, solver.schedule)
     symbols = {symbol for form, _ in forms for symbol in form.free_symbols}
     lines = [f"{symbol}_t = {symbol}(t)" for symbol in (alpha, sigma) if symbol in symbols]
-    lines += [] if lines else ["t = np.asarray(t, dtype=np.float64)"]
+    if alpha_dot in symbols or not lines:
+        lines.append("t = np.asarray(t, dtype=np.float64)")
+    lines += [Formulas(solver.schedule).alpha_dot] if alpha_dot in symbols else []
     return f"\n{INDENT}".join([*lines, f"return {', '.join(code for _, code in forms)}"])
 
 
@@ -187,6 +185,10 @@ class _Printer:
             return "return time_at_half_log_snr(gamma)"
         if name == "time":
             return f"return {self.formulas.code(gamma)}"
+        ray = solver.weights.expansion.ray
+        if ray is not None and self.formulas.has_long_inverse:
+            level = self.formulas.code(log(ray[0] / ray[1]))
+            return f"return time_at_half_log_snr({level})"
         variable = solver.weights.expansion.at(solver.schedule)
         return self.formulas.inverse_function(variable, gamma, "expansion_variable")
 

@@ -19,7 +19,7 @@ from solvergen.backends.places import Places
 from solvergen.backends.weights import Needs
 from solvergen.parameterization import at_schedule
 from solvergen.solver import Solver
-from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_s, t
 
 INDENT = "        "
 
@@ -150,6 +150,7 @@ class _RunPrinter:
         needed = [one for one in (alpha, sigma) if {one, START_OF[one]} & (read | over)]
         lines = ["t = self.t"] if read - {alpha, sigma} or self._fills(self.conversion) else []
         lines += [f"{self.formulas.code(one)} = {one}(self.t)" for one in needed]
+        lines += [self.formulas.alpha_dot] if alpha_dot in read else []
         lines += [f"{name} = {code}" for name, _, code in self.conversion]
         return _statements(lines)
 
@@ -216,7 +217,7 @@ class _RunPrinter:
 
 
 START_OF = {alpha: alpha_s, sigma: sigma_s}
-KNOWN = {t, s, alpha, sigma, alpha_s, sigma_s}
+KNOWN = {t, s, alpha, sigma, alpha_s, sigma_s, alpha_dot}
 
 
 def _statements(lines: list[str]) -> str:

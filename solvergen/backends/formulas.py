@@ -52,11 +52,14 @@ class Formulas:
             return f"return {self.of_time(expression)}"
         return self.returned(self.schedule.stable(expression))
 
-    @property
-    def has_long_inverse(self) -> bool:
-        """Whether t(lambda) has so many operations that t of another variable better calls it."""
+    def long_time_at(self, level: Expr) -> str | None:
+        """Statements that return t(lambda) at a formula for lambda, where t(lambda) has so many
+        operations that the search for a better form takes seconds and finds none; else None.
+        """
         closed = self.schedule.stable_inverse(self._level, half_log_snr_symbol)
-        return closed is not None and closed.count_ops() > LONG
+        if closed is None or closed.count_ops() <= LONG:
+            return None
+        return self.returned(closed.subs(half_log_snr_symbol, level))
 
     @property
     def _level(self) -> Expr:

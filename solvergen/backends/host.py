@@ -186,9 +186,9 @@ class _Printer:
         if name == "time":
             return f"return {self.formulas.code(gamma)}"
         ray = solver.weights.expansion.ray
-        if ray is not None and self.formulas.has_long_inverse:
-            level = self.formulas.code(log(ray[0] / ray[1]))
-            return f"return time_at_half_log_snr({level})"
+        found = None if ray is None else self.formulas.long_time_at(log(ray[0] / ray[1]))
+        if found is not None:
+            return found
         variable = solver.weights.expansion.at(solver.schedule)
         return self.formulas.inverse_function(variable, gamma, "expansion_variable")
 

@@ -96,11 +96,13 @@ def _joined_exponentials(expression: Expr) -> Expr:
     return joined.replace(sympy.exp, lambda exponent: sympy.exp(_shortest_exponent(exponent)))
 
 
+@lru_cache(maxsize=4096)
 def _shortest_exponent(exponent: Expr) -> Expr:
     collected = sympy.collect(sympy.expand(exponent), t)
     return min((exponent, sympy.factor(exponent), collected), key=_length)
 
 
+@lru_cache(maxsize=4096)
 def _length(expression: Expr) -> tuple[int, int]:
     """Operations, with one more for each sum that holds a fraction of time: (1 - t)/t, not 1/t -
     1.

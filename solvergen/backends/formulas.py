@@ -65,6 +65,12 @@ class Formulas:
     def _level(self) -> Expr:
         return log(self.schedule.alpha / self.schedule.sigma)
 
+    def half_log_snr(self) -> str:
+        """Statements that return lambda, from alpha and sigma where its own formula is long."""
+        if self.schedule.half_log_snr.count_ops() > LONG:
+            return "return np.log(alpha(t) / sigma(t))"
+        return self.function_of_time(self.schedule.half_log_snr)
+
     def time_at_half_log_snr(self) -> str:
         """Statements that return t(lambda)."""
         return self.inverse_function(self._level, half_log_snr_symbol, "half_log_snr")

@@ -72,7 +72,7 @@ def host_code_of(solver: Solver, adaptive: bool) -> HostCode:
         t_max=float_literal(solver.schedule.t_max),
         alpha=printer.formulas.function_of_time(solver.schedule.alpha),
         sigma=printer.formulas.function_of_time(solver.schedule.sigma),
-        half_log_snr=printer.formulas.function_of_time(solver.schedule.half_log_snr),
+        half_log_snr=printer.formulas.half_log_snr(),
         time_at_half_log_snr=printer.formulas.time_at_half_log_snr(),
         expansion_variable=printer.expansion_variable(),
         time_at_expansion_variable=printer.time_at_expansion_variable(),

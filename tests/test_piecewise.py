@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import solvergen as sg
 from solvergen import compiler
+from solvergen.accuracy import coefficient_error
 from solvergen.cli import app
 from solvergen.evaluation import evaluate_mp
 from solvergen.expressions import parse, to_text
@@ -72,6 +73,22 @@ def test_module_verifies_and_its_specification_says_the_same(
     assert sg.from_specification(compiler.load(path).SPEC) == spec
     result = verify(path)
     assert result.passed, str(result)
+
+
+@pytest.mark.parametrize("integrand", ["-t, 1", "1, t**2"])
+def test_an_integrating_factor_without_a_closed_form_stops_at_the_cases(integrand: str) -> None:
+    """Of steps that hold the time at which the case changes."""
+    solver = sg.Solver(SMOOTH["parabola after a line"], sg.FLOW, integrand, "time", "multistep:3")
+    assert solver.ode.factor is None
+    module = compiler.compile(solver, "numpy")
+    grid = module.timesteps(7, start=0.93, end=0.1)
+    assert min(abs(grid - 0.5)) > 0.01
+    assert coefficient_error(solver, module, grid, range(7)) < 1e-14
+    there, back = (
+        module.integrating_factor(0.3, [0.9, 0.2]),
+        module.integrating_factor([0.9, 0.2], 0.3),
+    )
+    np.testing.assert_allclose(there * back, 1.0, rtol=1e-15)
 
 
 def test_command_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from sympy import Expr, Integer, Rational
 
+from solvergen.backends.definitions import kinks_code
 from solvergen.backends.formulas import Formulas, conversion_forms
 from solvergen.backends.host import tuple_code
 from solvergen.backends.integrals import Integrals, emitted_phases
@@ -29,6 +30,7 @@ class RunCode:
     """The expressions and statements that the template lays out."""
 
     varying_factor: bool
+    factor_kinks: str
     linear_coefficient: str
     moments: int
     uniform_means: str
@@ -48,6 +50,7 @@ def run_code_of(solver: Solver, adaptive: bool) -> RunCode:
     places = [Places(phase) for phase in phases]
     return RunCode(
         varying_factor=solver.ode.factor is None,
+        factor_kinks=kinks_code(solver.schedule),
         linear_coefficient=printer.linear_coefficient(),
         moments=needs.moments,
         uniform_means=printer.uniform_means(),

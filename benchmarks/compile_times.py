@@ -134,7 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--schedule", nargs="*", default=sg.schedules.names())
-    parser.add_argument("--presets-on", nargs="*", default=["vp_linear", "vp_cosine"])
+    parser.add_argument(
+        "--presets-on",
+        nargs="*",
+        default=["vp_linear", "vp_cosine", "vp_sigmoid", "zero_terminal_snr"],
+    )
     parser.add_argument("--combinations-on", nargs="*", default=["zero_terminal_snr", "vp_sigmoid"])
     options = parser.parse_args()
     pairs = list(itertools.product(INTEGRANDS, VARIABLES))

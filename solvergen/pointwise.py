@@ -29,12 +29,17 @@ def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIG
     return evaluate_mp_at(formula, symbols, values, digits)
 
 
-def is_finite_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> bool:
-    """Whether a formula in the five symbols has a finite limit at an end of the domain, from its
-    values alone.
+def limit_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> Expr | None:
+    """The limit of a formula in the five symbols at an end of the domain, from its values alone:
+    oo, -oo, a number, or None if they do not settle.
     """
     points = limits.approach(end, schedule.domain)
-    limit = limits.trend([at_time(formula, schedule, one, limits.DIGITS) for one in points])
+    return limits.trend([at_time(formula, schedule, one, limits.DIGITS) for one in points])
+
+
+def is_finite_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> bool:
+    """Whether a formula in the five symbols has a finite limit at an end of the domain."""
+    limit = limit_at(formula, schedule, end)
     return limit is not None and bool(limit.is_finite)
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from sympy import Expr, Symbol, log
 
-from solvergen import limits
 from solvergen.evaluation import compiled
 from solvergen.parameterization import Parameterization, at_schedule, conversion, on_circle
-from solvergen.pointwise import at_time
+from solvergen.pointwise import limit_at
 from solvergen.printing import host_code, shared
 from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, half_log_snr_symbol, sigma, sigma_dot, t
 
 INDENT = "    "
 LONG = 40
+"""Operations beyond which a formula in lambda or t is better put together from shorter ones."""
 ROUGHLY = 1e-6
 """How near to a limit a value counts as the limit: what is wrong there is not near."""
 
@@ -111,11 +111,7 @@ def _keeps_ends(form: Expr, schedule: NoiseSchedule) -> bool:
         return True
     symbols = (alpha, sigma, alpha_dot)
     for end in schedule.domain:
-        points = limits.approach(end, schedule.domain)
-        *parts, limit = (
-            limits.trend([at_time(one, schedule, point, limits.DIGITS) for point in points])
-            for one in (*symbols, form)
-        )
+        *parts, limit = (limit_at(one, schedule, end) for one in (*symbols, form))
         if limit is None or None in parts:
             return False
         floats = [np.float64(round(float(one), 20)) for one in parts if one is not None]

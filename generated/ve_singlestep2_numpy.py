@@ -143,14 +143,14 @@ class _Scalars:
         self.t, self.phases = grid, []
         start = np.arange(grid.size - 1)
         for number in sorted(set(phase.tolist())):
-            places = [np.flatnonzero(phase == number)]
+            places = [(phase == number).nonzero()[0]]
             self.phases.append((_PHASES[number], places))
             n, theta = places[0], _INNER[number]
             if theta.size:
                 times = time_at_expansion_variable(gamma[n] + theta * (gamma[n + 1] - gamma[n]))
                 places += list(np.arange(times.size).reshape(times.shape) + self.t.size)
-                self.t = np.append(self.t, times)
-                start = np.append(start, np.tile(n, theta.size))
+                self.t = np.concatenate([self.t, times.ravel()])
+                start = np.concatenate([start, *len(theta) * [n]])
         end = np.arange(1, self.t.size)
         alpha_t = alpha(self.t)
         sigma_t = sigma(self.t)
@@ -280,7 +280,7 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(f"timesteps have shape {t.shape}; expected one axis of 2 or more times")
-    if t[0] <= T_MAX and t[-1] >= T_MIN and np.all(t[1:] < t[:-1]):
+    if t[0] <= T_MAX and t[-1] >= T_MIN and (t[1:] < t[:-1]).all():
         return t
     wrong = np.flatnonzero(~((t >= T_MIN) & (t <= T_MAX)))
     if wrong.size:

@@ -215,26 +215,26 @@ class _Scalars:
         self.t, self.phases = grid, []
         start = np.arange(grid.size - 1)
         for number in sorted(set(phase.tolist())):
-            places = [np.flatnonzero(phase == number)]
+            places = [(phase == number).nonzero()[0]]
             self.phases.append((_PHASES[number], places))
             n, theta = places[0], _INNER[number]
             if theta.size:
                 times = time_at_expansion_variable(gamma[n] + theta * (gamma[n + 1] - gamma[n]))
                 places += list(np.arange(times.size).reshape(times.shape) + self.t.size)
-                self.t = np.append(self.t, times)
-                start = np.append(start, np.tile(n, theta.size))
-        gamma = np.append(gamma, expansion_variable(self.t[grid.size :]))
+                self.t = np.concatenate([self.t, times.ravel()])
+                start = np.concatenate([start, *len(theta) * [n]])
         end = np.arange(1, self.t.size)
         alpha_t = alpha(self.t)
         sigma_t = sigma(self.t)
         self.a = 1 / alpha_t
         self.b = -sigma_t / alpha_t
+        level = np.log(alpha_t / sigma_t)
         t, s = self.t[end], self.t[start]
         alpha_s = alpha_t[start]
         alpha_t = alpha_t[end]
         sigma_s = sigma_t[start]
         sigma_t = sigma_t[end]
-        last, first = gamma[end], gamma[start]
+        last, first = level[end], level[start]
         time, width, sums = _integrals(last, first)
         scale = (t - s) / time
         self.gap = scale * width
@@ -309,7 +309,7 @@ HISTORY, STAGES, WIDTH = 2, 2, 7
 def _phase_of_steps(gamma):
     """The number in ``_PHASES`` of what each step runs, by the expansion variable on the grid."""
     finite = np.isfinite(gamma)
-    readable = np.minimum(np.cumsum(finite)[:-1] - finite[:-1], HISTORY)
+    readable = np.minimum(finite.cumsum()[:-1] - finite[:-1], HISTORY)
     return np.where(finite[:-1] & finite[1:], readable, 3)
 
 
@@ -400,7 +400,7 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(f"timesteps have shape {t.shape}; expected one axis of 2 or more times")
-    if t[0] <= T_MAX and t[-1] >= T_MIN and np.all(t[1:] < t[:-1]):
+    if t[0] <= T_MAX and t[-1] >= T_MIN and (t[1:] < t[:-1]).all():
         return t
     wrong = np.flatnonzero(~((t >= T_MIN) & (t <= T_MAX)))
     if wrong.size:

@@ -203,7 +203,7 @@ class _Scalars:
         self.t, self.phases = grid, []
         start = np.arange(grid.size - 1)
         for number in sorted(set(phase.tolist())):
-            places = [np.flatnonzero(phase == number)]
+            places = [(phase == number).nonzero()[0]]
             self.phases.append((_PHASES[number], places))
         end = np.arange(1, self.t.size)
         alpha_t = alpha(self.t)
@@ -261,7 +261,7 @@ HISTORY, STAGES, WIDTH = 1, 1, 6
 def _phase_of_steps(gamma):
     """The number in ``_PHASES`` of what each step runs, by the expansion variable on the grid."""
     finite = np.isfinite(gamma)
-    readable = np.minimum(np.cumsum(finite)[:-1] - finite[:-1], HISTORY)
+    readable = np.minimum(finite.cumsum()[:-1] - finite[:-1], HISTORY)
     return np.where(finite[:-1] & finite[1:], readable, 2)
 
 
@@ -354,7 +354,7 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(f"timesteps have shape {t.shape}; expected one axis of 2 or more times")
-    if t[0] <= T_MAX and t[-1] >= T_MIN and np.all(t[1:] < t[:-1]):
+    if t[0] <= T_MAX and t[-1] >= T_MIN and (t[1:] < t[:-1]).all():
         return t
     wrong = np.flatnonzero(~((t >= T_MIN) & (t <= T_MAX)))
     if wrong.size:

@@ -37,7 +37,7 @@ class RunCode:
     functions: frozenset[str]
     inner_positions: str
     further_intervals: str
-    reads_gamma: bool
+    kink_levels: str
     at_times: str
     over_intervals: str
 
@@ -46,8 +46,9 @@ def run_code_of(solver: Solver, adaptive: bool) -> RunCode:
     """Print what a run evaluates, with what adaptive steps need if they are emitted."""
     phases = emitted_phases(solver, adaptive)
     needs = Needs.of(phases)
-    printer = _RunPrinter(solver, needs, Integrals(solver, needs))
     places = [Places(phase) for phase in phases]
+    has_inner = any(one.inner for one in places)
+    printer = _RunPrinter(solver, needs, Integrals(solver, needs), has_inner)
     return RunCode(
         varying_factor=solver.ode.factor is None,
         factor_kinks=kinks_code(solver.schedule),
@@ -55,11 +56,9 @@ def run_code_of(solver: Solver, adaptive: bool) -> RunCode:
         moments=needs.moments,
         uniform_means=printer.uniform_means(),
         functions=needs.functions,
-        inner_positions=_nested([one.inner for one in places])
-        if any(one.inner for one in places)
-        else "",
+        inner_positions=_nested([one.inner for one in places]) if has_inner else "",
         further_intervals=_extra(places),
-        reads_gamma=printer.reads_gamma,
+        kink_levels=printer.kink_levels(),
         at_times=printer.at_times(),
         over_intervals=printer.over_intervals(),
     )
@@ -89,6 +88,7 @@ class _RunPrinter:
     solver: Solver
     needs: Needs
     integrals: Integrals
+    has_inner: bool
 
     @cached_property
     def formulas(self) -> Formulas:
@@ -99,11 +99,30 @@ class _RunPrinter:
         ode = self.solver.ode
         return self.formulas.of_time(ode.linear_coefficient) if ode.factor is None else ""
 
-    @property
-    def reads_gamma(self) -> bool:
-        """Whether gamma is read at all times."""
-        is_level = self.solver.weights.expansion.name == "half_log_snr"
-        return self.integrals.subtracts or (is_level and bool(self.integrals.measures))
+    @cached_property
+    def level(self) -> str:
+        """The name of lambda at all times: gamma is that on a grid without inner times."""
+        is_gamma = self.solver.weights.expansion.name == "half_log_snr"
+        return "gamma" if is_gamma and not self.has_inner else "level"
+
+    @cached_property
+    def has_ratio(self) -> bool:
+        """Whether alpha and sigma are both known where lambda is read, which follows from them."""
+        return self.level == "level" and set(self.read_coefficients) == {alpha, sigma}
+
+    @cached_property
+    def read_coefficients(self) -> tuple[Expr, ...]:
+        """Which of alpha and sigma (A, B), Phi and M0 read."""
+        read = self._symbols(self.conversion) | self._symbols(self.propagators)
+        return tuple(one for one in (alpha, sigma) if {one, START_OF[one]} & read)
+
+    def kink_levels(self) -> str:
+        """lambda at the kinks in order, computed as for the times; empty if no rate has kinks."""
+        if not self.integrals.is_rough:
+            return ""
+        times = kinks_code(self.solver.schedule)
+        ratio = f"np.log(alpha({times}) / sigma({times}))"
+        return f"np.sort({ratio if self.has_ratio else f'half_log_snr({times})'})"
 
     def uniform_means(self) -> str:
         """The means of (theta - 1/2)^k if gamma is the clock; empty if they vary."""
@@ -149,13 +168,25 @@ class _RunPrinter:
     def at_times(self) -> str:
         """The statements for what depends on one time."""
         read = self._symbols(self.conversion)
-        over = self._symbols(self.propagators)
-        needed = [one for one in (alpha, sigma) if {one, START_OF[one]} & (read | over)]
         lines = ["t = self.t"] if read - {alpha, sigma} or self._fills(self.conversion) else []
-        lines += [f"{self.formulas.code(one)} = {one}(self.t)" for one in needed]
+        lines += [f"{self.formulas.code(one)} = {one}(self.t)" for one in self.read_coefficients]
         lines += [self.formulas.alpha_dot] if alpha_dot in read else []
         lines += [f"{name} = {code}" for name, _, code in self.conversion]
-        return _statements(lines)
+        return _statements([*lines, *self._variables()])
+
+    def _variables(self) -> list[str]:
+        """The statements for gamma and lambda, as far as their values at all times are read."""
+        lines, gamma = [], self.solver.weights.expansion.variable
+        if self.integrals.subtracts and self.has_inner:
+            is_known = gamma.free_symbols <= set(self.read_coefficients)
+            found = self.formulas.code(gamma) if is_known else "expansion_variable(self.t)"
+            lines.append(f"gamma = {found}")
+        if self.integrals.measures and self.level == "level":
+            ratio = self.has_ratio
+            lines.append(
+                f"level = {'np.log(alpha_t / sigma_t)' if ratio else 'half_log_snr(self.t)'}"
+            )
+        return lines
 
     def over_intervals(self) -> str:
         """The statements for what depends on an interval; ``end`` and ``start`` index its times."""
@@ -189,10 +220,7 @@ class _RunPrinter:
         found = self.integrals
         if not found.measures:
             return []
-        is_level = self.solver.weights.expansion.name == "half_log_snr"
-        level = "gamma" if is_level else "level"
-        lines = [] if is_level else ["level = half_log_snr(self.t)"]
-        lines.append(f"last, first = {level}[end], {level}[start]")
+        lines = [f"last, first = {self.level}[end], {self.level}[start]"]
         names, function = ", ".join(found.read_rows), "_joined" if found.is_rough else "_integrals"
         lines.append(f"{names} = {function}(last, first)")
         length = f"({found.length})" if found.length == "t - s" else found.length

@@ -5,10 +5,13 @@ import textwrap
 from sympy import Expr, Symbol
 
 from solvergen import schemes
+from solvergen.parameterization import at_schedule
 from solvergen.semilinear import linear, nonlinear
 from solvergen.solver import Solver
 
 WIDTH = 96
+SHORT = 40
+"""Operations up to which it is tried whether a formula is shorter in t than in alpha and sigma."""
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -115,9 +118,13 @@ def _density(solver: Solver) -> str:
     weights = solver.weights
     if weights.same_clock:
         return "constant: gamma is the clock, so the moments are 1/(k+1)"
+    forms = [weights.density]
+    if at_schedule(weights.density, solver.schedule).count_ops() <= SHORT:
+        forms.append(weights.explicit_density)
+    shown = min(forms, key=lambda form: form.count_ops())
     if weights.ode.clock is None:
-        return f"Phi(t, u) b/gamma', b/gamma' = {weights.density}"
-    return f"{weights.density}, up to a constant factor"
+        return f"Phi(t, u) b/gamma', b/gamma' = {shown}"
+    return f"{shown}, up to a constant factor"
 
 
 def _kinks(solver: Solver) -> str:

@@ -34,7 +34,7 @@ from solvergen.errors import DerivationError
 from solvergen.expansion import Expansion, is_ratio_variable
 from solvergen.homogeneity import U, of_exponential
 from solvergen.identities import constant_ratio, values
-from solvergen.parameterization import at_schedule, on_circle, total_derivative
+from solvergen.parameterization import SYMBOLS, at_schedule, on_circle, total_derivative
 from solvergen.pointwise import is_finite_at
 from solvergen.schedule import NoiseSchedule
 from solvergen.semilinear import SemilinearODE, nonlinear
@@ -50,9 +50,9 @@ class Weights:
     Attributes:
         ode: Phi and M0.
         expansion: gamma.
-        density: w = dq/dgamma, or b/gamma' if q has no closed form, in the symbol ``gamma`` or in
-            ``t``; constant if gamma is the clock itself. A constant factor may be missing if the
-            clock has a closed form.
+        density: w = dq/dgamma, or b/gamma' if q has no closed form, in the symbol ``gamma``, or in
+            t, alpha, sigma and their derivatives; constant if gamma is the clock itself. A constant
+            factor may be missing if the clock has a closed form.
 
     Raises:
         DerivationError: gamma is not monotone over the domain.
@@ -86,10 +86,17 @@ class Weights:
     @property
     def density_symbol(self) -> Symbol | None:
         """What the density is a function of: ``gamma``, ``t``, or None if it is constant."""
-        for symbol in (gamma, t):
-            if symbol in self.density.free_symbols:
-                return symbol
-        return None
+        if self.density.has(gamma):
+            return gamma
+        return t if self.density.has(*SYMBOLS) else None
+
+    @cached_property
+    def explicit_density(self) -> Expr:
+        """The density as a function of ``gamma`` or ``t`` alone."""
+        if self.density_symbol != t:
+            return self.density
+        at_time = self.schedule.simplest(at_schedule(self.density, self.schedule))
+        return at_time.subs(t, gamma) if self.expansion.name == "time" else at_time
 
     @property
     def same_clock(self) -> bool:
@@ -115,7 +122,7 @@ class Weights:
             (
                 str(self.ode),
                 f"{self.expansion.name}: gamma(t) = {self.variable}",
-                f"dq/dgamma = {self.density} up to a constant factor",
+                f"dq/dgamma = {self.explicit_density} up to a constant factor",
             )
         )
 
@@ -132,7 +139,8 @@ def _check_monotone(expansion: Expansion, schedule: NoiseSchedule) -> None:
 
 
 def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
-    """w = b/(R gamma'), as a function of gamma where that needs no inverse, else of t.
+    """w = b/(R gamma'), as a function of gamma where that needs no inverse, else in the symbols
+    of a parameterization.
 
     Without a clock in closed form R is left out: Phi(t, u) is then a factor at every node u.
     """
@@ -149,8 +157,7 @@ def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
         constant = constant_ratio(at_schedule(density, schedule), Integer(1), schedule)
         if constant is not None:
             return constant
-    at_time = schedule.simplest(at_schedule(density, schedule))
-    return at_time.subs(t, gamma) if expansion.name == "time" else at_time
+    return density
 
 
 def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:

@@ -87,14 +87,14 @@ def _ode(ode: SemilinearODE) -> Section:
 
 
 def _expansion(weights: Weights) -> Section:
-    symbol = weights.density_symbol or gamma
+    symbol = t if weights.explicit_density.has(t) else gamma
     return Section(
         f"expansion variable gamma = {weights.expansion.name}; "
         "w = dq/dgamma up to a constant factor",
         (
             Row(Function("gamma")(t), weights.variable),
             Row(Function("t")(gamma), weights.time_at),
-            Row(Function("w")(symbol), weights.density),
+            Row(Function("w")(symbol), weights.explicit_density),
         ),
     )
 

@@ -77,12 +77,18 @@ class NoiseSchedule:
     @cached_property
     def alpha_prime(self) -> Expr:
         """d alpha / dt."""
-        return self.simplest(sympy.diff(self.alpha, t))
+        return self._derivative(self.alpha)
 
     @cached_property
     def sigma_prime(self) -> Expr:
         """d sigma / dt."""
-        return self.simplest(sympy.diff(self.sigma, t))
+        return self._derivative(self.sigma)
+
+    def _derivative(self, u: Expr) -> Expr:
+        """u', which is (u^2)'/(2 u) where u holds square roots of time."""
+        if not _has_square_roots(u):
+            return self.simplest(sympy.diff(u, t))
+        return self.simplest(sympy.diff(u**2, t)) / (2 * u)
 
     @cached_property
     def f(self) -> Expr:
@@ -109,7 +115,7 @@ class NoiseSchedule:
     @cached_property
     def half_log_snr(self) -> Expr:
         """lambda = log(alpha / sigma)."""
-        if not any(e.exp.is_Rational and e.exp.q == 2 for e in self.sigma.atoms(sympy.Pow)):
+        if not _has_square_roots(self.sigma):
             return _log(self.simplest(self.alpha / self.sigma))
         noise_to_signal = self.simplest(self.sigma**2 / self.alpha**2)
         return min(_log(1 / noise_to_signal) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
@@ -191,6 +197,10 @@ class NoiseSchedule:
             f"{self.name}: alpha = {self.alpha}, sigma = {self.sigma}, "
             f"{self.t_min} <= t <= {self.t_max}{values}"
         )
+
+
+def _has_square_roots(u: Expr) -> bool:
+    return any(e.exp.is_Rational and e.exp.q == 2 and e.has(t) for e in u.atoms(sympy.Pow))
 
 
 def _log(ratio: Expr) -> Expr:

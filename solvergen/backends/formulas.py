@@ -13,7 +13,7 @@ from solvergen.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, half_log_snr_symbol, sigma, sigma_dot, t
 
 INDENT = "    "
-LONG = 40
+LONG = 24
 """Operations beyond which a formula in lambda or t is better put together from shorter ones."""
 ROUGHLY = 1e-6
 """How near to a limit a value counts as the limit: what is wrong there is not near."""

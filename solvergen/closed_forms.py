@@ -41,6 +41,7 @@ from solvergen.parameterization import at_schedule, total_derivative
 from solvergen.proofs import Proof, prove_zero
 from solvergen.rational import NotElementaryError, integrate_with_primitive
 from solvergen.readable import Terms, length, normalized, shortest, split, sum_of
+from solvergen.root_sums import root_logarithms
 from solvergen.semilinear import RADIUS, nonlinear
 from solvergen.symbols import alpha, gamma, sigma, t
 from solvergen.uniformization import uniformize, z
@@ -76,9 +77,16 @@ class Antiderivative:
         """The rational part and the calls, with ``write`` applied to each function of z."""
         found: Terms = {}
         for call, coefficient in split(self.expression, z).items():
-            written = call.func(*map(write, call.args)) if call.args else call
+            written = _rewritten(call, write)
             found[written] = found.get(written, Integer(0)) + write(coefficient)
         return found
+
+
+def _rewritten(call: Expr, write: Callable[[Expr], Expr]) -> Expr:
+    """A call of functions of z, or 1."""
+    if isinstance(call, root_logarithms):
+        return call.over(*map(write, call.args[2:]))
+    return call.func(*map(write, call.args)) if call.args else call
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,7 @@ def _constructed(weights: Weights, k: int) -> Antiderivative | NotElementaryErro
         expression = budget.within(SECONDS, integrate_with_primitive, *arguments, default=None)
     except NotElementaryError as error:
         return error
-    if expression is None:
-        return None
-    return Antiderivative(found.point, expression, found.power > 0)
+    return expression and Antiderivative(found.point, expression, found.power > 0)
 
 
 def _searched(weights: Weights, k: int) -> Antiderivative | None:

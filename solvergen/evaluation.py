@@ -12,6 +12,7 @@ from sympy import Expr, Symbol
 
 from solvergen import functions, tables
 from solvergen.printing import HostPrinter
+from solvergen.root_sums import in_many_digits, root_logarithms
 from solvergen.straight_line import can_write, program
 
 DIGITS = 50
@@ -27,6 +28,7 @@ def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Cal
     in_float = modules == "numpy"
     if not can_write(expression):
         names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
+        names |= {root_logarithms.__name__: in_many_digits}
         return sympy.lambdify(symbols, expression, modules=[names, modules])
     if not in_float:
         return program(expression, symbols)

@@ -1,8 +1,8 @@
 """Integrals of rational functions, and of rational functions times powers of a primitive.
 
 A *primitive* over the rational functions of z is a function theta with a rational derivative: a
-logarithm, an angle, or both added. With a = g' + L', g rational and L a sum of logarithms and
-arcus tangents (Hermite's reduction and partial fractions),
+logarithm, an angle, or both added. With a = g' + L', g rational and L a sum of logarithms, arcus
+tangents and sums over roots (Hermite's reduction and partial fractions, which always succeed),
 
     int a theta^k dz = g theta^k + L_k - k int g theta' theta^(k-1) dz,
     L_0 = L,        L_k = c theta^(k+1)/(k+1)  if  L = c theta,
@@ -24,17 +24,16 @@ from sympy import (
     Poly,
     Symbol,
     apart,
-    atan,
     cancel,
     diff,
-    factor,
     ff,
     log,
     polylog,
-    sqrt,
     together,
 )
 from sympy.integrals.rationaltools import ratint_ratpart
+
+from solvergen.logarithms import logarithms
 
 
 class NotElementaryError(Exception):
@@ -47,7 +46,7 @@ class Integral:
 
     Attributes:
         rational: the part that is a rational function of z.
-        transcendental: logarithms and arcus tangents with constant coefficients.
+        transcendental: (coefficient, call) of logarithms, arcus tangents and sums over roots.
     """
 
     rational: Expr
@@ -58,10 +57,8 @@ class Integral:
         return self.rational + Add(*(c * call for c, call in self.transcendental))
 
 
-def integrate_rational(function: Expr, z: Symbol) -> Integral | None:
-    """The antiderivative of a rational function of z; None if its denominator has an irreducible
-    factor of degree 3 or more over the field of its coefficients.
-    """
+def integrate_rational(function: Expr, z: Symbol) -> Integral:
+    """The antiderivative of a rational function of z."""
     top, bottom = (Poly(e, z) for e in cancel(together(function)).as_numer_denom())
     whole, top = top.div(bottom)
     found = whole.integrate(z).as_expr()
@@ -70,53 +67,12 @@ def integrate_rational(function: Expr, z: Symbol) -> Integral | None:
     reduced, rest = ratint_ratpart(top, bottom, z)
     calls: list[tuple[Expr, Expr]] = []
     for term in Add.make_args(apart(cancel(rest), z)):
-        if term == 0:
-            continue
-        logarithms = _logarithms(term, z)
-        if logarithms is None:
-            return None
-        calls += logarithms
+        calls += logarithms(*(Poly(e, z) for e in cancel(term).as_numer_denom()))
     return Integral(found + cancel(reduced), tuple(calls))
 
 
-def _logarithms(term: Expr, z: Symbol) -> list[tuple[Expr, Expr]] | None:
-    """(coefficient, call) pairs for a proper fraction with an irreducible denominator.
-
-        (A z + B)/(a z^2 + b z + c) = A/2a (log D)' + (B - A b/2a)/D,
-        1/D = (2/r) (atan((2 a z + b)/r))',     r^2 = 4 a c - b^2 > 0.
-
-    For r^2 < 0 the roots are real, (-b +- root)/2a.
-    """
-    numerator, denominator = cancel(term).as_numer_denom()
-    top, bottom = Poly(numerator, z), Poly(denominator, z)
-    if bottom.degree() == 1:
-        return [(cancel(top.as_expr() / bottom.LC()), log(bottom.monic().as_expr()))]
-    if bottom.degree() != 2:
-        return None
-    a, b, c = bottom.all_coeffs()
-    leading, constant = top.coeff_monomial(z), top.coeff_monomial(1)
-    half = cancel(leading / (2 * a))
-    rest = cancel(constant - half * b)
-    square = factor(4 * a * c - b**2)
-    if square.is_negative:
-        root = sqrt(-square)
-        poles = [(-b + sign * root) / (2 * a) for sign in (1, -1)]
-        return [
-            (half + sign * rest / root, log(z - pole))
-            for sign, pole in zip((1, -1), poles, strict=True)
-        ]
-    root = sqrt(square)
-    pairs = [
-        (half, log(bottom.monic().as_expr())),
-        (2 * rest / root, atan((2 * a * z + b) / root)),
-    ]
-    return [(coefficient, call) for coefficient, call in pairs if coefficient != 0]
-
-
-def integrate_with_primitive(
-    function: Expr, k: int, theta: Symbol, rate: Expr, z: Symbol
-) -> Expr | None:
-    """int a theta^k dz as a polynomial in ``theta``; None as in ``integrate_rational``.
+def integrate_with_primitive(function: Expr, k: int, theta: Symbol, rate: Expr, z: Symbol) -> Expr:
+    """int a theta^k dz as a polynomial in ``theta``.
 
     Args:
         function: a, rational in z.
@@ -127,13 +83,11 @@ def integrate_with_primitive(
         NotElementaryError: there is none.
     """
     found = integrate_rational(function, z)
-    if found is None:
-        return None
     if k == 0:
         return found.expression
-    logarithms = _logarithmic_part(found.transcendental, k, theta, rate, z)
+    logarithmic = _logarithmic_part(found.transcendental, k, theta, rate, z)
     rest = integrate_with_primitive(-k * found.rational * rate, k - 1, theta, rate, z)
-    return None if rest is None else found.rational * theta**k + logarithms + rest
+    return found.rational * theta**k + logarithmic + rest
 
 
 def _logarithmic_part(
@@ -149,13 +103,15 @@ def _logarithmic_part(
         raise NotElementaryError
     total = Integer(0)
     for coefficient, call in calls:
-        argument = call.args[0]
         if call == log(z):
             total += coefficient * theta ** (k + 1) / (kappa * (k + 1))
             continue
+        if call.func != log:
+            raise NotElementaryError
+        argument = call.args[0]
         power = Poly(argument, z).degree()
         ratio = cancel(z**power / (argument - z**power))
-        if call.func != log or cancel(ratio / z**power).has(z) or not ratio.is_positive:
+        if cancel(ratio / z**power).has(z) or not ratio.is_positive:
             raise NotElementaryError
         total -= coefficient * _polylogarithms(ratio, power, k, theta, kappa)
     return total

@@ -38,9 +38,10 @@ from sympy import (
 )
 
 from solvergen import budget
+from solvergen.root_sums import root_logarithms
 
-CALLS = (log, atan, polylog)
-NAMED_CALLS = (log, atan, asin, acos, asinh, polylog)
+CALLS = (log, atan, polylog, root_logarithms)
+NAMED_CALLS = (log, atan, asin, acos, asinh, polylog, root_logarithms)
 SECONDS = 0.2
 NESTED = 4
 
@@ -201,6 +202,8 @@ def normalized(terms: Terms, value: Value) -> Terms:
             put(arcus(call.args[0]), coefficient)
         elif isinstance(call, polylog):
             put(polylog(call.args[0], shortest(call.args[1])), coefficient)
+        elif isinstance(call, root_logarithms):
+            put(call.over(*map(shortest, call.args[2:])), coefficient)
         else:
             put(call, coefficient)
     kept = {call: flipped(shortest(coefficient), value) for call, coefficient in found.items()}

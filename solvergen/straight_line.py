@@ -11,8 +11,20 @@ from typing import Any
 
 import mpmath
 import sympy
-from sympy import Basic, Derivative, Expr, Function, Integral, NumberSymbol, Piecewise, Symbol
+from sympy import (
+    Basic,
+    Derivative,
+    Expr,
+    Function,
+    Integral,
+    NumberSymbol,
+    Piecewise,
+    Symbol,
+    Tuple,
+)
 from sympy.codegen.cfunctions import expm1, log1p
+
+from solvergen.root_sums import in_many_digits, root_logarithms
 
 FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.exp: mpmath.exp,
@@ -40,6 +52,7 @@ FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.Abs: mpmath.fabs,
     expm1: mpmath.expm1,
     log1p: mpmath.log1p,
+    root_logarithms: in_many_digits,
 }
 """The functions that a program calls."""
 
@@ -107,6 +120,8 @@ class _Writer:
         if part.is_Pow:
             return self.power(*part.args)
         arguments = ", ".join(map(self.name, part.args))
+        if isinstance(part, Tuple):
+            return f"[{arguments}]"
         return f"{self.known(type(part), FUNCTIONS[type(part)])}({arguments})"
 
     def product(self, part: Expr) -> str:

@@ -52,6 +52,7 @@ from solvergen.parameterization import at_schedule, total_derivative
 from solvergen.phi import moment, phi
 from solvergen.proofs import Proof, at_times, prove_zero, vanishes_symbolically
 from solvergen.readable import Terms, flipped, length, normalized, shortest, sum_of
+from solvergen.root_sums import root_logarithms
 from solvergen.semilinear import RADIUS, at_start, linear, nonlinear
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
 from solvergen.uniformization import Uniformization, uniformize, z
@@ -291,6 +292,8 @@ def _differences(rational: Expr, calls: Terms, symbols: _Symbols) -> Terms:
         call = symbols.call(call)
         if isinstance(call, log):
             found[log(symbols.written(call.args[0] / at_start(call.args[0])))] = c
+        elif isinstance(call, root_logarithms):
+            found[call.over(call.args[2], at_start(call.args[2]))] = c
         else:
             found[call - at_start(call)] = c
     return found

@@ -1,6 +1,5 @@
 """Closed forms of the moment integrals: what they are, that they are proved, and by quadrature."""
 
-import contextlib
 import random
 
 import mpmath
@@ -16,7 +15,6 @@ from solvergen.moments import Weights
 from solvergen.parameterization import at_schedule, get
 from solvergen.phi import elementary, phi
 from solvergen.proofs import Proof, at_times, prove_zero
-from solvergen.rational import NotElementaryError, integrate_rational, integrate_with_primitive
 from solvergen.reference import Reference
 from solvergen.semilinear import SemilinearODE, at_start
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
@@ -223,45 +221,6 @@ def test_dilogarithms_are_proved() -> None:
     form = moment_closed_form(weights("rectified_flow", "flow", "half_log_snr"), 2)
     assert form is not None
     assert form.expression.has(polylog)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_rational_functions_are_integrated(seed: int) -> None:
-    """F' = f for random denominators with repeated linear and quadratic factors."""
-    draw = random.Random(seed)
-    factors = [z + draw.randint(1, 4), z**2 + draw.randint(1, 3) * z + draw.randint(5, 9)]
-    bottom = factors[0] ** draw.randint(1, 3) * factors[1] ** draw.randint(0, 2)
-    top = sum(draw.randint(-5, 5) * z**k for k in range(5))
-    found = integrate_rational(top / bottom, z)
-    assert found is not None
-    assert simplify(diff(found.expression, z) - top / bottom) == 0
-
-
-@pytest.mark.parametrize(
-    ("function", "rate", "elementary_until"),
-    [
-        (Integer(1), 1 / z, 9),  # z log^k z
-        (1 / (1 + z) ** 2, 1 / z, 1),  # then dilogarithms
-        (Integer(1), -1 / (1 + z**2), 1),  # z acot z; then not even those
-        (1 / (1 + z**2), -1 / (1 + z**2), 9),  # powers of the angle
-    ],
-)
-def test_powers_of_a_primitive(
-    function: sympy.Expr, rate: sympy.Expr, elementary_until: int
-) -> None:
-    """(int a theta^k)' = a theta^k; None or polylogarithms where it is not elementary."""
-    for k in (1, 2, 3):
-        found = None
-        with contextlib.suppress(NotElementaryError):
-            found = integrate_with_primitive(function, k, theta, rate, z)
-        is_elementary = found is not None and not found.has(polylog)
-        assert is_elementary == (k <= elementary_until)
-        if found is None:
-            continue
-        slope = diff(found, z) + diff(found, theta) * rate
-        point = {z: Rational(3, 7), theta: Rational(5, 9)}
-        gap = (slope - function * theta**k).subs(point)
-        assert abs(sympy.N(gap, 30)) < 1e-25
 
 
 def test_phi_functions() -> None:

@@ -56,6 +56,7 @@ def last_weights(module: ModuleType, grid: np.ndarray, order: int) -> np.ndarray
         ("sub_vp", "velocity", "theta"),
         ("zero_terminal_snr", "data", "sigma/(alpha+sigma)"),
         ("ve", "straight", "clock"),
+        ("ve_geometric", "velocity", "theta"),
     ],
 )
 def test_weights_on_wild_grids(benchmark, schedule: str, integrand: str, expansion: str) -> None:

@@ -8,6 +8,7 @@ at theta = 1/2 + c, (theta - 1/2) = c + p (theta' - 1/2) turns its moments into 
 
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,12 +35,12 @@ class IntegralCode:
     rate_symbols: str
     rates_need_time: bool
     rates_look_up: bool
-    panel_names: str
     panel_text: str
     measured: str
     integrals: str
     integrated: frozenset[str]
     even: bool
+    joins: bool
     joined_rows: str
     joined: str
     subtracts: bool
@@ -55,16 +56,16 @@ def integral_code_of(solver: Solver, adaptive: bool) -> IntegralCode:
     found = Integrals(solver, Needs.of(emitted_phases(solver, adaptive)))
     return IntegralCode(
         rates=found.rates(),
-        rate_names=", ".join(found.rate_names) + ("," if len(found.rate_names) == 1 else ""),
+        rate_names=_tuple(found.rate_names),
         rate_symbols=_listed([found.symbols[name] for name in found.rate_names]),
         rates_need_time=any(one.has(t) for one in found.rate_forms),
         rates_look_up=any(one.has(FIRST_NODE) for one in found.rate_forms),
-        panel_names=", ".join(found.panel_names),
-        panel_text=_sentence("Returns them, and {}.", [PANELS[one] for one in found.panel_names]),
-        measured=_sentence("The integrals over lambda of {}.", found.integrands()),
+        panel_text=PANELS + (THETA if "mean" in found.measures else "."),
+        measured=_sentence(f"The {found.kind} over lambda of {{}}.", found.integrands()),
         integrals=found.integrals(),
-        integrated=frozenset(found.measures),
+        integrated=frozenset(found.measures if found.rows else ()),
         even=found.is_even,
+        joins=found.joins,
         joined_rows=found.joined_rows(),
         joined=found.joined(),
         subtracts=found.subtracts,
@@ -82,12 +83,8 @@ def emitted_phases(solver: Solver, adaptive: bool) -> tuple[PhaseProgram, ...]:
     return (*program.all_phases, *(program.pairs if adaptive else ()))
 
 
-PANELS = {
-    "owner": "the interval of each panel",
-    "number": "its number there",
-    "count": "how many an interval has",
-    "begin": "the first panel of each interval",
-}
+PANELS = "Panels begin at ``lower``"
+THETA = "; theta runs from 0 to 1 on each."
 FIRST_NODE = Symbol("first", real=True)
 DOCSTRING_WIDTH = 96
 
@@ -102,6 +99,12 @@ def _sentence(text: str, parts: list[str]) -> str:
 def _listed(names: list[str]) -> str:
     """a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _tuple(names: Iterable[str]) -> str:
+    """A tuple without parentheses."""
+    shown = list(names)
+    return ", ".join(shown) + ("," if len(shown) == 1 else "")
 
 
 def _on_panel(rate: Expr) -> Expr:
@@ -230,103 +233,121 @@ class Integrals:
         forms = [one.evalf() if one.is_number else one for one in self.rate_forms]
         found, left = shared(forms)
         lines = [f"{symbol} = {self.formulas.code(form)}" for symbol, form in found]
-        returned = ", ".join(map(self._rate, left, forms))
-        comma = "," if len(forms) == 1 else ""
-        return "\n    ".join([*lines, f"return {returned}{comma}"])
+        returned = _tuple(map(self._rate, left, forms))
+        return "\n    ".join([*lines, f"return {returned}"])
 
     def _rate(self, shown: Expr, form: Expr) -> str:
         code = self.formulas.code(shown)
         return code if form.has(half_log_snr_symbol, t) else f"np.full_like(l, {code})"
 
     @property
+    def joins(self) -> bool:
+        """Whether the parts of an interval differ in more than what is added up."""
+        return "mean" in self.measures or self.solver.ode.factor is None
+
+    @property
+    def kind(self) -> str:
+        """What is computed: means where all parts of an interval are of one length."""
+        return "integrals" if self.is_rough else "means"
+
+    @cached_property
     def rows(self) -> tuple[str, ...]:
-        """The rows of the integrals."""
+        """What is integrated, by the names of the results; the means of a constant are not."""
         found = set(self.measures)
-        joins = "mean" in found and self.is_rough
+        has_means = "mean" in found
         wanted = {
-            self.unit: self.is_timed,
-            "width": "gap" in found or joins or (self.is_scaled and not self.is_timed),
-            "sums": "mean" in found,
-            "mass": "mass" in found and "mean" not in found,
+            self.unit: self.is_timed and self._is_integrated(f"{self.unit}_speed"),
+            "width": ("gap" in found or has_means or (self.is_scaled and not self.is_timed))
+            and self._is_integrated("speed"),
+            "moments": has_means,
+            "mass": "mass" in found and not has_means,
         }
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
+    def _is_integrated(self, rate: str) -> bool:
+        return self.is_rough or rate in self.rate_names
+
     @property
-    def read_rows(self) -> tuple[str, ...]:
-        """Those that are read in the end: a width may only serve to join pieces."""
+    def measure(self) -> str:
+        """The row that the length of an interval is measured by."""
+        return self.unit if self.is_timed else "width"
+
+    @property
+    def unpacked(self) -> str:
+        """What the rows are assigned to: _ is a width that only serves to join parts."""
         reads_width = "gap" in self.measures or (self.is_scaled and not self.is_timed)
-        return tuple(name for name in self.rows if name != "width" or reads_width)
+        names = {} if reads_width else {"width": "_"}
+        if self.is_rough:
+            names["moments"] = "*moments"
+        return _tuple(names.get(one, one) for one in self.rows)
+
+    def result(self, row: str) -> str:
+        """The name of a result, or the constant that it is."""
+        if row in self.rows:
+            return row
+        constant = self.forms[self._rate_of(row)]
+        return self.formulas.code(constant) if constant == 1 else f"({self.formulas.code(constant)})"
 
     def integrands(self) -> list[str]:
-        """What ``_integrals`` integrates, in the order of its rows."""
+        """What ``_on_panels`` integrates, in the order of its rows."""
         clock, speed, length = self.symbols.values()
-        sums = f"{clock} (theta - 1/2)^k"
-        shown = {self.unit: length, "width": speed, "sums": sums, "mass": clock}
+        moments = f"{clock} (theta - 1/2)^k"
+        shown = {self.unit: length, "width": speed, "moments": moments, "mass": clock}
         return [shown[name] for name in self.rows]
 
     def integrals(self) -> str:
-        """What ``_integrals`` returns."""
-        shown = {name: name for name in self.rows}
-        if self.is_even and "width" in shown:
-            shown["width"] = self._total("speed")
-        if self.is_timed:
-            shown[self.unit] = self._total(f"{self.unit}_speed")
-        if "mass" in shown:
-            shown["mass"] = self._total("clock")
-        if "sums" in shown and self.is_rough:
-            shown["sums"] = "*sums"
-        return ", ".join(shown.values())
+        """What ``_on_panels`` returns."""
+        moments = "_POWERS @ clock" if self.is_even else "np.array(moments)"
+        shown = {"moments": f"*({moments})" if self.is_rough else moments}
+        if "mean" in self.measures and not self.is_even:
+            shown["width"] = "part"
+        items = [shown.get(name) or self._total(name) for name in self.rows]
+        if self.is_rough:
+            return f"np.array([{', '.join(items)}]) * np.maximum(width, 1e-200)"
+        return _tuple(items)
 
-    def _total(self, name: str) -> str:
-        """The integral of a rate over the panels of each interval."""
-        if name in self.rate_names:
-            return f"np.add.reduceat({name} @ _GAUSS, begin)"
-        form = self.forms[name]
-        return "count" if form == 1 else f"{self.formulas.code(form)} * count"
+    def _total(self, row: str) -> str:
+        """The mean of a rate over each panel."""
+        rate = self._rate_of(row)
+        if rate in self.rate_names:
+            return f"_GAUSS @ {rate}"
+        return f"np.full_like(width, {self.formulas.code(self.forms[rate])})"
 
-    @property
-    def panel_names(self) -> tuple[str, ...]:
-        """What the integrals read of the panels beside their nodes."""
-        has_means, varies = "mean" in self.measures, self.solver.ode.factor is None
-        counts = "count" in self.integrals()
-        wanted = {
-            "owner": has_means or varies,
-            "number": has_means,
-            "count": has_means or self.is_rough or counts,
-            "begin": True,
-        }
-        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+    def _rate_of(self, row: str) -> str:
+        return {"width": "speed", "mass": "clock"}.get(row, f"{self.unit}_speed")
 
     def joined_rows(self) -> str:
-        """The statement that names the rows of pieces that are joined."""
-        names = [{"width": "part"}.get(name, name) for name in self.rows]
-        if names and names[-1] in ("sums", "mass"):
-            left = [f"rows[{k}]" for k in range(len(names) - 1)]
-            values = [*left, f"rows[{len(left)}:]"]
-            names[-1] = "moments"
-            return f"{', '.join(names)} = {', '.join(values)}"
-        return f"{', '.join(names)} = rows"
+        """The statement that names the rows of parts that are joined."""
+        names = [{"width": "part", "mass": "moments"}.get(name, name) for name in self.rows]
+        if not self.is_rough:
+            return f"{_tuple(names)} = rows"
+        left = [f"rows[{k}]" for k in range(len(names) - 1)]
+        return f"{', '.join(names)} = {', '.join([*left, f'rows[{len(left)}:]'])}"
 
     def joined(self) -> str:
-        """What is returned for each row that is read."""
+        """What is returned for each row."""
         has_means = "mean" in self.measures
+        mass = "moments[0]" if self.is_rough else "moments"
+        added = "np.add.reduceat({}, begin)"
         shown = {
-            self.unit: f"np.add.reduceat({self.unit}, begin)",
-            "width": "width" if has_means else "np.add.reduceat(part, begin)",
-            "sums": "sums",
-            "mass": "np.add.reduceat(moments[0], begin)",
+            self.unit: added.format(self.unit),
+            "width": "width" if has_means else added.format("part"),
+            "moments": "*sums" if self.is_rough else "np.array(sums)",
+            "mass": added.format(mass),
         }
-        return ", ".join(shown[name] for name in self.read_rows)
+        items = [shown[name] for name in self.rows]
+        if self.is_rough:
+            return f"np.array([{', '.join(items)}])"
+        return _tuple(f"{one} / count" for one in items)
 
     def end_density(self) -> str:
         """Statements that return dq/dgamma where lambda is l; empty if nothing reads it."""
         if not self.has_end_density:
             return ""
-        names = ", ".join(one if one in ("clock", "speed") else "_" for one in self.rate_names)
+        names = _tuple(one if one in ("clock", "speed") else "_" for one in self.rate_names)
         constant = f"({self.formulas.code(self.forms['speed'])})"
         speed = "speed" if "speed" in self.rate_names else constant
-        comma = "," if len(self.rate_names) == 1 else ""
-        return f"{names}{comma} = _rates(l[:, None])\n    return (clock / {speed})[:, 0]"
+        return f"{names} = _rates(l[None])\n    return (clock / {speed})[0]"
 
     def tail(self) -> str:
         """Empty unless lambda is infinite at an end of the domain."""

@@ -153,7 +153,7 @@ class _RunPrinter:
         if m is None:
             factor = Integer(1) if ode.factor is None else ode.factor
             at_time = self.solver.schedule.simplest(at_schedule(factor, self.solver.schedule))
-            mass = f"scale * {'sums[0]' if 'mean' in self.integrals.measures else 'mass'}"
+            mass = f"scale * {'moments[0]' if 'mean' in self.integrals.measures else 'mass'}"
             shown = mass if at_time == 1 else f"({self._of_time(at_time)}) * ({mass})"
             rows.append(("self.m", at_time, shown))
         else:
@@ -218,22 +218,24 @@ class _RunPrinter:
     def _measurement(self) -> list[str]:
         """The statements for what is integrated."""
         found = self.integrals
-        if not found.measures:
-            return []
-        lines = [f"last, first = {self.level}[end], {self.level}[start]"]
-        names, function = ", ".join(found.read_rows), "_joined" if found.is_rough else "_integrals"
-        lines.append(f"{names} = {function}(last, first)")
+        lines = []
+        if found.rows:
+            lines.append(f"last, first = {self.level}[end], {self.level}[start]")
+            function = "_over_kinks" if found.is_rough else "_integrals"
+            lines.append(f"{found.unpacked} = {function}(last, first)")
         length = f"({found.length})" if found.length == "t - s" else found.length
         if found.is_scaled:
-            lines.append(f"scale = {length} / {found.unit if found.is_timed else 'width'}")
+            lines.append(f"scale = {length} / {found.result(found.measure)}")
         if "gap" in found.measures:
-            gap = "scale * width"
+            width = found.result("width")
+            gap = "scale" if width == "1" else f"scale * {width}"
             shown = f"_difference(gamma[end], gamma[start], {gap})" if found.subtracts else gap
             lines.append(f"self.gap = {shown}")
         if "mean" in found.measures:
-            lines.append("self.mean = np.array(sums) / sums[0]")
+            moments = "np.array(moments)" if found.is_rough else "moments"
+            lines.append(f"self.mean = {moments} / moments[0]")
         if found.has_end_density:
-            mass = "sums[0]" if "mean" in found.measures else "mass"
+            mass = "moments[0]" if "mean" in found.measures else "mass"
             gap = length if found.is_straight else "self.gap"
             lines.append(f"self.density = _density(last) * {gap} / (scale * {mass})")
         return lines

@@ -286,7 +286,9 @@ class Integrals:
         if row in self.rows:
             return row
         constant = self.forms[self._rate_of(row)]
-        return self.formulas.code(constant) if constant == 1 else f"({self.formulas.code(constant)})"
+        return (
+            self.formulas.code(constant) if constant == 1 else f"({self.formulas.code(constant)})"
+        )
 
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""

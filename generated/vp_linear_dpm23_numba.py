@@ -117,6 +117,7 @@ def time_at_expansion_variable(gamma):
 
 _ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
+_MOMENTS = _GAUSS * np.vander(_NODES - 0.5, 2, increasing=True).T
 _PANEL, _TAIL = 2.0, 40.0
 
 
@@ -128,12 +129,36 @@ def _rates(l):  # noqa: E741
     )
 
 
-def _panels(last, first):
-    """The Gauss nodes in lambda [panels, nodes], on panels of at most _PANEL in every interval.
+def _on_panels(lower, width):
+    """The means over lambda of dt/dlambda and dq/dlambda (theta - 1/2)^k.
 
-    Returns them, and the interval of each panel, its number there, how many an interval has and
-    the first panel of each interval.
+    Panels begin at ``lower``; theta runs from 0 to 1 on each.
     """
+    l = lower + _NODES[:, None] * width  # noqa: E741
+    clock, time_speed = _rates(l)
+    return _GAUSS @ time_speed, _MOMENTS @ clock
+
+
+def _joined(rows, owner, number, count, begin):
+    """The same over intervals, from their parts.
+
+    Where a part of share p has its centre at theta = 1/2 + c, theta - 1/2 = c + p (theta' - 1/2).
+    """
+    time, moments = rows
+    share = (1.0 / count)[owner]
+    centre = (number + 0.5) * share - 0.5
+    sums = [np.add.reduceat(moments[0], begin)]
+    while len(moments) > 1:
+        moments = centre * moments[:-1] + share * moments[1:]
+        sums.append(np.add.reduceat(moments[0], begin))
+    return np.add.reduceat(time, begin) / count, np.array(sums) / count
+
+
+def _integrals(last, first):
+    """The same over intervals: those longer than _PANEL are cut into equal parts."""
+    length = last - first
+    if (length <= _PANEL).all():
+        return _on_panels(first, length)
     first = np.where(first == -np.inf, np.minimum(last, 0.0) - _TAIL, first)
     last = np.where(last == np.inf, np.maximum(first, 0.0) + _TAIL, last)
     count = np.maximum(np.ceil((last - first) / _PANEL), 1.0).astype(np.intp)
@@ -142,22 +167,8 @@ def _panels(last, first):
     number = np.arange(owner.size) - begin[owner]
     width = ((last - first) / count)[owner]
     lower = first[owner] + width * number
-    return lower[:, None] + width[:, None] * _NODES, owner, number, count, begin
-
-
-def _integrals(last, first):
-    """The integrals over lambda of dt/dlambda, dgamma/dlambda and dq/dlambda (theta - 1/2)^k.
-
-    The unit is the width of the panels, which drops out of every ratio.
-    """
-    l, owner, number, count, begin = _panels(last, first)  # noqa: E741
-    clock, time_speed = _rates(l)
-    theta = (number / count[owner])[:, None] + (1.0 / count)[owner, None] * _NODES
-    centred, sums = theta - 0.5, []
-    for _ in range(2):
-        sums.append(np.add.reduceat(clock @ _GAUSS, begin))
-        clock = clock * centred
-    return np.add.reduceat(time_speed @ _GAUSS, begin), count, sums
+    rows = _on_panels(lower, width)
+    return _joined(rows, owner, number, count, begin)
 
 
 def _newton(moments, nodes):
@@ -219,10 +230,10 @@ class _Scalars:
         sigma_s = sigma_t[start]
         sigma_t = sigma_t[end]
         last, first = level[end], level[start]
-        time, width, sums = _integrals(last, first)
+        time, moments = _integrals(last, first)
         scale = (t - s) / time
-        self.gap = scale * width
-        self.mean = np.array(sums) / sums[0]
+        self.gap = scale
+        self.mean = moments / moments[0]
         self.phi = alpha_t / alpha_s
         self.m = -alpha_t * sigma_s / alpha_s + sigma_t
 

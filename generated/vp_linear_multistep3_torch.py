@@ -131,7 +131,7 @@ def time_at_expansion_variable(gamma):
 
 _ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
-_POWERS = _GAUSS * np.vander(_NODES - 0.5, 3, increasing=True).T
+_MOMENTS = _GAUSS * np.vander(_NODES - 0.5, 3, increasing=True).T
 _PANEL, _TAIL = 2.0, 40.0
 
 
@@ -150,7 +150,7 @@ def _on_panels(lower, width):
     """
     l = lower + _NODES[:, None] * width  # noqa: E741
     clock, time_speed = _rates(l)
-    return _GAUSS @ time_speed, _POWERS @ clock
+    return _GAUSS @ time_speed, _MOMENTS @ clock
 
 
 def _joined(rows, owner, number, count, begin):

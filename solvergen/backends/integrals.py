@@ -285,10 +285,8 @@ class Integrals:
         """The name of a result, or the constant that it is."""
         if row in self.rows:
             return row
-        constant = self.forms[self._rate_of(row)]
-        return (
-            self.formulas.code(constant) if constant == 1 else f"({self.formulas.code(constant)})"
-        )
+        constant = self.formulas.code(self.forms[self._rate_of(row)])
+        return constant if constant == "1" else f"({constant})"
 
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
@@ -299,8 +297,9 @@ class Integrals:
 
     def integrals(self) -> str:
         """What ``_on_panels`` returns."""
-        moments = "_POWERS @ clock" if self.is_even else "np.array(moments)"
-        shown = {"moments": f"*({moments})" if self.is_rough else moments}
+        moments = "_MOMENTS @ clock" if self.is_even else "moments"
+        whole = moments if self.is_even else "np.array(moments)"
+        shown = {"moments": f"*({moments})" if self.is_rough else whole}
         if "mean" in self.measures and not self.is_even:
             shown["width"] = "part"
         items = [shown.get(name) or self._total(name) for name in self.rows]

@@ -22,9 +22,7 @@ def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIG
     """A formula in the five symbols and the schedule's parameters at a time: an mpf, an mpc where
     it is complex, or nan.
     """
-    formula = schedule.substitute(formula)
-    present = formula.free_symbols
-    symbols = tuple(one for one in SYMBOLS if one in present)
+    formula, symbols = _prepared(formula, schedule)
     values = [_number(one, schedule, time, digits) for one in symbols]
     return evaluate_mp_at(formula, symbols, values, digits)
 
@@ -55,6 +53,14 @@ def between(
         for one in symbols
     ]
     return evaluate_mp_at(formula, symbols, values, digits)
+
+
+@lru_cache(maxsize=1024)
+def _prepared(formula: Expr, schedule: NoiseSchedule) -> tuple[Expr, tuple[Expr, ...]]:
+    """A formula with the values of the schedule's parameters, and which of the five it reads."""
+    formula = schedule.substitute(formula)
+    present = formula.free_symbols
+    return formula, tuple(one for one in SYMBOLS if one in present)
 
 
 @lru_cache(maxsize=8192)

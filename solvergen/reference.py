@@ -8,6 +8,7 @@ integrals of THEORY section 4 over time, with Phi(t, u) b(u) straight from a and
 The interpreter with these scalars is what emitted modules are compared with.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -95,9 +96,9 @@ class Reference:
 
     def _path(self, start: Any, end: Any) -> list[Any]:
         """From start to end by way of the kinks of the schedule: smooth in between."""
-        low, high = min(start, end), max(start, end)
-        inside = [as_mp(kink) for kink in self.weights.schedule.kinks if low < kink < high]
-        return [start, *(inside if start < end else inside[::-1]), end]
+        kinks = _in_many_digits(self.weights.schedule.kinks, mpmath.mp.prec)
+        inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
+        return [start, *(inside if start < end else reversed(inside)), end]
 
     def _value(self, formula: Expr, time: Any) -> Any:
         """A formula in the five symbols at a time."""
@@ -149,10 +150,15 @@ class ReferenceScalars:
         count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
         zeroth, own = self.reference.means(end, start, _powers(count))
 
+        @cache
+        def means_along(stage: int) -> tuple[Any, list[Any]]:
+            powers = _powers(rule.powers[stage] + 1)
+            return self.reference.means(self.time(stage), start, powers)
+
         def moment(k: int, along: int | None) -> Any:
             if along is None:
                 return own[k]
-            other, means = self.reference.means(self.time(along), start, _powers(k + 1))
+            other, means = means_along(along)
             return other / zeroth * means[k]
 
         def end_density() -> Any:
@@ -177,6 +183,12 @@ class ReferenceScalars:
         if node.kind is Kind.PAST:
             return self.timesteps[self.n - node.index]
         return self.time(node.index)
+
+
+@lru_cache(maxsize=64)
+def _in_many_digits(numbers: tuple[Expr, ...], precision: int) -> tuple[Any, ...]:
+    """Numbers in ascending order, in the precision that is in force, of so many bits."""
+    return tuple(sorted(map(as_mp, numbers)))
 
 
 def _powers(count: int) -> list[Any]:

@@ -145,7 +145,13 @@ def read_column(path: str | Path) -> NDArray[np.float64]:
 
 
 def _segment(table: Table, x: Any) -> int:
-    return min(max(bisect_right(table.x, x) - 1, 0), len(table.x) - 2)
+    """The segment that holds an mpf: that of the float next to it, or one beside that."""
+    after = bisect_right(table.x, float(x))
+    if after and x < table.x[after - 1]:
+        after -= 1
+    elif after < len(table.x) and x >= table.x[after]:
+        after += 1
+    return min(max(after - 1, 0), len(table.x) - 2)
 
 
 def _divided_difference(table: Table, i: int) -> Any:

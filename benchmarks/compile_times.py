@@ -2,25 +2,28 @@
 
     python benchmarks/compile_times.py                the tables
     python benchmarks/compile_times.py --write        and RESULTS_compile.md
-    .. --presets-on SCHEDULE ..                       every preset on these schedules
+    .. --presets-on SCHEDULE ..                       every preset on these schedules only
     .. --combinations-on SCHEDULE ..                  every integrand in every variable on these
+    .. --workers 2                                    processes at a time
 
 Processor seconds. Every row is a fresh process ("cold" counts from the start of Python, imports
 included), which then emits another scheme for the same schedule ("warm"). The columns between them
 are the parts of the cold emission. The solver is a noise prediction, the data integrand in
 half_log_snr, multistep:3, where nothing else is said.
 
-Of the two large selections, again one fresh process a case, the slowest cases are shown, and how
-many are above the bounds: every preset (the families at order 3), and every named integrand in
-every named variable and alpha^2.
+Of the two large selections, again one fresh process a case, the slowest cases of a schedule are
+shown, and how many are above the bounds: every preset (the families at order 3), and every named
+integrand in every named variable and alpha^2.
 """
 
 import argparse
 import itertools
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from machine import description
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +33,7 @@ FOLDER = Path(__file__).parent
 ORDERS = range(1, 9)
 HEADS = ["import", "solver", "formulas", "accuracy", "printing", "cold", "warm"]
 COLD, WARM = 3.0, 1.0
-SLOWEST = 6
+SLOWEST = ["cold", "of", "warm", "of", "cold above", "warm above", "of all"]
 INTEGRANDS = ("data", "noise", "velocity", "flow", "score", "straight")
 VARIABLES = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "alpha**2")
 ONE = """
@@ -94,13 +97,20 @@ def case(choices: tuple[str, ...]) -> list[float]:
     return [float(one) for one in done.stdout.split()]
 
 
-def selection(cases: list[tuple[str, ...]]) -> list[list[str]]:
-    """The slowest of some cases, and how many are above the bounds."""
-    measured = ((", ".join(one), case(one)) for one in cases)
-    found = sorted(((times, name) for name, times in measured if times), reverse=True)
-    above = [sum(times[k] >= bound for times, _ in found) for k, bound in enumerate((COLD, WARM))]
-    rows = [row(name, times) for times, name in found[:SLOWEST]]
-    return [*rows, [f"above the bounds, of {len(found)}", *map(str, above)]]
+def selection(cases: list[tuple[str, ...]], workers: int) -> list[str]:
+    """The slowest cold and warm of some cases of a schedule, and how many are above the bounds."""
+    with ThreadPoolExecutor(workers) as pool:
+        measured = zip(cases, pool.map(case, cases), strict=True)
+    found = [(times, ", ".join(one[1:])) for one, times in measured if times]
+    shown, above = [], []
+    for k, bound in enumerate((COLD, WARM)):
+        times, name = max(found, key=lambda one, k=k: one[0][k])
+        shown += [f"{times[k]:.2f}{'' if times[k] < bound else ' !'}", name]
+        above.append(str(sum(times[k] >= bound for times, _ in found)))
+    above = [
+        str(sum(times[k] >= bound for times, _ in found)) for k, bound in enumerate((COLD, WARM))
+    ]
+    return [*shown, *above, str(len(found))]
 
 
 def seconds(schedule: str, scheme: str) -> list[float]:
@@ -122,7 +132,7 @@ def show(title: str, heads: list[str], rows: list[list[str]]) -> None:
     table = Table(title, *heads)
     for one in rows:
         table.add_row(*one)
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 def markdown(title: str, heads: list[str], rows: list[list[str]]) -> str:
@@ -134,12 +144,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--schedule", nargs="*", default=sg.schedules.names())
-    parser.add_argument(
-        "--presets-on",
-        nargs="*",
-        default=["vp_linear", "vp_cosine", "vp_sigmoid", "zero_terminal_snr"],
-    )
+    parser.add_argument("--presets-on", nargs="*", default=sg.schedules.names())
     parser.add_argument("--combinations-on", nargs="*", default=["zero_terminal_snr", "vp_sigmoid"])
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     pairs = list(itertools.product(INTEGRANDS, VARIABLES))
     tables = [
@@ -149,13 +156,21 @@ def main() -> None:
             HEADS,
             [row(f"multistep:{k}", seconds("vp_linear", f"multistep:{k}")) for k in ORDERS],
         ),
-        *(
-            (f"every preset on {one}", HEADS[-2:], selection([(one, p) for p in presets()]))
-            for one in options.presets_on
+        (
+            "every preset on",
+            SLOWEST,
+            [
+                [one, *selection([(one, p) for p in presets()], options.workers)]
+                for one in options.presets_on
+            ],
         ),
-        *(
-            (f"every combination on {one}", HEADS[-2:], selection([(one, *p) for p in pairs]))
-            for one in options.combinations_on
+        (
+            "every combination on",
+            SLOWEST,
+            [
+                [one, *selection([(one, *p) for p in pairs], options.workers)]
+                for one in options.combinations_on
+            ],
         ),
     ]
     for table in tables:
@@ -164,8 +179,8 @@ def main() -> None:
         (FOLDER / "RESULTS_compile.md").write_text(
             "# Derivation and emission\n\nProcessor seconds (`python benchmarks/compile_times.py "
             f"--write`); ! marks what is above {COLD:g} s cold or {WARM:g} s warm. Of every preset "
-            "and every combination the slowest are shown.\n\n"
-            + "\n".join(markdown(*table) for table in tables)
+            "and every combination the slowest are shown, and how many are above.\n"
+            f"{description()}\n\n" + "\n".join(markdown(*table) for table in tables)
         )
 
 

@@ -10,8 +10,6 @@ network is excluded. Figures are meant as ratios within one run; absolute times 
 """
 
 import argparse
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from statistics import median
 import numba
 import numpy as np
 import torch
+from machine import description
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -269,21 +268,6 @@ def draw(medians: dict[tuple[str, str], list[float]], path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def processor() -> str:
-    """Its name, where the system tells."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    return next((one.split(": ")[1] for one in lines if one.startswith("model name")), "")
-
-
-def machine() -> str:
-    return (
-        f"{platform.machine()} {processor()}, {os.cpu_count()} cores, "
-        f"{torch.get_num_threads()} torch threads, numpy {np.__version__}, numba "
-        f"{numba.__version__}, torch {torch.__version__}, Python {platform.python_version()}"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
@@ -309,7 +293,7 @@ def main() -> None:
         (FOLDER / "RESULTS.md").write_text(
             "# One step\n\nMicroseconds a step, median, and in brackets the ratio to a loop that "
             "moves the same arrays as a third-order step\nand computes nothing "
-            f"(`python benchmarks/steps.py --write`).\n{machine()}.\n\n"
+            f"(`python benchmarks/steps.py --write`).\n{description()}\n\n"
             f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
             "Large is 16x3x256x256, small 1x4x64x64, both float32. An eager torch step of large "
             'float32 or float64\narrays is a loop of numba where that is installed; "no numba" is '

@@ -110,10 +110,17 @@ class _RunPrinter:
         """Whether alpha and sigma are both known where lambda is read, which follows from them."""
         return self.level == "level" and set(self.read_coefficients) == {alpha, sigma}
 
+    @property
+    def reads_gamma(self) -> bool:
+        """Whether gamma is read at inner times too."""
+        return self.integrals.subtracts and self.has_inner
+
     @cached_property
     def read_coefficients(self) -> tuple[Expr, ...]:
-        """Which of alpha and sigma (A, B), Phi and M0 read."""
+        """Which of alpha and sigma (A, B), Phi, M0 and gamma at all times read."""
         read = self._symbols(self.conversion) | self._symbols(self.propagators)
+        if self.reads_gamma:
+            read |= self.solver.weights.expansion.variable.free_symbols
         return tuple(one for one in (alpha, sigma) if {one, START_OF[one]} & read)
 
     def kink_levels(self) -> str:
@@ -156,9 +163,17 @@ class _RunPrinter:
             mass = f"scale * {'moments[0]' if 'mean' in self.integrals.measures else 'mass'}"
             shown = mass if at_time == 1 else f"({self._of_time(at_time)}) * ({mass})"
             rows.append(("self.m", at_time, shown))
+        elif self._is_gap(m):
+            rows.append(("self.m", Integer(0), "self.gap"))
         else:
             rows.append(("self.m", m, code(m)))
         return tuple(rows)
+
+    def _is_gap(self, m: Expr) -> bool:
+        """Whether M0 is the difference of gamma, which is known in more digits."""
+        gamma = self.solver.weights.expansion.variable
+        is_measured = self.needs.gaps and (gamma == t or not self.integrals.is_straight)
+        return is_measured and m == gamma - gamma.xreplace({t: s, **START_OF})
 
     def _of_time(self, expression: Expr) -> str:
         if expression.has(t):
@@ -177,7 +192,7 @@ class _RunPrinter:
     def _variables(self) -> list[str]:
         """The statements for gamma and lambda, as far as their values at all times are read."""
         lines, gamma = [], self.solver.weights.expansion.variable
-        if self.integrals.subtracts and self.has_inner:
+        if self.reads_gamma:
             is_known = gamma.free_symbols <= set(self.read_coefficients)
             found = self.formulas.code(gamma) if is_known else "expansion_variable(self.t)"
             lines.append(f"gamma = {found}")
@@ -206,11 +221,11 @@ class _RunPrinter:
                 for symbol in used
             ]
         lines += self._measurement()
-        lines += [f"{name} = {code}" for name, _, code in self.propagators]
         if self.integrals.is_straight and self.needs.gaps:
             lines.append(f"self.gap = {self.integrals.length}")
+        lines += [f"{name} = {code}" for name, _, code in self.propagators]
         if self.integrals.is_uniform and self.needs.moments:
-            lines.append("self.mean = np.broadcast_to(_MEANS[:, None], (_MEANS.size, end.size))")
+            lines.append("self.mean = _MEANS[:, None] * np.ones(end.size)")
         if self.integrals.is_uniform and self.needs.end_density:
             lines.append("self.density = np.ones(end.size)")
         return _statements(lines)

@@ -20,6 +20,7 @@ from sympy import (
 )
 from sympy.printing.numpy import NumPyPrinter
 
+from solvergen.collection import by_powers
 from solvergen.functions import Registered
 from solvergen.symbols import (
     alpha,
@@ -112,8 +113,8 @@ def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]
     Returns:
         (symbol, expression) in the order of evaluation, and the forms in these symbols.
     """
-    found: list[tuple[Symbol, Expr]] = []
-    left, varying = list(forms), set(VARIABLES)
+    found, left = by_powers(forms, VARIABLES)
+    varying = {*VARIABLES, *(symbol for symbol, _ in found)}
     while True:
         every = (*left, *(form for _, form in found))
         parts = (node for form in every for node in preorder_traversal(form))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sympy import Expr, Symbol, log
 
+from solvergen.collection import collected
 from solvergen.evaluation import compiled
 from solvergen.parameterization import Parameterization, at_schedule, conversion, on_circle
 from solvergen.pointwise import limit_at
@@ -33,7 +34,12 @@ class Formulas:
         """A function of t in the form that is most accurate over the domain."""
         if not expression.has(t):
             return f"np.full_like(t, {self.code(expression)})"
-        return self.code(self.schedule.stable(expression))
+        return self.code(self.collected(self.schedule.stable(expression)))
+
+    def collected(self, expression: Expr) -> Expr:
+        """The same with the parameters collected."""
+        parameters = frozenset(symbol for symbol, _ in self.schedule.parameters)
+        return collected(expression, parameters)
 
     @property
     def alpha_dot(self) -> str:
@@ -42,7 +48,7 @@ class Formulas:
 
     def returned(self, *forms: Expr) -> str:
         """Statements that return these values, with what occurs twice computed once."""
-        found, left = shared(forms)
+        found, left = shared([self.collected(form) for form in forms])
         lines = [f"{symbol} = {self.code(form)}" for symbol, form in found]
         return f"\n{INDENT}".join([*lines, f"return {', '.join(map(self.code, left))}"])
 

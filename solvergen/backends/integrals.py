@@ -230,7 +230,10 @@ class Integrals:
         """Statements that return the rates at l and t; empty if none is needed."""
         if not self.measures:
             return ""
-        forms = [one.evalf() if one.is_number else one for one in self.rate_forms]
+        forms = [
+            one.evalf() if one.is_number else self.formulas.collected(one)
+            for one in self.rate_forms
+        ]
         found, left = shared(forms)
         lines = [f"{symbol} = {self.formulas.code(form)}" for symbol, form in found]
         returned = _tuple(map(self._rate, left, forms))

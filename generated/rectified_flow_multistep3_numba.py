@@ -110,15 +110,6 @@ def time_at_expansion_variable(gamma):
 _MEANS = np.array([1, 0, 1 / 12])  # of (theta - 1/2)^k over the clock, which is gamma
 
 
-def _newton(moments, nodes):
-    """The means of 1, x - r_0, (x - r_0)(x - r_1), .. from those of 1, x, x^2, .."""
-    means = [moments[0]]
-    for r in nodes:
-        moments = [moments[k + 1] - r * moments[k] for k in range(len(moments) - 1)]
-        means.append(moments[0])
-    return means
-
-
 def _weights(moments, first, *falls, origin=0.5):
     """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
@@ -127,15 +118,17 @@ def _weights(moments, first, *falls, origin=0.5):
     subtraction (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign where no
     node lies inside the step.
     """
-    nodes, distances = [first - origin], [falls]
-    for k, fall in enumerate(falls[:-1], start=1):
-        nodes.append(nodes[-1] - fall)
-        distances.append([far + falls[j + k] for j, far in enumerate(distances[-1][:-1])])
-    ell = _newton(moments, nodes)
-    for k, distance in reversed(list(enumerate(distances))):
-        parts = [ell[j + 1] / far for j, far in enumerate(distance, start=k)]
-        ell[k] = ell[k] + parts[0]
-        ell[k + 1 :] = [parts[j] - parts[j - 1] for j in range(1, len(parts))] + [-parts[-1]]
+    ell, last, node, distances = [*moments], len(falls), first - origin, [falls]
+    for k, fall in enumerate(falls):
+        for j in range(last, k, -1):
+            ell[j] = ell[j] - node * ell[j - 1]
+        node = node - fall
+    for k in range(1, last):
+        distances.append([distances[-1][j] + falls[j + k] for j in range(last - k)])
+    for k in range(last - 1, -1, -1):
+        for j, distance in enumerate(distances[k], start=k):
+            part = ell[j + 1] / distance
+            ell[j], ell[j + 1] = ell[j] + part, -part
     return ell
 
 
@@ -162,9 +155,9 @@ class _Scalars:
         end = np.arange(1, self.t.size)
 
         t, s = self.t[end], self.t[start]
-        self.m = -s + t
         self.gap = t - s
-        self.mean = np.broadcast_to(_MEANS[:, None], (_MEANS.size, end.size))
+        self.m = self.gap
+        self.mean = _MEANS[:, None] * np.ones(end.size)
 
     def rows(self):
         """Which steps, which pass, and its row of coefficients."""

@@ -91,21 +91,21 @@ BETA_MAX = 20.0
 def alpha(t):
     """alpha_t, the signal coefficient."""
     t = np.asarray(t, dtype=np.float64)
-    return np.exp(-1 / 2 * BETA_MIN * t - 1 / 4 * t**2 * (BETA_MAX - BETA_MIN))
+    return np.exp(-1 / 4 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN)))
 
 
 @np.errstate(all="ignore")
 def sigma(t):
     """sigma_t, the noise coefficient."""
     t = np.asarray(t, dtype=np.float64)
-    return np.sqrt(-np.expm1(-1 / 2 * t * (BETA_MAX * t - BETA_MIN * t + 2 * BETA_MIN)))
+    return np.sqrt(-np.expm1(-1 / 2 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
 
 
 @np.errstate(all="ignore")
 def half_log_snr(t):
     """lambda = log(alpha_t / sigma_t); infinite where alpha or sigma is 0."""
     t = np.asarray(t, dtype=np.float64)
-    return -1 / 2 * np.log(np.expm1((1 / 2) * t * (BETA_MAX * t - BETA_MIN * t + 2 * BETA_MIN)))
+    return -1 / 2 * np.log(np.expm1((1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
 
 
 @np.errstate(all="ignore")
@@ -113,21 +113,11 @@ def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
     l = np.asarray(l, dtype=np.float64)  # noqa: E741
     u = np.log1p(np.exp(-2 * l))
-    return 2 * u / (BETA_MIN + np.sqrt(2 * BETA_MAX * u + BETA_MIN**2 - 2 * BETA_MIN * u))
+    return 2 * u / (BETA_MIN + np.sqrt(BETA_MIN**2 + 2 * u * (BETA_MAX - BETA_MIN)))
 
 
-@np.errstate(all="ignore")
-def expansion_variable(t):
-    """gamma(t): half_log_snr."""
-    return half_log_snr(t)
-
-
-@np.errstate(all="ignore")
-def time_at_expansion_variable(gamma):
-    """The time at which the expansion variable is gamma."""
-    gamma = np.asarray(gamma, dtype=np.float64)
-    return time_at_half_log_snr(gamma)
-
+expansion_variable = half_log_snr
+time_at_expansion_variable = time_at_half_log_snr
 
 _ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _GAUSS = 0.5 * (1.0 + _ROOTS), 0.5 * _ROOT_WEIGHTS
@@ -138,9 +128,8 @@ _PANEL, _TAIL = 2.0, 40.0
 def _rates(l):  # noqa: E741
     """dq/dlambda and dt/dlambda."""
     t = time_at_half_log_snr(l)
-    return np.exp(l), 1 / (
-        (-1 / 2 * BETA_MIN - 1 / 2 * t * (BETA_MAX - BETA_MIN)) * (np.exp(2 * l) + 1)
-    )
+    u = np.exp(l)
+    return u, 1 / ((-1 / 2 * BETA_MIN - 1 / 2 * t * (BETA_MAX - BETA_MIN)) * (u**2 + 1))
 
 
 def _on_panels(lower, width):
@@ -185,15 +174,6 @@ def _integrals(last, first):
     return _joined(rows, owner, number, count, begin)
 
 
-def _newton(moments, nodes):
-    """The means of 1, x - r_0, (x - r_0)(x - r_1), .. from those of 1, x, x^2, .."""
-    means = [moments[0]]
-    for r in nodes:
-        moments = [moments[k + 1] - r * moments[k] for k in range(len(moments) - 1)]
-        means.append(moments[0])
-    return means
-
-
 def _weights(moments, first, *falls, origin=0.5):
     """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
@@ -202,15 +182,17 @@ def _weights(moments, first, *falls, origin=0.5):
     subtraction (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign where no
     node lies inside the step.
     """
-    nodes, distances = [first - origin], [falls]
-    for k, fall in enumerate(falls[:-1], start=1):
-        nodes.append(nodes[-1] - fall)
-        distances.append([far + falls[j + k] for j, far in enumerate(distances[-1][:-1])])
-    ell = _newton(moments, nodes)
-    for k, distance in reversed(list(enumerate(distances))):
-        parts = [ell[j + 1] / far for j, far in enumerate(distance, start=k)]
-        ell[k] = ell[k] + parts[0]
-        ell[k + 1 :] = [parts[j] - parts[j - 1] for j in range(1, len(parts))] + [-parts[-1]]
+    ell, last, node, distances = [*moments], len(falls), first - origin, [falls]
+    for k, fall in enumerate(falls):
+        for j in range(last, k, -1):
+            ell[j] = ell[j] - node * ell[j - 1]
+        node = node - fall
+    for k in range(1, last):
+        distances.append([distances[-1][j] + falls[j + k] for j in range(last - k)])
+    for k in range(last - 1, -1, -1):
+        for j, distance in enumerate(distances[k], start=k):
+            part = ell[j + 1] / distance
+            ell[j], ell[j + 1] = ell[j] + part, -part
     return ell
 
 

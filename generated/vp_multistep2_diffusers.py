@@ -114,10 +114,7 @@ def time_at_half_log_snr(l):  # noqa: E741
     return 1 / (np.exp(2 * l) + 1)
 
 
-@np.errstate(all="ignore")
-def expansion_variable(t):
-    """gamma(t): half_log_snr."""
-    return half_log_snr(t)
+expansion_variable = half_log_snr
 
 
 _ROOTS, _ROOT_WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -173,15 +170,6 @@ def _integrals(last, first):
     return _joined(rows, owner, number, count, begin)
 
 
-def _newton(moments, nodes):
-    """The means of 1, x - r_0, (x - r_0)(x - r_1), .. from those of 1, x, x^2, .."""
-    means = [moments[0]]
-    for r in nodes:
-        moments = [moments[k + 1] - r * moments[k] for k in range(len(moments) - 1)]
-        means.append(moments[0])
-    return means
-
-
 def _weights(moments, first, *falls, origin=0.5):
     """ell_j with sum_j ell_j (r_j - origin)^k = moments[k], as means of Newton's basis.
 
@@ -190,15 +178,17 @@ def _weights(moments, first, *falls, origin=0.5):
     subtraction (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign where no
     node lies inside the step.
     """
-    nodes, distances = [first - origin], [falls]
-    for k, fall in enumerate(falls[:-1], start=1):
-        nodes.append(nodes[-1] - fall)
-        distances.append([far + falls[j + k] for j, far in enumerate(distances[-1][:-1])])
-    ell = _newton(moments, nodes)
-    for k, distance in reversed(list(enumerate(distances))):
-        parts = [ell[j + 1] / far for j, far in enumerate(distance, start=k)]
-        ell[k] = ell[k] + parts[0]
-        ell[k + 1 :] = [parts[j] - parts[j - 1] for j in range(1, len(parts))] + [-parts[-1]]
+    ell, last, node, distances = [*moments], len(falls), first - origin, [falls]
+    for k, fall in enumerate(falls):
+        for j in range(last, k, -1):
+            ell[j] = ell[j] - node * ell[j - 1]
+        node = node - fall
+    for k in range(1, last):
+        distances.append([distances[-1][j] + falls[j + k] for j in range(last - k)])
+    for k in range(last - 1, -1, -1):
+        for j, distance in enumerate(distances[k], start=k):
+            part = ell[j + 1] / distance
+            ell[j], ell[j + 1] = ell[j] + part, -part
     return ell
 
 

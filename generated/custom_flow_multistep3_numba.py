@@ -174,7 +174,9 @@ def _start_0(run, n, i_1):
     gap = run.gap
     m_1 = run.m[i_1 - 1]
     m_2 = run.m[n]
-    ell_2_1, ell_2_0 = _weights(run.mean[:2, n], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
+    ell_2_1, ell_2_0 = _weights(
+        run.mean[:2].take(n, axis=1), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n]
+    )
     return (
         (run.t[n], 1, m_1),
         (run.t[i_1], 1, ell_2_1 * m_2, ell_2_0 * m_2),
@@ -185,7 +187,7 @@ def _start_1(run, n):
     """The rows of the passes of steps ``n``: 1:{0, -1}."""
     gap = run.gap
     m_1 = run.m[n]
-    ell_1_0, ell_1_1 = _weights(run.mean[:2, n], 0.0, gap[n - 1] / gap[n])
+    ell_1_0, ell_1_1 = _weights(run.mean[:2].take(n, axis=1), 0.0, gap[n - 1] / gap[n])
     return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1),)
 
 
@@ -194,7 +196,7 @@ def _main(run, n):
     gap = run.gap
     m_1 = run.m[n]
     ell_1_0, ell_1_1, ell_1_2 = _weights(
-        run.mean[:3, n], 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
+        run.mean[:3].take(n, axis=1), 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
     )
     return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1, ell_1_2 * m_1),)
 
@@ -227,7 +229,7 @@ def _planned(timesteps):
     table = np.zeros((t.size - 1, STAGES, WIDTH))
     for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
-            table[n, stage, column] = value
+            table[:, stage, column][n] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

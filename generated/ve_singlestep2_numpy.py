@@ -169,7 +169,9 @@ def _main(run, n, i_1):
     a_1, b_1 = run.a[i_1], run.b[i_1]
     m_1 = run.m[i_1 - 1]
     m_2 = run.m[n]
-    ell_2_1, ell_2_0 = _weights(run.mean[:2, n], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
+    ell_2_1, ell_2_0 = _weights(
+        run.mean[:2].take(n, axis=1), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n]
+    )
     return (
         (run.t[n], a_0 * m_1 + 1, b_0 * m_1, a_0, b_0),
         (run.t[i_1], 1, a_1 * ell_2_1 * m_2, b_1 * ell_2_1 * m_2, ell_2_0 * m_2),
@@ -204,7 +206,7 @@ def _planned(timesteps):
     table = np.zeros((t.size - 1, STAGES, WIDTH))
     for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
-            table[n, stage, column] = value
+            table[:, stage, column][n] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

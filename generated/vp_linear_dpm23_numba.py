@@ -234,9 +234,11 @@ def _main(run, n, i_1, i_2):
     phi_2, m_2 = run.phi[i_2 - 1], run.m[i_2 - 1]
     phi_3, m_3 = run.phi[n], run.m[n]
     ell_2_1, ell_2_0 = _weights(
-        run.mean[:2, i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1]
+        run.mean[:2].take(i_2 - 1, axis=1), gap[i_1 - 1] / gap[i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1]
     )
-    ell_3_1, ell_3_0 = _weights(run.mean[:2, n], gap[i_2 - 1] / gap[n], gap[i_2 - 1] / gap[n])
+    ell_3_1, ell_3_0 = _weights(
+        run.mean[:2].take(n, axis=1), gap[i_2 - 1] / gap[n], gap[i_2 - 1] / gap[n]
+    )
     return (
         (run.t[n], phi_1, m_1),
         (run.t[i_1], phi_2, ell_2_1 * m_2, ell_2_0 * m_2),
@@ -263,9 +265,11 @@ def _pair(run, n, i_1, i_2):
     phi_2, m_2 = run.phi[i_2 - 1], run.m[i_2 - 1]
     phi_3, m_3 = run.phi[n], run.m[n]
     ell_2_1, ell_2_0 = _weights(
-        run.mean[:2, i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1]
+        run.mean[:2].take(i_2 - 1, axis=1), gap[i_1 - 1] / gap[i_2 - 1], gap[i_1 - 1] / gap[i_2 - 1]
     )
-    ell_3_1, ell_3_0 = _weights(run.mean[:2, n], gap[i_2 - 1] / gap[n], gap[i_2 - 1] / gap[n])
+    ell_3_1, ell_3_0 = _weights(
+        run.mean[:2].take(n, axis=1), gap[i_2 - 1] / gap[n], gap[i_2 - 1] / gap[n]
+    )
     ell_hat_1, ell_hat_0 = _weights(
         (1, 1 / 2), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n], origin=0.0
     )
@@ -325,7 +329,7 @@ def _planned(timesteps):
     table = np.zeros((t.size - 1, STAGES, WIDTH))
     for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
-            table[n, stage, column] = value
+            table[:, stage, column][n] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

@@ -250,7 +250,9 @@ def _start_0(run, n, i_1):
     a_1, b_1 = run.a[i_1], run.b[i_1]
     phi_1, m_1 = run.phi[i_1 - 1], run.m[i_1 - 1]
     phi_2, m_2 = run.phi[n], run.m[n]
-    ell_2_1, ell_2_0 = _weights(run.mean[:2, n], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
+    ell_2_1, ell_2_0 = _weights(
+        run.mean[:2].take(n, axis=1), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n]
+    )
     return (
         (run.t[n], a_0 * m_1 + phi_1, b_0 * m_1, a_0, b_0),
         (run.t[i_1], phi_2, a_1 * ell_2_1 * m_2, b_1 * ell_2_1 * m_2, ell_2_0 * m_2),
@@ -262,7 +264,7 @@ def _start_1(run, n):
     gap = run.gap
     a_0, b_0 = run.a[n], run.b[n]
     phi_1, m_1 = run.phi[n], run.m[n]
-    ell_1_0, ell_1_1 = _weights(run.mean[:2, n], 0.0, gap[n - 1] / gap[n])
+    ell_1_0, ell_1_1 = _weights(run.mean[:2].take(n, axis=1), 0.0, gap[n - 1] / gap[n])
     return ((run.t[n], a_0 * ell_1_0 * m_1 + phi_1, b_0 * ell_1_0 * m_1, ell_1_1 * m_1, a_0, b_0),)
 
 
@@ -272,7 +274,7 @@ def _main(run, n):
     a_0, b_0 = run.a[n], run.b[n]
     phi_1, m_1 = run.phi[n], run.m[n]
     ell_1_0, ell_1_1, ell_1_2 = _weights(
-        run.mean[:3, n], 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
+        run.mean[:3].take(n, axis=1), 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
     )
     return (
         (
@@ -324,7 +326,7 @@ def _planned(timesteps):
     table = np.zeros((t.size - 1, STAGES, WIDTH))
     for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
-            table[n, stage, column] = value
+            table[:, stage, column][n] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

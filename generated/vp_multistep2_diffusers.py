@@ -244,7 +244,7 @@ def _main(run, n):
     gap = run.gap
     a_0, b_0 = run.a[n], run.b[n]
     phi_1, m_1 = run.phi[n], run.m[n]
-    ell_1_0, ell_1_1 = _weights(run.mean[:2, n], 0.0, gap[n - 1] / gap[n])
+    ell_1_0, ell_1_1 = _weights(run.mean[:2].take(n, axis=1), 0.0, gap[n - 1] / gap[n])
     return ((run.t[n], a_0 * ell_1_0 * m_1 + phi_1, b_0 * ell_1_0 * m_1, ell_1_1 * m_1, a_0, b_0),)
 
 
@@ -284,7 +284,7 @@ def _planned(timesteps):
     table = np.zeros((t.size - 1, STAGES, WIDTH))
     for n, stage, row in _Scalars(t, gamma, phase).rows():
         for column, value in enumerate(row):
-            table[n, stage, column] = value
+            table[:, stage, column][n] = value
     if not np.isfinite(table).all():
         n = int(np.argwhere(~np.isfinite(table))[0, 0])
         raise ValueError(

@@ -43,6 +43,7 @@ class IntegralCode:
     joins: bool
     joined_rows: str
     joined: str
+    row_views: str
     subtracts: bool
     end_density: str
     quadrature_points: int
@@ -68,6 +69,7 @@ def integral_code_of(solver: Solver, adaptive: bool) -> IntegralCode:
         joins=found.joins,
         joined_rows=found.joined_rows(),
         joined=found.joined(),
+        row_views=found.row_views if "mean" in found.measures else "rows",
         subtracts=found.subtracts,
         end_density=found.end_density(),
         quadrature_points=choose(solver.weights).points if found.measures else 0,
@@ -280,8 +282,6 @@ class Integrals:
         """What the rows are assigned to: _ is a width that only serves to join parts."""
         reads_width = "gap" in self.measures or (self.is_scaled and not self.is_timed)
         names = {} if reads_width else {"width": "_"}
-        if self.is_rough:
-            names["moments"] = "*moments"
         return _tuple(names.get(one, one) for one in self.rows)
 
     def result(self, row: str) -> str:
@@ -323,10 +323,13 @@ class Integrals:
     def joined_rows(self) -> str:
         """The statement that names the rows of parts that are joined."""
         names = [{"width": "part", "mass": "moments"}.get(name, name) for name in self.rows]
-        if not self.is_rough:
-            return f"{_tuple(names)} = rows"
-        left = [f"rows[{k}]" for k in range(len(names) - 1)]
-        return f"{', '.join(names)} = {', '.join([*left, f'rows[{len(left)}:]'])}"
+        return f"{_tuple(names)} = {self.row_views if self.is_rough else 'rows'}"
+
+    @property
+    def row_views(self) -> str:
+        """The rows of one array as a tuple, in which all moments are one."""
+        left = [f"rows[{k}]" for k in range(len(self.rows) - 1)]
+        return _tuple([*left, f"rows[{len(left)}:]"])
 
     def joined(self) -> str:
         """What is returned for each row."""

@@ -150,23 +150,22 @@ class _RunPrinter:
     @cached_property
     def propagators(self) -> tuple[tuple[str, Expr, str], ...]:
         """(name, formula, code) of Phi, if it is not 1, and M0."""
-        ode, code = self.solver.ode, self.formulas.code
+        ode = self.solver.ode
         phi, m = ode.general_integrating_factor, ode.general_zeroth_moment
         rows: list[tuple[str, Expr, str]] = []
         if phi is None:
             rows.append(("self.phi", t * s, "integrating_factor(t, s)"))
         elif phi != 1:
-            rows.append(("self.phi", phi, code(phi)))
+            rows.append(("self.phi", phi, self.formulas.code(phi)))
         if m is None:
-            factor = Integer(1) if ode.factor is None else ode.factor
-            at_time = self.solver.schedule.simplest(at_schedule(factor, self.solver.schedule))
             mass = f"scale * {'moments[0]' if 'mean' in self.integrals.measures else 'mass'}"
-            shown = mass if at_time == 1 else f"({self._of_time(at_time)}) * ({mass})"
-            rows.append(("self.m", at_time, shown))
+            factor = self._shortest(Integer(1) if ode.factor is None else ode.factor)
+            code = f"({self._of_time(factor)})" if factor.is_Add else self._of_time(factor)
+            rows.append(("self.m", factor, mass if factor == 1 else f"{code} * {mass}"))
         elif self._is_gap(m):
             rows.append(("self.m", Integer(0), "self.gap"))
         else:
-            rows.append(("self.m", m, code(m)))
+            rows.append(("self.m", m, self.formulas.code(m)))
         return tuple(rows)
 
     def _is_gap(self, m: Expr) -> bool:
@@ -174,6 +173,11 @@ class _RunPrinter:
         gamma = self.solver.weights.expansion.variable
         is_measured = self.needs.gaps and (gamma == t or not self.integrals.is_straight)
         return is_measured and m == gamma - gamma.xreplace({t: s, **START_OF})
+
+    def _shortest(self, factor: Expr) -> Expr:
+        """A function of alpha and sigma as that, unless it is a number for this schedule."""
+        at_time = self.solver.schedule.simplest(at_schedule(factor, self.solver.schedule))
+        return factor if at_time.has(t) and factor.free_symbols <= {alpha, sigma} else at_time
 
     def _of_time(self, expression: Expr) -> str:
         if expression.has(t):
@@ -247,8 +251,7 @@ class _RunPrinter:
             shown = f"_difference(gamma[end], gamma[start], {gap})" if found.subtracts else gap
             lines.append(f"self.gap = {shown}")
         if "mean" in found.measures:
-            moments = "np.array(moments)" if found.is_rough else "moments"
-            lines.append(f"self.mean = {moments} / moments[0]")
+            lines.append("self.mean = moments / moments[0]")
         if found.has_end_density:
             mass = "moments[0]" if "mean" in found.measures else "mass"
             gap = length if found.is_straight else "self.gap"

@@ -144,7 +144,7 @@ class WeightPrinter:
         return f"{names}{comma} = _powers({self._means(combine, power + 1)})"
 
     def _means(self, combine: Combine, count: int) -> str:
-        return f"run.mean[:{count}, {self.places.interval(combine)}]"
+        return f"run.mean[:{count}].take({self.places.interval(combine)}, axis=1)"
 
     def _moment(self, k: int, along: int | None) -> Expr:
         value = _mu(self.combine.stage, k, along) if k else Integer(1)

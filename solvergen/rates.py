@@ -133,7 +133,7 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
     The derivative of t(lambda) needs no t at all, and is the one if it keeps its digits. At alpha
     = 0 a function of t has lost the digits of t_max - t, so that a form with alpha and sigma from
     lambda is good if what is left as a function of t is regular there: W, alpha' or, where alpha ~
-    sqrt(t_max - t), (alpha^2)'.
+    sqrt(t_max - t), (alpha^2)'. Where alpha^2 + sigma^2 varies, 1/lambda' is tried before W.
     """
     inverse = schedule.time_at_half_log_snr
     if inverse is None:
@@ -143,7 +143,10 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
     if forms and errors(forms, schedule)[0] <= GOOD:
         return forms[0]
     if not schedule.is_variance_preserving:
-        return most_accurate([*forms, _with_wronskian(schedule)], schedule)
+        forms.append(_with_logarithm(schedule))
+        if errors(forms[-1:], schedule)[0] > GOOD:
+            forms.append(_with_wronskian(schedule))
+        return most_accurate(forms, schedule)
     forms += [
         _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
         _product(sigma**2, schedule) / schedule.f,
@@ -152,6 +155,12 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
         squared = schedule.simplest(diff(schedule.alpha**2, t))
         forms.append(_product(2 * alpha**2 * sigma**2, schedule) / squared)
     return most_accurate(forms, schedule)
+
+
+def _with_logarithm(schedule: NoiseSchedule) -> Expr:
+    """1/(f - sigma'/sigma), a function of t alone."""
+    slope = schedule.f - diff(schedule.sigma, t) / schedule.sigma
+    return schedule.stable(schedule.simplest(1 / slope))
 
 
 def _with_wronskian(schedule: NoiseSchedule) -> Expr:

@@ -109,7 +109,7 @@ def time_at_expansion_variable(gamma):
     return np.asarray(gamma, dtype=np.float64)
 
 
-_MEANS = np.array([1, 0, 1 / 12])  # of (theta - 1/2)^k over the clock, which is gamma
+_MEANS = (1, 0, 1 / 12)  # of (theta - 1/2)^k over the clock, which is gamma
 
 
 def _weights(moments, first, *falls, origin=0.5):
@@ -159,7 +159,6 @@ class _Scalars:
         t, s = self.t[end], self.t[start]
         self.gap = t - s
         self.m = self.gap
-        self.mean = _MEANS[:, None] * np.ones(end.size)
 
     def rows(self):
         """Which steps, which pass, and its row of coefficients."""
@@ -174,9 +173,7 @@ def _start_0(run, n, i_1):
     gap = run.gap
     m_1 = run.m[i_1 - 1]
     m_2 = run.m[n]
-    ell_2_1, ell_2_0 = _weights(
-        run.mean[:2].take(n, axis=1), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n]
-    )
+    ell_2_1, ell_2_0 = _weights(_MEANS[:2], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
     return (
         (run.t[n], 1, m_1),
         (run.t[i_1], 1, ell_2_1 * m_2, ell_2_0 * m_2),
@@ -187,7 +184,7 @@ def _start_1(run, n):
     """The rows of the passes of steps ``n``: 1:{0, -1}."""
     gap = run.gap
     m_1 = run.m[n]
-    ell_1_0, ell_1_1 = _weights(run.mean[:2].take(n, axis=1), 0.0, gap[n - 1] / gap[n])
+    ell_1_0, ell_1_1 = _weights(_MEANS[:2], 0.0, gap[n - 1] / gap[n])
     return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1),)
 
 
@@ -195,9 +192,7 @@ def _main(run, n):
     """The rows of the passes of steps ``n``: 1:{0, -1, -2}."""
     gap = run.gap
     m_1 = run.m[n]
-    ell_1_0, ell_1_1, ell_1_2 = _weights(
-        run.mean[:3].take(n, axis=1), 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n]
-    )
+    ell_1_0, ell_1_1, ell_1_2 = _weights(_MEANS[:3], 0.0, gap[n - 1] / gap[n], gap[n - 2] / gap[n])
     return ((run.t[n], 1, ell_1_0 * m_1, ell_1_1 * m_1, ell_1_2 * m_1),)
 
 

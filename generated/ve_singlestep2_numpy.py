@@ -99,7 +99,7 @@ def time_at_expansion_variable(gamma):
     return np.asarray(gamma, dtype=np.float64)
 
 
-_MEANS = np.array([1, 0])  # of (theta - 1/2)^k over the clock, which is gamma
+_MEANS = (1, 0)  # of (theta - 1/2)^k over the clock, which is gamma
 
 
 def _weights(moments, first, *falls, origin=0.5):
@@ -152,7 +152,6 @@ class _Scalars:
         t, s = self.t[end], self.t[start]
         self.gap = t - s
         self.m = -s + t
-        self.mean = _MEANS[:, None] * np.ones(end.size)
 
     def rows(self):
         """Which steps, which pass, and its row of coefficients."""
@@ -169,9 +168,7 @@ def _main(run, n, i_1):
     a_1, b_1 = run.a[i_1], run.b[i_1]
     m_1 = run.m[i_1 - 1]
     m_2 = run.m[n]
-    ell_2_1, ell_2_0 = _weights(
-        run.mean[:2].take(n, axis=1), gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n]
-    )
+    ell_2_1, ell_2_0 = _weights(_MEANS[:2], gap[i_1 - 1] / gap[n], gap[i_1 - 1] / gap[n])
     return (
         (run.t[n], a_0 * m_1 + 1, b_0 * m_1, a_0, b_0),
         (run.t[i_1], 1, a_1 * ell_2_1 * m_2, b_1 * ell_2_1 * m_2, ell_2_0 * m_2),

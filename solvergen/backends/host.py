@@ -204,7 +204,7 @@ class _Printer:
         places, code = Places(phase), self.formulas.code
         constant: dict[Symbol, Expr] = {}
         weights: list[str] = []
-        for printer in printers(phase, code):
+        for printer in printers(phase, code, self.solver.weights.same_clock):
             weights += printer.lines()
             constant |= printer.constants()
         if self.solver.ode.general_integrating_factor == 1:

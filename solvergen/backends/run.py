@@ -136,7 +136,7 @@ class _RunPrinter:
         if not (self.integrals.is_uniform and self.needs.moments):
             return ""
         means = [Rational(1 - k % 2, (k + 1) * 2**k) for k in range(self.needs.moments)]
-        return ", ".join(self.formulas.code(one) for one in means)
+        return tuple_code([self.formulas.code(one) for one in means])
 
     @cached_property
     def conversion(self) -> tuple[tuple[str, Expr, str], ...]:
@@ -228,8 +228,6 @@ class _RunPrinter:
         if self.integrals.is_straight and self.needs.gaps:
             lines.append(f"self.gap = {self.integrals.length}")
         lines += [f"{name} = {code}" for name, _, code in self.propagators]
-        if self.integrals.is_uniform and self.needs.moments:
-            lines.append("self.mean = _MEANS[:, None] * np.ones(end.size)")
         if self.integrals.is_uniform and self.needs.end_density:
             lines.append("self.density = np.ones(end.size)")
         return _statements(lines)

@@ -46,20 +46,26 @@ class Needs:
         )
 
 
-def printers(phase: PhaseProgram, code: Callable[[Expr], str]) -> list["WeightPrinter"]:
+def printers(
+    phase: PhaseProgram, code: Callable[[Expr], str], uniform: bool = False
+) -> list["WeightPrinter"]:
     """One for each landing of a phase, the second one of an estimate included."""
-    places = Places(phase)
-    found = [WeightPrinter(combine, places, code) for combine in phase.landings]
-    return found + ([WeightPrinter(phase.rival, places, code, True)] if phase.rival else [])
+    places, rival = Places(phase), [phase.rival] if phase.rival else []
+    found = [WeightPrinter(combine, places, code, uniform) for combine in phase.landings]
+    return found + [WeightPrinter(one, places, code, uniform, rival=True) for one in rival]
 
 
 @dataclass(frozen=True)
 class WeightPrinter:
-    """The weights of one landing; ``code`` prints an expression."""
+    """The weights of one landing; ``code`` prints an expression.
+
+    ``uniform`` says that gamma is the clock, so that the means are those of every interval.
+    """
 
     combine: Combine
     places: Places
     code: Callable[[Expr], str]
+    uniform: bool = False
     rival: bool = False
 
     def weight(self, j: int) -> Symbol:
@@ -144,6 +150,8 @@ class WeightPrinter:
         return f"{names}{comma} = _powers({self._means(combine, power + 1)})"
 
     def _means(self, combine: Combine, count: int) -> str:
+        if self.uniform:
+            return f"_MEANS[:{count}]"
         return f"run.mean[:{count}].take({self.places.interval(combine)}, axis=1)"
 
     def _moment(self, k: int, along: int | None) -> Expr:

@@ -125,7 +125,9 @@ def _constructed(weights: Weights, k: int) -> Antiderivative | NotElementaryErro
         expression = budget.within(SECONDS, integrate_with_primitive, *arguments, default=None)
     except NotElementaryError as error:
         return error
-    return expression and Antiderivative(found.point, expression, found.power > 0)
+    if expression is None:
+        return None
+    return Antiderivative(found.point, expression, found.power > 0)
 
 
 def _searched(weights: Weights, k: int) -> Antiderivative | None:

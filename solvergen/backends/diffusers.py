@@ -16,7 +16,6 @@ from typing import Any
 from sympy import Expr, Symbol, simplify
 
 from solvergen import schemes
-from solvergen.backends import torch
 from solvergen.backends.host import conversion_code
 from solvergen.backends.naming import class_name
 from solvergen.backends.torch import OPTIONAL, dtypes, passes, standard
@@ -66,7 +65,6 @@ def settings(solver: Solver) -> dict[str, Any]:
         "depends_on_time": not flow and depends_on_time(solver),
         "train_timesteps": len(tables[0].x) if tables else TRAIN_TIMESTEPS,
         "to_data": "" if reaches_zero else conversion_code(solver, DATA),
-        **torch.settings(solver),
         "uneven": len({phase.evaluations for phase in solver.scheme.all_phases}) > 1,
     }
 

@@ -13,7 +13,6 @@ from typing import Any
 from sympy import Expr, Integer
 
 from solvergen import endpoints
-from solvergen.backends import torch
 from solvergen.backends.naming import function_name
 from solvergen.backends.torch import OPTIONAL, dtypes, passes, standard
 from solvergen.errors import EmissionError
@@ -48,7 +47,7 @@ def settings(solver: Solver) -> dict[str, Any]:
         )
     space = _space(solver.schedule)
     endpoints.require_both(solver)
-    return {"function_name": function_name(solver), "space": space, **torch.settings(solver)}
+    return {"function_name": function_name(solver), "space": space}
 
 
 def _space(schedule: NoiseSchedule) -> str:

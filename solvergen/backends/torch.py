@@ -2,16 +2,14 @@
 
 So it is differentiable and safe under CUDA graphs. A pass says which arrays it reads and which of
 them each of its combinations sums; ``_combine`` in ``templates/torch/passes.jinja`` does that in
-the way that suits the tensors. On a GPU it is one launch of the pass's own Triton kernel, which is
-printed here too; on a CPU with numba it is one loop over tiles of large arrays. Where nobody
-follows the tensors, the value to keep is written over the oldest one, in the pass that reads that
-last.
+the way that suits the tensors. On a GPU it is one launch of the pass's own Triton kernel, on a CPU
+with numba, for large arrays, one loop; both are printed here too. Where nobody follows the tensors,
+the value to keep is written over the oldest one, in the pass that reads that last.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from solvergen.backends.functional import argument
+from solvergen.backends.functional import argument, settings
 from solvergen.backends.layout import Columns, Storage, formula, is_copy, pass_name
 from solvergen.fusion import Array, Operand, Pass, Term
 from solvergen.scheme import CURRENT, Kind, Node
@@ -34,7 +32,7 @@ standard = (
     "import os",
     "import sys",
     "from concurrent.futures import ThreadPoolExecutor",
-    "from functools import cache",
+    "from functools import cache, wraps",
     "from itertools import pairwise",
 )
 requires = ("import torch", *OPTIONAL)
@@ -45,19 +43,8 @@ dtypes = "float16, bfloat16, float32 or float64"
 __all__ = ["OPTIONAL", "dtypes", "function", "passes", "requires", "settings", "standard"]
 
 
-def settings(solver: Solver) -> dict[str, Any]:
-    """How many arrays a pass reads, rounded up to pairs, and writes."""
-    fused = [one for phase in (*solver.passes, *solver.pair_passes) for one in phase]
-    printers = [_Printer("", one, solver.program.corrects, None) for one in fused]
-    reads, writes = (
-        max(map(len, arrays))
-        for arrays in zip(*((one.reads, one.results) for one in printers), strict=True)
-    )
-    return {"reads": reads + reads % 2, "writes": writes}
-
-
 def passes(solver: Solver) -> str:
-    """The source of every pass and its kernel."""
+    """The source of every pass, its kernel and its loop."""
     return "\n\n\n".join(
         function(solver, pass_name(phase.name, one), one)
         for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
@@ -66,12 +53,12 @@ def passes(solver: Solver) -> str:
 
 
 def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
-    """The source of one pass, after that of its kernel."""
+    """The source of one pass, after those of its kernel and its loop."""
     history = solver.program.history
     reused = Storage.of(solver.passes, history).reuses_oldest and one.stage == 0
     oldest = Node(Kind.PAST, history) if reused and one.stored else None
     printer = _Printer(name, one, solver.program.corrects, oldest)
-    return f"{printer.kernel()}\n\n\n{printer.pass_function()}"
+    return "\n\n\n".join((printer.kernel(), printer.loop(), printer.pass_function()))
 
 
 @dataclass(frozen=True)
@@ -106,15 +93,20 @@ class _Printer:
         )
         return tuple(each for each in found if each[1])
 
+    @property
+    def overwritten(self) -> Node | None:
+        """The value that what is kept is written over: the oldest one, if it is read."""
+        return self.oldest if self.oldest in self.reads else None
+
     def pass_function(self) -> str:
         places = {operand: place for place, operand in enumerate(self.reads)}
-        arguments = [f"{self.name}_kernel", "c"]
+        arguments = [f"{self.name}_kernel", f"{self.name}_loop", "c"]
         arguments.append(_tuple([argument(operand) for operand in self.reads]))
         for _, terms, _ in self.results:
             read = [str(places[term.operand]) for term in terms]
             arguments.append(read[0] if is_copy(terms) else _tuple(read))
-        if self.oldest in places:
-            arguments.append(f"over={places[self.oldest]}")
+        if self.overwritten is not None:
+            arguments.append(f"over={places[self.overwritten]}")
         call = f"_combine({', '.join(arguments)})"
         return "\n".join(
             (
@@ -145,7 +137,7 @@ class _Printer:
         arrays = [_identifier(operand) for operand in self.reads]
         results = self.results
         names = ", ".join(["c", *arrays, *(text for text, _, _ in results)])
-        used = [column for _, _, columns in results for column, _ in columns]
+        used = self._columns()
         return "\n".join(
             (
                 "@_kernel",
@@ -164,6 +156,35 @@ class _Printer:
                 ),
             )
         )
+
+    def loop(self) -> str:
+        """Reads every array at i, then writes: the oldest value is one variable, as read and as
+        written, so that the compiler sees that no element is read after it was written.
+        """
+        arrays = [_identifier(operand) for operand in self.reads]
+        written = [text for text, _, _ in self.results]
+        if self.overwritten is not None:
+            written[-1] = _identifier(self.overwritten)
+        fresh = [one for one in written if one not in arrays]
+        used = self._columns()
+        return "\n".join(
+            (
+                "@_loop",
+                f"def {self.name}_loop({', '.join(['c', *arrays, *fresh])}):",
+                f"    {', '.join(f'c_{column}' for column in used)} = "
+                + ", ".join(f"c[{column}]" for column in used),
+                f"    for i in range({arrays[0]}.size):",
+                *(f"        {one}_i = {one}[i]" for one in arrays),
+                *(
+                    f"        {name}[i] = {_total(terms, columns)}"
+                    for name, (_, terms, columns) in zip(written, self.results, strict=True)
+                ),
+            )
+        )
+
+    def _columns(self) -> list[int]:
+        """The columns of the row that are read."""
+        return [column for _, _, columns in self.results for column, _ in columns]
 
 
 def _tuple(items: list[str]) -> str:

@@ -453,7 +453,7 @@ def _combine(kernel, loop, c, arrays, *combinations, over=None):
     results = [torch.empty_like(arrays[0]) for _ in combinations[over is not None :]]
     arrays = [_laid_out(one, results[0]) for one in arrays]
     if over is not None:
-        if arrays[over].requires_grad or _is_locked(arrays[over]):
+        if not _is_reusable(arrays[over]):
             arrays[over] = arrays[over].clone()
         results.append(arrays[over])
         torch.autograd.graph.increment_version(arrays[over])
@@ -474,6 +474,11 @@ def _is_writable(kernel, c, arrays):
         and all(_is_plain(one) for one in (c, *arrays))
         and not (torch.is_grad_enabled() and any(one.requires_grad for one in (c, *arrays)))
     )
+
+
+def _is_reusable(array):
+    """Whether a value may be written over: it has no graph, and inference mode no say in it."""
+    return not (array.requires_grad or _is_locked(array))
 
 
 def _is_locked(array):

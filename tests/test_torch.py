@@ -76,22 +76,27 @@ def threads() -> Iterator[Callable[[int], None]]:
 def test_large_arrays_take_one_pass(
     module: ModuleType, dtype: torch.dtype, number: int, threads, monkeypatch
 ) -> None:
-    """In torch's number of threads, over tiles that do not fill their shares of the arrays."""
-    x = torch.linspace(-1, 1, 5 * module._TILE + 77, dtype=dtype)
-    plan, sums, shares = module.Plan(grid_of(module), dtype), module._sums, []
+    """In torch's number of threads, each of which takes its share of every pass."""
+    x = torch.linspace(-1, 1, 1000 + 77, dtype=dtype)
+    plan, shares = module.Plan(grid_of(module), dtype), []
 
-    def counted(factors, read, written, first, last):
-        shares.append((first, last))
-        sums(factors, read, written, first, last)
+    def counted(loop):
+        def run(row, *arrays):
+            shares.append(arrays[0].size)
+            loop(row, *arrays)
+
+        return run
 
     threads(number)
     expected = module.sample(network, x, plan)
-    for name, value in {"_BLOCK": 100, "_SHARE": 100, "_sums": counted}.items():
-        monkeypatch.setattr(module, name, value)
+    for name in [one for one in vars(module) if one.endswith("_loop") and one != "_loop"]:
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+    monkeypatch.setattr(module, "_BLOCK", 100)
+    monkeypatch.setattr(module, "_SHARE", 100)
     found = module.sample(network, x, plan)
     passes = sum(len(plan.passes[phase]) for phase in plan.phases)
     ends = [len(x) * share // number for share in range(number + 1)]
-    assert sorted(shares) == sorted(passes * list(pairwise(ends)))
+    assert sorted(shares) == sorted(passes * [last - first for first, last in pairwise(ends)])
     tolerance = 8 * torch.finfo(dtype).eps
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
@@ -262,11 +267,11 @@ module = module_from_spec(spec)
 spec.loader.exec_module(module)
 expressions, launches = module._expressions, []
 
-def launched(kernel, c, arrays, *combinations, over=None):
+def launched(kernel, loop, c, arrays, *combinations, over=None):
     results = [torch.full_like(arrays[0], torch.nan) for _ in combinations]
     if over is not None:
         results[-1] = arrays[over]
-    exact = expressions(c, arrays, combinations)
+    exact = expressions(c, arrays, combinations, None)
     module._launch(kernel, c, arrays, results)
     launches.append(kernel)
     torch.testing.assert_close(results, exact, rtol=1e-6, atol=1e-6)

@@ -107,9 +107,6 @@ def selection(cases: list[tuple[str, ...]], workers: int) -> list[str]:
         times, name = max(found, key=lambda one, k=k: one[0][k])
         shown += [f"{times[k]:.2f}{'' if times[k] < bound else ' !'}", name]
         above.append(str(sum(times[k] >= bound for times, _ in found)))
-    above = [
-        str(sum(times[k] >= bound for times, _ in found)) for k, bound in enumerate((COLD, WARM))
-    ]
     return [*shown, *above, str(len(found))]
 
 

@@ -498,7 +498,7 @@ def _work(loop, c, arrays, results, combinations, over):
         return
     read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
     if numba and size >= 2 * _SHARE and all(one.dtype == c.dtype for one in (*read, *written)):
-        _fuse(loop, c, *read, *written[: len(written) - (over is not None)])
+        _fuse(loop, c, *read, *(written if over is None else written[:-1]))
         return
     for one in zip(*(one.split(block) for one in (*read, *written)), strict=True):
         _accumulate(c, one[: len(read)], one[len(read) :], combinations)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sympy import (
     Add,
@@ -105,6 +105,17 @@ def host_code(expression: Expr, parameters: tuple[tuple[Symbol, Rational], ...] 
     """``expression`` in numpy; a parameter is the module constant of its name in capitals."""
     names = {**NAMES, **{symbol: constant_name(symbol) for symbol, _ in parameters}}
     return str(HostPrinter(names).doprint(expression))
+
+
+def items_code(items: Iterable[str]) -> str:
+    """A tuple of these expressions, without parentheses."""
+    shown = list(items)
+    return ", ".join(shown) + ("," if len(shown) == 1 else "")
+
+
+def tuple_code(items: Iterable[str]) -> str:
+    """A tuple of these expressions."""
+    return f"({items_code(items)})"
 
 
 def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:

@@ -45,9 +45,6 @@ class root_logarithms(Function):  # noqa: N801 - as sympy names its functions
     def _eval_is_commutative(self) -> bool:
         return True
 
-    def _eval_is_real(self) -> bool | None:
-        return None
-
     def over(self, x: Expr, y: Expr) -> Expr:
         """The same integral over another interval."""
         return self.func(*self.args[:2], x, y)
@@ -106,12 +103,10 @@ def integral_over_roots(top: Poly, bottom: Poly) -> tuple[Expr, Expr]:
 
 def in_many_digits(top: list[Any], bottom: list[Any], x: Any, y: Any) -> Any:
     """The value in the precision that is in force."""
-    slope = [k * one for k, one in zip(range(len(bottom) - 1, 0, -1), bottom, strict=False)]
-    roots = mpmath.polyroots(bottom, maxsteps=200, extraprec=4 * mpmath.mp.prec)
-    terms = (
-        mpmath.polyval(top, c) / mpmath.polyval(slope, c) * mpmath.log((x - c) / (y - c))
-        for c in roots
-    )
+    terms = []
+    for c in mpmath.polyroots(bottom, maxsteps=200, extraprec=4 * mpmath.mp.prec):
+        _, slope = mpmath.polyval(bottom, c, derivative=True)
+        terms.append(mpmath.polyval(top, c) / slope * mpmath.log((x - c) / (y - c)))
     return mpmath.fsum(terms).real
 
 

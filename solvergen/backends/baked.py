@@ -6,10 +6,11 @@ from types import ModuleType
 from typing import Any
 
 from solvergen.backends.definitions import definitions_code
-from solvergen.backends.host import HostCode, tuple_code
+from solvergen.backends.host import HostCode
 from solvergen.backends.layout import pass_name
 from solvergen.baking import Baked
 from solvergen.errors import EmissionError
+from solvergen.printing import tuple_code
 from solvergen.reference import DIGITS
 from solvergen.solver import Solver
 

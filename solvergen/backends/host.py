@@ -5,7 +5,7 @@ What is printed here is what ``templates/common/host.jinja`` asks for; the two c
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from solvergen.backends.places import Places
 from solvergen.backends.weights import printers
 from solvergen.fusion import Pass, phi
 from solvergen.parameterization import Parameterization
-from solvergen.printing import constant_name, float_literal
+from solvergen.printing import constant_name, float_literal, tuple_code
 from solvergen.program import Combine, PhaseProgram, StepProgram, node_of
 from solvergen.scheme import Stage
 from solvergen.solver import Solver
@@ -128,11 +128,6 @@ def _closing_phase(program: StepProgram) -> str:
     first = len(program.phases)
     numbers = list(range(first, first + len(program.closing)))
     return f"np.select(last_steps, {numbers}, readable)" if numbers else ""
-
-
-def tuple_code(items: Sequence[str]) -> str:
-    """A tuple of these expressions."""
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 @dataclass(frozen=True)

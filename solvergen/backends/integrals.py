@@ -8,7 +8,6 @@ at theta = 1/2 + c, (theta - 1/2) = c + p (theta' - 1/2) turns its moments into 
 
 import re
 import textwrap
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,7 @@ from sympy import Expr, Symbol, log
 from solvergen.backends.definitions import kinks_code
 from solvergen.backends.formulas import Formulas
 from solvergen.backends.weights import Needs
-from solvergen.printing import column_names, shared
+from solvergen.printing import column_names, items_code, shared
 from solvergen.program import PhaseProgram
 from solvergen.quadrature import PANEL, choose
 from solvergen.rates import Rates
@@ -57,7 +56,7 @@ def integral_code_of(solver: Solver, adaptive: bool) -> IntegralCode:
     found = Integrals(solver, Needs.of(emitted_phases(solver, adaptive)))
     return IntegralCode(
         rates=found.rates(),
-        rate_names=_tuple(found.rate_names),
+        rate_names=items_code(found.rate_names),
         rate_symbols=_listed([found.symbols[name] for name in found.rate_names]),
         rates_need_time=any(one.has(t) for one in found.rate_forms),
         rates_look_up=any(one.has(FIRST_NODE) for one in found.rate_forms),
@@ -101,12 +100,6 @@ def _sentence(text: str, parts: list[str]) -> str:
 def _listed(names: list[str]) -> str:
     """a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _tuple(names: Iterable[str]) -> str:
-    """A tuple without parentheses."""
-    shown = list(names)
-    return ", ".join(shown) + ("," if len(shown) == 1 else "")
 
 
 def _on_panel(rate: Expr) -> Expr:
@@ -238,7 +231,7 @@ class Integrals:
         ]
         found, left = shared(forms)
         lines = [f"{symbol} = {self.formulas.code(form)}" for symbol, form in found]
-        returned = _tuple(map(self._rate, left, forms))
+        returned = items_code(map(self._rate, left, forms))
         return "\n    ".join([*lines, f"return {returned}"])
 
     def _rate(self, shown: Expr, form: Expr) -> str:
@@ -262,8 +255,7 @@ class Integrals:
         has_means = "mean" in found
         wanted = {
             self.unit: self.is_timed and self._is_integrated(f"{self.unit}_speed"),
-            "width": ("gap" in found or has_means or (self.is_scaled and not self.is_timed))
-            and self._is_integrated("speed"),
+            "width": (self.reads_width or has_means) and self._is_integrated("speed"),
             "moments": has_means,
             "mass": "mass" in found and not has_means,
         }
@@ -278,11 +270,15 @@ class Integrals:
         return self.unit if self.is_timed else "width"
 
     @property
+    def reads_width(self) -> bool:
+        """Whether the width of an interval is read, and does not only serve to join its parts."""
+        return "gap" in self.measures or (self.is_scaled and not self.is_timed)
+
+    @property
     def unpacked(self) -> str:
         """What the rows are assigned to: _ is a width that only serves to join parts."""
-        reads_width = "gap" in self.measures or (self.is_scaled and not self.is_timed)
-        names = {} if reads_width else {"width": "_"}
-        return _tuple(names.get(one, one) for one in self.rows)
+        names = {} if self.reads_width else {"width": "_"}
+        return items_code(names.get(one, one) for one in self.rows)
 
     def result(self, row: str) -> str:
         """The name of a result, or the constant that it is."""
@@ -308,7 +304,7 @@ class Integrals:
         items = [shown.get(name) or self._total(name) for name in self.rows]
         if self.is_rough:
             return f"np.array([{', '.join(items)}]) * np.maximum(width, 1e-200)"
-        return _tuple(items)
+        return items_code(items)
 
     def _total(self, row: str) -> str:
         """The mean of a rate over each panel."""
@@ -323,13 +319,13 @@ class Integrals:
     def joined_rows(self) -> str:
         """The statement that names the rows of parts that are joined."""
         names = [{"width": "part", "mass": "moments"}.get(name, name) for name in self.rows]
-        return f"{_tuple(names)} = {self.row_views if self.is_rough else 'rows'}"
+        return f"{items_code(names)} = {self.row_views if self.is_rough else 'rows'}"
 
     @property
     def row_views(self) -> str:
         """The rows of one array as a tuple, in which all moments are one."""
         left = [f"rows[{k}]" for k in range(len(self.rows) - 1)]
-        return _tuple([*left, f"rows[{len(left)}:]"])
+        return items_code([*left, f"rows[{len(left)}:]"])
 
     def joined(self) -> str:
         """What is returned for each row."""
@@ -345,13 +341,13 @@ class Integrals:
         items = [shown[name] for name in self.rows]
         if self.is_rough:
             return f"np.array([{', '.join(items)}])"
-        return _tuple(f"{one} / count" for one in items)
+        return items_code(f"{one} / count" for one in items)
 
     def end_density(self) -> str:
         """Statements that return dq/dgamma where lambda is l; empty if nothing reads it."""
         if not self.has_end_density:
             return ""
-        names = _tuple(one if one in ("clock", "speed") else "_" for one in self.rate_names)
+        names = items_code(one if one in ("clock", "speed") else "_" for one in self.rate_names)
         constant = f"({self.formulas.code(self.forms['speed'])})"
         speed = "speed" if "speed" in self.rate_names else constant
         return f"{names} = _rates(l[None])\n    return (clock / {speed})[0]"

@@ -14,11 +14,11 @@ from sympy import Expr, Integer, Rational
 
 from solvergen.backends.definitions import kinks_code
 from solvergen.backends.formulas import Formulas, conversion_forms
-from solvergen.backends.host import tuple_code
 from solvergen.backends.integrals import Integrals, emitted_phases
 from solvergen.backends.places import Places
 from solvergen.backends.weights import Needs
 from solvergen.parameterization import at_schedule
+from solvergen.printing import tuple_code
 from solvergen.solver import Solver
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_s, t
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from solvergen.backends.functional import argument, settings
 from solvergen.backends.layout import Columns, Storage, formula, is_copy, pass_name
 from solvergen.fusion import Array, Operand, Pass, Term
+from solvergen.printing import items_code, tuple_code
 from solvergen.scheme import CURRENT, Kind, Node
 from solvergen.solver import Solver
 
@@ -101,10 +102,10 @@ class _Printer:
     def pass_function(self) -> str:
         places = {operand: place for place, operand in enumerate(self.reads)}
         arguments = [f"{self.name}_kernel", f"{self.name}_loop", "c"]
-        arguments.append(_tuple([argument(operand) for operand in self.reads]))
+        arguments.append(tuple_code([argument(operand) for operand in self.reads]))
         for _, terms, _ in self.results:
             read = [str(places[term.operand]) for term in terms]
-            arguments.append(read[0] if is_copy(terms) else _tuple(read))
+            arguments.append(read[0] if is_copy(terms) else tuple_code(read))
         if self.overwritten is not None:
             arguments.append(f"over={places[self.overwritten]}")
         call = f"_combine({', '.join(arguments)})"
@@ -123,7 +124,7 @@ class _Printer:
         if not self.corrects:
             both = stored or bool(self.one.error)
             return (f"return {call}",) if both else (f"return *{call}, None",)
-        names = _tuple([text for text, _, _ in self.results]).strip("()")
+        names = items_code(text for text, _, _ in self.results)
         sample = "sample"
         if not self.moves:
             sample = argument(self.one.sample[0].operand if self.one.sample else Array.SAMPLE)
@@ -137,7 +138,7 @@ class _Printer:
         arrays = [_identifier(operand) for operand in self.reads]
         results = self.results
         names = ", ".join(["c", *arrays, *(text for text, _, _ in results)])
-        used = self._columns()
+        used = [column for column, _ in Columns.of(self.one).all]
         return "\n".join(
             (
                 "@_kernel",
@@ -166,7 +167,7 @@ class _Printer:
         if self.overwritten is not None:
             written[-1] = _identifier(self.overwritten)
         fresh = [one for one in written if one not in arrays]
-        used = self._columns()
+        used = [column for column, _ in Columns.of(self.one).all]
         return "\n".join(
             (
                 "@_loop",
@@ -181,14 +182,6 @@ class _Printer:
                 ),
             )
         )
-
-    def _columns(self) -> list[int]:
-        """The columns of the row that are read."""
-        return [column for _, _, columns in self.results for column, _ in columns]
-
-
-def _tuple(items: list[str]) -> str:
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 def _total(terms: tuple[Term, ...], columns: tuple[tuple[int, Term], ...]) -> str:

@@ -11,6 +11,7 @@ from sympy import Expr, Integer, Rational, Symbol
 
 from solvergen.backends.places import Places
 from solvergen.fusion import rival_weight, weight, zeroth_moment
+from solvergen.printing import items_code
 from solvergen.program import Combine, PhaseProgram
 from solvergen.rule import Moments, Monomial, Row, is_constant
 
@@ -145,9 +146,8 @@ class WeightPrinter:
         combine = self.combine
         if along is not None:
             combine = replace(self.places.phase.combines[along - 1], base=combine.base)
-        names = ", ".join(str(_mu(self.combine.stage, k, along)) for k in range(1, power + 1))
-        comma = "," if power == 1 else ""
-        return f"{names}{comma} = _powers({self._means(combine, power + 1)})"
+        names = items_code(str(_mu(self.combine.stage, k, along)) for k in range(1, power + 1))
+        return f"{names} = _powers({self._means(combine, power + 1)})"
 
     def _means(self, combine: Combine, count: int) -> str:
         if self.uniform:

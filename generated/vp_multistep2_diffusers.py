@@ -57,6 +57,7 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
 try:
     import numba
+    from llvmlite import ir
 except ImportError:
     numba = None
 try:
@@ -396,8 +397,41 @@ def _compiled(function):
     return run
 
 
+def _instruction(function):
+    """What numba compiles into a loop by a few lines of LLVM; None without numba."""
+    return numba and numba.extending.intrinsic(function)
+
+
 _BLOCK = 2**16  # elements a thread: they stay in its cache
-_SHARE = 2**18  # elements that a thread of the loop takes at least: it is for two and more
+_SHARE = 2**18  # elements that a thread of the loop takes at least
+_TILE = 128  # elements of a row, which the loop computes in the first cache
+_LINE = 64  # bytes of a line of memory
+
+
+@_instruction
+def _stream(typing, result, n, i, tile):
+    """One line result[n, i:] <- tile[i:], past the caches: it is not read to be written.
+
+    Rows begin with a line. The lock that a loop without the GIL takes at its end orders the stores.
+    """
+
+    def build(context, builder, signature, values):
+        target, source = (
+            context.make_array(kind)(context, builder, value)
+            for kind, value in ((result, values[0]), (tile, values[3]))
+        )
+        element = context.get_data_type(tile.dtype)
+        size = context.get_abi_sizeof(element)
+        line = ir.VectorType(element, _LINE // size).as_pointer()
+        width = builder.extract_value(target.shape, 1)
+        place = builder.add(builder.mul(values[1], width), values[2])
+        read = builder.bitcast(builder.gep(source.data, [values[2]]), line)
+        written = builder.bitcast(builder.gep(target.data, [place]), line)
+        store = builder.store(builder.load(read, align=size), written, align=_LINE)
+        store.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return numba.types.void(result, n, i, tile), build
 
 
 def _combine(kernel, loop, c, arrays, *combinations, over=None):
@@ -493,15 +527,25 @@ def _launch(kernel, c, arrays, results):
 def _work(loop, c, arrays, results, combinations, over):
     """The results on a CPU: those of large arrays in one pass, or else block by block."""
     size, block = results[0].numel(), _BLOCK * torch.get_num_threads()
-    if size <= block:
+    if size <= min(block, _SHARE):
         _accumulate(c, arrays, results, combinations)
         return
-    read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
-    if numba and size >= 2 * _SHARE and all(one.dtype == c.dtype for one in (*read, *written)):
-        _fuse(loop, c, *read, *(written if over is None else written[:-1]))
-        return
-    for one in zip(*(one.split(block) for one in (*read, *written)), strict=True):
-        _accumulate(c, one[: len(read)], one[len(read) :], combinations)
+    flat, whole = (
+        [one.as_strided((size,), (1,)) for one in (*arrays, *results)],
+        size - size % _TILE,
+    )
+    if numba and whole >= _SHARE and _is_aligned(c, arrays, results, over):
+        _fuse(loop, c, flat if over is None else flat[:-1], whole)
+        flat = [one[whole:] for one in flat] if whole < size else []
+    for one in zip(*(one.split(block) for one in flat), strict=True):
+        _accumulate(c, one[: len(arrays)], one[len(arrays) :], combinations)
+
+
+def _is_aligned(c, arrays, results, over):
+    """Whether the loop can take them: all have the dtype of c, and new ones begin with a line."""
+    return all(one.dtype == c.dtype for one in arrays) and not any(
+        one.data_ptr() % _LINE for one in results[: None if over is None else -1]
+    )
 
 
 def _accumulate(c, arrays, results, combinations):
@@ -523,12 +567,15 @@ def _accumulate(c, arrays, results, combinations):
             result.copy_(total)
 
 
-def _fuse(loop, c, *arrays):
-    """The results in one pass over flat arrays of the dtype of c."""
-    row, *arrays = (one.detach().resolve_neg().numpy() for one in (c, *arrays))
-    size = arrays[0].size
-    count = min(torch.get_num_threads(), size // _SHARE)
-    ends = [size * share // count for share in range(count + 1)]
+def _fuse(loop, c, flat, whole):
+    """The first elements of the results, whole rows, in one pass over flat arrays.
+
+    The calling thread takes half a share more: until the others wake up.
+    """
+    row, *flat = (one.detach().resolve_neg().numpy() for one in (c, *flat))
+    arrays, rows = [one[:whole].reshape(-1, _TILE) for one in flat], whole // _TILE
+    count, head = min(torch.get_num_threads(), whole // _SHARE), _SHARE // 2 // _TILE
+    ends = [0, *(rows - (rows - head) * left // count for left in reversed(range(count)))]
     shares = [[one[first:last] for one in arrays] for first, last in pairwise(ends)]
     others = [_pool(os.getpid(), count).submit(loop, row, *share) for share in shares[1:]]
     loop(row, *shares[0])
@@ -556,11 +603,18 @@ def _start_0_pass_0_kernel(c, x, prediction, landing, stored, size):
 @_loop
 def _start_0_pass_0_loop(c, x, prediction, landing, stored):
     c_1, c_2, c_3, c_4 = c[1], c[2], c[3], c[4]
-    for i in range(x.size):
-        x_i = x[i]
-        prediction_i = prediction[i]
-        landing[i] = c_1 * x_i + c_2 * prediction_i
-        stored[i] = c_3 * x_i + c_4 * prediction_i
+    rows, width = x.shape
+    landing_tile = np.empty(width, landing.dtype)
+    stored_tile = np.empty(width, stored.dtype)
+    for n in range(rows):
+        for i in range(width):
+            x_i = x[n, i]
+            prediction_i = prediction[n, i]
+            landing_tile[i] = c_1 * x_i + c_2 * prediction_i
+            stored_tile[i] = c_3 * x_i + c_4 * prediction_i
+        for i in range(0, width, _LINE // x.itemsize):
+            _stream(landing, n, i, landing_tile)
+            _stream(stored, n, i, stored_tile)
 
 
 def _start_0_pass_0(c, x, y, prediction, past, inner):
@@ -591,12 +645,17 @@ def _main_pass_0_kernel(c, x, prediction, n_1, landing, stored, size):
 @_loop
 def _main_pass_0_loop(c, x, prediction, n_1, landing):
     c_1, c_2, c_3, c_4, c_5 = c[1], c[2], c[3], c[4], c[5]
-    for i in range(x.size):
-        x_i = x[i]
-        prediction_i = prediction[i]
-        n_1_i = n_1[i]
-        landing[i] = c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i
-        n_1[i] = c_4 * x_i + c_5 * prediction_i
+    rows, width = x.shape
+    landing_tile = np.empty(width, landing.dtype)
+    for n in range(rows):
+        for i in range(width):
+            x_i = x[n, i]
+            prediction_i = prediction[n, i]
+            n_1_i = n_1[n, i]
+            landing_tile[i] = c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i
+            n_1[n, i] = c_4 * x_i + c_5 * prediction_i
+        for i in range(0, width, _LINE // x.itemsize):
+            _stream(landing, n, i, landing_tile)
 
 
 def _main_pass_0(c, x, y, prediction, past, inner):
@@ -626,11 +685,18 @@ def _first_order_pass_0_kernel(c, x, prediction, landing, stored, size):
 @_loop
 def _first_order_pass_0_loop(c, x, prediction, landing, stored):
     c_1, c_2, c_3, c_4 = c[1], c[2], c[3], c[4]
-    for i in range(x.size):
-        x_i = x[i]
-        prediction_i = prediction[i]
-        landing[i] = c_1 * x_i + c_2 * prediction_i
-        stored[i] = c_3 * x_i + c_4 * prediction_i
+    rows, width = x.shape
+    landing_tile = np.empty(width, landing.dtype)
+    stored_tile = np.empty(width, stored.dtype)
+    for n in range(rows):
+        for i in range(width):
+            x_i = x[n, i]
+            prediction_i = prediction[n, i]
+            landing_tile[i] = c_1 * x_i + c_2 * prediction_i
+            stored_tile[i] = c_3 * x_i + c_4 * prediction_i
+        for i in range(0, width, _LINE // x.itemsize):
+            _stream(landing, n, i, landing_tile)
+            _stream(stored, n, i, stored_tile)
 
 
 def _first_order_pass_0(c, x, y, prediction, past, inner):

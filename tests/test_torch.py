@@ -1,12 +1,13 @@
 """The torch target: one kernel a pass, no host in a run, compiled, differentiated, in any dtype."""
 
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
@@ -72,19 +73,26 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(number)
 
 
+def shrink(module: ModuleType, monkeypatch: pytest.MonkeyPatch, share: int = 32) -> None:
+    """Few elements are many, so that they are cut into blocks, shares and rows."""
+    monkeypatch.setattr(module, "_BLOCK", 7)
+    monkeypatch.setattr(module, "_SHARE", share)
+    monkeypatch.setattr(module, "_TILE", 16)
+
+
 @pytest.mark.parametrize(("dtype", "number"), [(torch.float32, 1), (torch.float64, 3)])
+@pytest.mark.parametrize("size", [77 * 16, 77 * 16 + 5])
 def test_large_arrays_take_one_pass(
-    module: ModuleType, dtype: torch.dtype, number: int, threads, monkeypatch
+    module: ModuleType, dtype: torch.dtype, number: int, size: int, threads, monkeypatch
 ) -> None:
-    """In torch's number of threads, each of which takes its share of every pass."""
-    x = torch.linspace(-1, 1, 1000 + 77, dtype=dtype)
+    """In torch's number of threads: each takes an equal share, the calling one half of 320 more."""
+    x = torch.linspace(-1, 1, size, dtype=dtype)
     plan, shares = module.Plan(grid_of(module), dtype), []
 
     def counted(loop):
         def run(row, *arrays):
-            whole = arrays[0].base
-            first = (arrays[0].ctypes.data - whole.ctypes.data) // whole.itemsize
-            shares.append((first, first + arrays[0].size))
+            first = (arrays[0].ctypes.data - arrays[0].base.ctypes.data) // arrays[0].itemsize
+            shares.append((first // 16, first // 16 + len(arrays[0])))
             loop(row, *arrays)
 
         return run
@@ -93,14 +101,29 @@ def test_large_arrays_take_one_pass(
     expected = module.sample(network, x, plan)
     for name in [one for one in vars(module) if one.endswith("_loop") and one != "_loop"]:
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
-    monkeypatch.setattr(module, "_BLOCK", 100)
-    monkeypatch.setattr(module, "_SHARE", 100)
+    shrink(module, monkeypatch, share=320)
     found = module.sample(network, x, plan)
     passes = sum(len(plan.passes[phase]) for phase in plan.phases)
-    ends = [len(x) * share // number for share in range(number + 1)]
-    assert sorted(shares) == sorted(passes * list(pairwise(ends)))
+    assert sorted(shares) == sorted(passes * [(0, 77)] if number == 1 else passes * THIRDS)
     tolerance = 8 * torch.finfo(dtype).eps
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+THIRDS = [(0, 33), (33, 55), (55, 77)]
+"""77 rows of 16 elements for three threads, of which the first has 10 rows before the others."""
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_results_pass_the_caches(multistep: ModuleType, dtype: torch.dtype) -> None:
+    """The loop writes whole lines of the results that nobody has read, and all of them."""
+    arrays = [torch.randn(4, 128, dtype=dtype).numpy() for _ in range(4)]
+    row, landing = np.ones(7, arrays[0].dtype), torch.full((4, 128), torch.nan, dtype=dtype).numpy()
+    multistep._main_pass_0_loop(row, *arrays, landing)
+    assert np.isfinite(landing).all()
+    loop = multistep.numba.njit(multistep._main_pass_0_loop.py_func)
+    loop(row, *arrays, landing)
+    if platform.machine() == "x86_64":
+        assert "movntp" in next(iter(loop.inspect_asm().values()))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -113,17 +136,29 @@ def test_large_arrays_of_other_dtypes(module: ModuleType, dtype: torch.dtype, mo
         return module.sample(lambda y, t: network(y, t).bfloat16(), x, plan)
 
     expected = run()
-    monkeypatch.setattr(module, "_BLOCK", 7)
-    monkeypatch.setattr(module, "_SHARE", 7)
+    shrink(module, monkeypatch)
     assert torch.equal(run(), expected)
+
+
+def test_a_result_that_begins_inside_a_line(module: ModuleType, monkeypatch) -> None:
+    """Another allocator may begin anywhere: whole lines are then left to torch."""
+    x = torch.linspace(-1, 1, 200, dtype=torch.float64)
+    expected = module.sample(network, x, grid_of(module))
+
+    def shifted(like: torch.Tensor, **options) -> torch.Tensor:
+        return torch.empty(like.numel() + 1, dtype=like.dtype)[1:].view_as(like)
+
+    shrink(module, monkeypatch)
+    monkeypatch.setattr(torch, "empty_like", shifted)
+    found = module.sample(network, x, grid_of(module))
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_negated_view_is_read(module: ModuleType, monkeypatch) -> None:
     """Of which numpy knows nothing."""
     x = torch.linspace(-1, 1, 200, dtype=torch.float64)
     expected = module.sample(network, x, grid_of(module))
-    monkeypatch.setattr(module, "_BLOCK", 7)
-    monkeypatch.setattr(module, "_SHARE", 7)
+    shrink(module, monkeypatch)
     found = module.sample(lambda y, t: torch._neg_view(-network(y, t)), x, grid_of(module))
     torch.testing.assert_close(found, expected)
 
@@ -160,7 +195,7 @@ def test_a_module_without_a_file_has_the_loop(multistep: ModuleType, monkeypatch
     exec(compile(source, "<text>", "exec"), scope)
     x = torch.linspace(-1, 1, 50, dtype=torch.float64)
     expected = multistep.sample(network, x, grid_of(multistep))
-    scope["_BLOCK"] = scope["_SHARE"] = 7
+    scope.update(_BLOCK=7, _SHARE=32, _TILE=16)
     torch.testing.assert_close(scope["sample"](network, x, grid_of(multistep)), expected)
 
 

@@ -24,10 +24,11 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.fixture(params=["small", "large"])
 def sized(module: ModuleType, request: pytest.FixtureRequest, monkeypatch) -> ModuleType:
-    """Torch's operations on small arrays, the loop on large ones."""
+    """Torch's operations on small arrays, the loop on large ones: from a line of memory on."""
     if request.param == "large":
         monkeypatch.setattr(module, "_BLOCK", 1)
-        monkeypatch.setattr(module, "_SHARE", 1)
+        monkeypatch.setattr(module, "_SHARE", 8)
+        monkeypatch.setattr(module, "_TILE", 8)
     return module
 
 
@@ -77,7 +78,7 @@ def _gradients(module: ModuleType, modes: str) -> list[tuple[torch.Tensor, ...] 
     plan = module.Plan(grid_of(module, len(modes)), torch.float64)
     plan.rows.requires_grad_()
     factor = torch.ones((), dtype=torch.float64, requires_grad=True)
-    stepper = module.Stepper(torch.linspace(-1, 1, 12, dtype=torch.float64), plan)
+    stepper = module.Stepper(torch.linspace(-1, 1, 20, dtype=torch.float64), plan)
     samples = []
     for step, mode in enumerate(modes):
         with nullcontext() if mode == "1" else torch.no_grad():
@@ -113,7 +114,7 @@ def test_inference_mode_may_end_in_the_middle(module: ModuleType, compiled: bool
 
 def test_batches_and_tangents_of_the_sample(sized: ModuleType) -> None:
     """vmap, jvp and dual tensors."""
-    x = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+    x = torch.linspace(-1, 1, 18, dtype=torch.float64).reshape(2, 9)
     plan = sized.Plan(grid_of(sized), x.dtype)
 
     def run(start: torch.Tensor) -> torch.Tensor:
@@ -132,7 +133,7 @@ def test_batches_and_tangents_of_the_sample(sized: ModuleType) -> None:
 
 def test_batches_and_tangents_of_the_coefficients(sized: ModuleType) -> None:
     """The same, through the rows of the plan."""
-    x = torch.linspace(-1, 1, 3, dtype=torch.float64)
+    x = torch.linspace(-1, 1, 9, dtype=torch.float64)
     plan = sized.Plan(grid_of(sized), x.dtype)
     rows, slope = plan.rows, torch.ones_like(plan.rows)
 
@@ -141,7 +142,7 @@ def test_batches_and_tangents_of_the_coefficients(sized: ModuleType) -> None:
         return sized.sample(network, x, plan)
 
     exact = torch.stack(
-        [torch.autograd.grad(run(rows.requires_grad_())[i], rows)[0].sum() for i in range(3)]
+        [torch.autograd.grad(run(rows.requires_grad_())[i], rows)[0].sum() for i in range(9)]
     )
     rows = rows.detach()
     with forward_ad.dual_level():

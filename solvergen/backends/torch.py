@@ -20,6 +20,7 @@ OPTIONAL = (
     "",
     "try:",
     "    import numba",
+    "    from llvmlite import ir",
     "except ImportError:",
     "    numba = None",
     "try:",
@@ -159,8 +160,13 @@ class _Printer:
         )
 
     def loop(self) -> str:
-        """Reads every array at i, then writes: the oldest value is one variable, as read and as
-        written, so that the compiler sees that no element is read after it was written.
+        """Reads every array, then writes: the oldest value is one variable, as read and as written,
+        so that the compiler sees that no element is read after it was written.
+
+        A processor reads a line of memory before it writes into it, one array of traffic more for
+        every new result, unless it writes whole lines past its caches. A row of such a result is
+        computed into a tile that stays in the first cache, and then written so. The width of a
+        row is an argument: compilers unroll loops whose length they know, into slower ones here.
         """
         arrays = [_identifier(operand) for operand in self.reads]
         written = [text for text, _, _ in self.results]
@@ -174,12 +180,18 @@ class _Printer:
                 f"def {self.name}_loop({', '.join(['c', *arrays, *fresh])}):",
                 f"    {', '.join(f'c_{column}' for column in used)} = "
                 + ", ".join(f"c[{column}]" for column in used),
-                f"    for i in range({arrays[0]}.size):",
-                *(f"        {one}_i = {one}[i]" for one in arrays),
+                f"    rows, width = {arrays[0]}.shape",
+                *(f"    {one}_tile = np.empty(width, {one}.dtype)" for one in fresh),
+                "    for n in range(rows):",
+                "        for i in range(width):",
+                *(f"            {one}_i = {one}[n, i]" for one in arrays),
                 *(
-                    f"        {name}[i] = {_total(terms, columns)}"
+                    f"            {f'{name}_tile[i]' if name in fresh else f'{name}[n, i]'} = "
+                    + _total(terms, columns)
                     for name, (_, terms, columns) in zip(written, self.results, strict=True)
                 ),
+                f"        for i in range(0, width, _LINE // {arrays[0]}.itemsize):",
+                *(f"            _stream({one}, n, i, {one}_tile)" for one in fresh),
             )
         )
 

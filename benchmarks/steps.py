@@ -296,7 +296,7 @@ def main() -> None:
             f"(`python benchmarks/steps.py --write`).\n{description()}\n\n"
             f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
             "Large is 16x3x256x256, small 1x4x64x64, both float32. An eager torch step of large "
-            'float32 or float64\narrays is a loop of numba where that is installed; "no numba" is '
+            'arrays is a loop of numba\nwhere that is installed; "no numba" is '
             "the same module without it.\n\n![The same as a picture]"
             "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
             "`python benchmarks/steps.py --device cuda` does it.\n"

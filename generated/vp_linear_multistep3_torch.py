@@ -446,6 +446,7 @@ _BLOCK = 2**16  # elements a thread: they stay in its cache
 _SHARE = 2**18  # elements that a thread of the loop takes at least
 _TILE = 128  # elements of a row, which the loop computes in the first cache
 _LINE = 64  # bytes of a line of memory
+_BITS = {torch.float16: torch.int16, torch.bfloat16: torch.uint16}  # which numba has, not halves
 
 
 @_instruction
@@ -472,6 +473,43 @@ def _stream(typing, result, n, i, tile):
         return context.get_dummy_value()
 
     return numba.types.void(result, n, i, tile), build
+
+
+@_instruction
+def _widen(typing, value):
+    """A number, in float32 if it is the bits of a float16, int16, or of a bfloat16, uint16."""
+
+    def build(context, builder, signature, values):
+        (bits,) = values
+        if value == numba.types.int16:
+            return builder.fpext(builder.bitcast(bits, ir.HalfType()), ir.FloatType())
+        if value == numba.types.uint16:
+            word = ir.IntType(32)
+            return builder.bitcast(builder.shl(builder.zext(bits, word), word(16)), ir.FloatType())
+        return bits
+
+    return (numba.float32 if isinstance(value, numba.types.Integer) else value)(value), build
+
+
+@_instruction
+def _narrow(typing, value, result):
+    """A number as it is stored in a result: rounded to even, if that is for bits of halves."""
+
+    def build(context, builder, signature, values):
+        number = values[0]
+        if result.dtype == numba.types.int16:
+            return builder.bitcast(builder.fptrunc(number, ir.HalfType()), ir.IntType(16))
+        if result.dtype == numba.types.uint16:
+            bits = builder.bitcast(number, ir.IntType(32))
+            odd = builder.and_(builder.lshr(bits, bits.type(16)), bits.type(1))
+            rounded = builder.add(bits, builder.add(odd, bits.type(0x7FFF)))
+            upper = builder.trunc(builder.lshr(rounded, bits.type(16)), ir.IntType(16))
+            is_nan = builder.fcmp_unordered("uno", number, number)
+            return builder.select(is_nan, upper.type(0x7FC0), upper)
+        return number
+
+    halves = isinstance(result.dtype, numba.types.Integer)
+    return (result.dtype if halves else value)(value, result), build
 
 
 def _combine(kernel, loop, c, arrays, *combinations, over=None):
@@ -567,25 +605,17 @@ def _launch(kernel, c, arrays, results):
 def _work(loop, c, arrays, results, combinations, over):
     """The results on a CPU: those of large arrays in one pass, or else block by block."""
     size, block = results[0].numel(), _BLOCK * torch.get_num_threads()
-    if size <= min(block, _SHARE):
+    if size < _SHARE and size <= block:
         _accumulate(c, arrays, results, combinations)
         return
-    flat, whole = (
-        [one.as_strided((size,), (1,)) for one in (*arrays, *results)],
-        size - size % _TILE,
-    )
-    if numba and whole >= _SHARE and _is_aligned(c, arrays, results, over):
-        _fuse(loop, c, flat if over is None else flat[:-1], whole)
-        flat = [one[whole:] for one in flat] if whole < size else []
-    for one in zip(*(one.split(block) for one in flat), strict=True):
-        _accumulate(c, one[: len(arrays)], one[len(arrays) :], combinations)
-
-
-def _is_aligned(c, arrays, results, over):
-    """Whether the loop can take them: all have the dtype of c, and new ones begin with a line."""
-    return all(one.dtype == c.dtype for one in arrays) and not any(
-        one.data_ptr() % _LINE for one in results[: None if over is None else -1]
-    )
+    read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
+    fresh, rest = written if over is None else written[:-1], 0
+    if numba and size >= _SHARE and all(one.data_ptr() % _LINE == 0 for one in fresh):
+        rest = size - size % _TILE
+        _fuse(loop, c, [*read, *fresh], rest)
+    for first in range(rest, size, block):
+        here = slice(first, first + block)
+        _accumulate(c, [one[here] for one in read], [one[here] for one in written], combinations)
 
 
 def _accumulate(c, arrays, results, combinations):
@@ -607,20 +637,26 @@ def _accumulate(c, arrays, results, combinations):
             result.copy_(total)
 
 
-def _fuse(loop, c, flat, whole):
-    """The first elements of the results, whole rows, in one pass over flat arrays.
+def _fuse(loop, c, flat, size):
+    """The first elements of the results, in whole rows, by one pass over flat arrays.
 
     The calling thread takes half a share more: until the others wake up.
     """
-    row, *flat = (one.detach().resolve_neg().numpy() for one in (c, *flat))
-    arrays, rows = [one[:whole].reshape(-1, _TILE) for one in flat], whole // _TILE
-    count, head = min(torch.get_num_threads(), whole // _SHARE), _SHARE // 2 // _TILE
+    row, *flat = map(_seen_by_numba, (c, *flat))
+    arrays, rows = [one[:size].reshape(-1, _TILE) for one in flat], size // _TILE
+    count, head = min(torch.get_num_threads(), size // _SHARE), _SHARE // 2 // _TILE
     ends = [0, *(rows - (rows - head) * left // count for left in reversed(range(count)))]
     shares = [[one[first:last] for one in arrays] for first, last in pairwise(ends)]
     others = [_pool(os.getpid(), count).submit(loop, row, *share) for share in shares[1:]]
     loop(row, *shares[0])
     for one in others:
         one.result()
+
+
+def _seen_by_numba(tensor):
+    """The memory of a tensor; that of halves as integers."""
+    tensor = tensor.detach().resolve_neg()
+    return (tensor.view(_BITS[tensor.dtype]) if tensor.dtype in _BITS else tensor).numpy()
 
 
 @cache
@@ -648,11 +684,11 @@ def _start_0_pass_0_loop(c, x, prediction, landing, stored):
     stored_tile = np.empty(width, stored.dtype)
     for n in range(rows):
         for i in range(width):
-            x_i = x[n, i]
-            prediction_i = prediction[n, i]
-            landing_tile[i] = c_1 * x_i + c_2 * prediction_i
-            stored_tile[i] = c_3 * x_i + c_4 * prediction_i
-        for i in range(0, width, _LINE // x.itemsize):
+            x_i = _widen(x[n, i])
+            prediction_i = _widen(prediction[n, i])
+            landing_tile[i] = _narrow(c_1 * x_i + c_2 * prediction_i, landing)
+            stored_tile[i] = _narrow(c_3 * x_i + c_4 * prediction_i, stored)
+        for i in range(0, width, _LINE // landing.itemsize):
             _stream(landing, n, i, landing_tile)
             _stream(stored, n, i, stored_tile)
 
@@ -683,12 +719,14 @@ def _start_0_pass_1_loop(c, x, y, prediction, n_0, landing):
     landing_tile = np.empty(width, landing.dtype)
     for n in range(rows):
         for i in range(width):
-            x_i = x[n, i]
-            y_i = y[n, i]
-            prediction_i = prediction[n, i]
-            n_0_i = n_0[n, i]
-            landing_tile[i] = c_1 * x_i + c_2 * y_i + c_3 * prediction_i + c_4 * n_0_i
-        for i in range(0, width, _LINE // x.itemsize):
+            x_i = _widen(x[n, i])
+            y_i = _widen(y[n, i])
+            prediction_i = _widen(prediction[n, i])
+            n_0_i = _widen(n_0[n, i])
+            landing_tile[i] = _narrow(
+                c_1 * x_i + c_2 * y_i + c_3 * prediction_i + c_4 * n_0_i, landing
+            )
+        for i in range(0, width, _LINE // landing.itemsize):
             _stream(landing, n, i, landing_tile)
 
 
@@ -725,12 +763,12 @@ def _start_1_pass_0_loop(c, x, prediction, n_1, landing, stored):
     stored_tile = np.empty(width, stored.dtype)
     for n in range(rows):
         for i in range(width):
-            x_i = x[n, i]
-            prediction_i = prediction[n, i]
-            n_1_i = n_1[n, i]
-            landing_tile[i] = c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i
-            stored_tile[i] = c_4 * x_i + c_5 * prediction_i
-        for i in range(0, width, _LINE // x.itemsize):
+            x_i = _widen(x[n, i])
+            prediction_i = _widen(prediction[n, i])
+            n_1_i = _widen(n_1[n, i])
+            landing_tile[i] = _narrow(c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i, landing)
+            stored_tile[i] = _narrow(c_4 * x_i + c_5 * prediction_i, stored)
+        for i in range(0, width, _LINE // landing.itemsize):
             _stream(landing, n, i, landing_tile)
             _stream(stored, n, i, stored_tile)
 
@@ -769,13 +807,15 @@ def _main_pass_0_loop(c, x, prediction, n_1, n_2, landing):
     landing_tile = np.empty(width, landing.dtype)
     for n in range(rows):
         for i in range(width):
-            x_i = x[n, i]
-            prediction_i = prediction[n, i]
-            n_1_i = n_1[n, i]
-            n_2_i = n_2[n, i]
-            landing_tile[i] = c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i + c_4 * n_2_i
-            n_2[n, i] = c_5 * x_i + c_6 * prediction_i
-        for i in range(0, width, _LINE // x.itemsize):
+            x_i = _widen(x[n, i])
+            prediction_i = _widen(prediction[n, i])
+            n_1_i = _widen(n_1[n, i])
+            n_2_i = _widen(n_2[n, i])
+            landing_tile[i] = _narrow(
+                c_1 * x_i + c_2 * prediction_i + c_3 * n_1_i + c_4 * n_2_i, landing
+            )
+            n_2[n, i] = _narrow(c_5 * x_i + c_6 * prediction_i, n_2)
+        for i in range(0, width, _LINE // landing.itemsize):
             _stream(landing, n, i, landing_tile)
 
 
@@ -811,11 +851,11 @@ def _first_order_pass_0_loop(c, x, prediction, landing, stored):
     stored_tile = np.empty(width, stored.dtype)
     for n in range(rows):
         for i in range(width):
-            x_i = x[n, i]
-            prediction_i = prediction[n, i]
-            landing_tile[i] = c_1 * x_i + c_2 * prediction_i
-            stored_tile[i] = c_3 * x_i + c_4 * prediction_i
-        for i in range(0, width, _LINE // x.itemsize):
+            x_i = _widen(x[n, i])
+            prediction_i = _widen(prediction[n, i])
+            landing_tile[i] = _narrow(c_1 * x_i + c_2 * prediction_i, landing)
+            stored_tile[i] = _narrow(c_3 * x_i + c_4 * prediction_i, stored)
+        for i in range(0, width, _LINE // landing.itemsize):
             _stream(landing, n, i, landing_tile)
             _stream(stored, n, i, stored_tile)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -126,18 +127,62 @@ def test_results_pass_the_caches(multistep: ModuleType, dtype: torch.dtype) -> N
         assert "movntp" in next(iter(loop.inspect_asm().values()))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_large_arrays_of_other_dtypes(module: ModuleType, dtype: torch.dtype, monkeypatch) -> None:
-    """The loop is for one dtype: not for half precision, nor for a prediction that is narrower."""
-    x = torch.linspace(-1, 1, 200, dtype=dtype)
-    plan = module.Plan(grid_of(module), dtype)
+@pytest.mark.parametrize(
+    ("dtype", "predicted"),
+    [
+        (torch.float16, torch.float16),
+        (torch.bfloat16, torch.bfloat16),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float16),
+        (torch.float64, torch.bfloat16),
+    ],
+)
+def test_large_arrays_of_any_dtypes(
+    module: ModuleType, dtype: torch.dtype, predicted: torch.dtype, monkeypatch
+) -> None:
+    """Of the sample and of the prediction: the loop reads and rounds halves as torch does."""
+    x = torch.linspace(-1, 1, 100, dtype=dtype)
+    plan, sizes = module.Plan(grid_of(module), dtype), []
 
     def run() -> torch.Tensor:
-        return module.sample(lambda y, t: network(y, t).bfloat16(), x, plan)
+        return module.sample(lambda y, t: network(x, t).to(predicted), x, plan)
 
-    expected = run()
+    def counted(loop, c, flat, whole) -> None:
+        sizes.append(whole)
+        fuse(loop, c, flat, whole)
+
+    fuse, expected = module._fuse, run()
     shrink(module, monkeypatch)
-    assert torch.equal(run(), expected)
+    monkeypatch.setattr(module, "_fuse", counted)
+    monkeypatch.setattr(module, "_TILE", 32)
+    found = run()
+    assert sizes == [96] * sum(len(plan.passes[phase]) for phase in plan.phases)
+    assert found.dtype == dtype
+    tolerance = 8 * torch.finfo(dtype).eps
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_halves_are_those_of_torch(multistep: ModuleType, dtype: torch.dtype) -> None:
+    """Every number is read exactly; those between two are rounded to the nearest, or to even."""
+    widen, narrow = multistep._widen, multistep._narrow
+
+    @numba.njit
+    def convert(halves, wide, numbers, rounded):
+        for i in range(halves.size):
+            wide[i] = widen(halves[i])
+        for i in range(numbers.size):
+            rounded[i] = narrow(numbers[i], rounded)
+
+    halves = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(dtype)
+    ordered = halves.float().sort().values
+    between = (ordered[1:] + ordered[:-1]) / 2
+    numbers = torch.cat([between, between.nextafter(ordered[1:]), between.nextafter(ordered[:-1])])
+    wide, rounded = torch.empty(2**16), torch.empty(numbers.shape, dtype=dtype)
+    bits = [one.view(multistep._BITS[dtype]).numpy() for one in (halves, rounded)]
+    convert(bits[0], wide.numpy(), numbers.numpy(), bits[1])
+    torch.testing.assert_close(wide, halves.float(), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(rounded, numbers.to(dtype), rtol=0, atol=0, equal_nan=True)
 
 
 def test_a_result_that_begins_inside_a_line(module: ModuleType, monkeypatch) -> None:

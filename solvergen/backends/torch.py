@@ -184,13 +184,13 @@ class _Printer:
                 *(f"    {one}_tile = np.empty(width, {one}.dtype)" for one in fresh),
                 "    for n in range(rows):",
                 "        for i in range(width):",
-                *(f"            {one}_i = {one}[n, i]" for one in arrays),
+                *(f"            {one}_i = _widen({one}[n, i])" for one in arrays),
                 *(
                     f"            {f'{name}_tile[i]' if name in fresh else f'{name}[n, i]'} = "
-                    + _total(terms, columns)
+                    f"_narrow({_total(terms, columns)}, {name})"
                     for name, (_, terms, columns) in zip(written, self.results, strict=True)
                 ),
-                f"        for i in range(0, width, _LINE // {arrays[0]}.itemsize):",
+                f"        for i in range(0, width, _LINE // {fresh[0]}.itemsize):",
                 *(f"            _stream({one}, n, i, {one}_tile)" for one in fresh),
             )
         )

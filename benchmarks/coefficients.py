@@ -47,6 +47,7 @@ REACH = 110
 INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
 KINDS = ("uniform", "geometric", "uneven", "tiny", "tiny_late", "to_t_min", "from_t_max")
+LEFT_OUT = "M0 = 0"
 ORDERS = (2, 3, 4, 5)
 NODES_AT_MOST = 5
 HISTORY = "multistep:5:ramp"
@@ -195,8 +196,12 @@ class Measured:
         source = emission.render(plain, "numpy", accuracy="")
         return cls(load_text(source, "measured"), plain)
 
-    def weights(self, grid: np.ndarray) -> dict[float, float]:
-        """ell_j of the last step of a grid, by the times of the nodes; empty without any."""
+    def weights(self, grid: np.ndarray) -> dict[float, float] | None:
+        """ell_j of the last step of a grid, by the times of the nodes.
+
+        Empty where there are none; None where M0, which the emitted coefficients contain as a
+        factor, is 0 in float64.
+        """
         with np.errstate(all="ignore"):
             if not np.isfinite(self.module.expansion_variable(grid)).all():
                 return {}
@@ -207,6 +212,8 @@ class Measured:
         with np.errstate(all="ignore"):
             gamma = self.module.expansion_variable(grid)
             zeroth_moment = self.module._Scalars(grid, gamma, phase).m[grid.size - 2]
+        if zeroth_moment == 0.0:
+            return None
         last = self.solver.passes[phase[-1]][-1]
         found = {}
         for column, term in Columns.of(last).landing:
@@ -237,18 +244,20 @@ def exact_weights(means: list[Any], places: list[Any]) -> list[Any]:
     return found
 
 
-def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
-    """The worst error of each kind of sequence."""
+def worst(spec: sg.Solver, samples: list[Sampled]) -> tuple[dict[str, float], int]:
+    """The worst error of each kind of sequence, and how many sequences have an M0 of 0."""
     history, inner = Measured.of(spec, HISTORY), Measured.of(spec, INNER)
     definitions = Definitions(spec.schedule)
     factor = 1 if spec.ode.factor is None else spec.ode.factor
     speed, variable = nonlinear(spec.integrand) / factor, spec.expansion.variable
     gamma = lambdify(SYMBOLS, variable, "mpmath")
     errors: dict[str, float] = {}
+    left_out = 0
     for one in samples:
         at_once = one.kind == "from_t_max"
         grids = [one.grid] if at_once else [one.grid[-order - 1 :] for order in ORDERS]
         measured = [(inner if at_once else history).weights(grid) for grid in grids]
+        left_out += None in measured
         if not any(measured):
             continue
         start = gamma(*one.at_times[float(one.grid[-2])])
@@ -258,7 +267,7 @@ def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
             truth = exact_weights(means, [gamma(*values) - start for values in nodes])
             error = _error(list(found.values()), truth)
             errors[one.kind] = max(errors.get(one.kind, 0.0), error)
-    return errors
+    return errors, left_out
 
 
 def _error(found: list[float], truth: list[Any]) -> float:
@@ -275,7 +284,7 @@ def solver(schedule: sg.NoiseSchedule, integrand: str, expansion: str) -> sg.Sol
 
 
 def rows(names: list[str], count: int) -> Iterator[tuple[str, ...]]:
-    """The rows of the table: what was measured, and the worst error of each kind."""
+    """The rows of the table: what was measured, the worst error of each kind, what was not."""
     for name in names:
         schedule = sg.schedules.get(name)
         samples = sample(schedule, count)
@@ -283,9 +292,9 @@ def rows(names: list[str], count: int) -> Iterator[tuple[str, ...]]:
             for expansion in EXPANSIONS:
                 spec = solver(schedule, integrand, expansion)
                 if spec is not None:
-                    errors = worst(spec, samples)
+                    errors, left_out = worst(spec, samples)
                     shown = (f"{errors[kind]:.0e}" if kind in errors else "" for kind in KINDS)
-                    yield name, integrand, expansion, *shown
+                    yield name, integrand, expansion, *shown, str(left_out or "")
 
 
 def worst_of_schedules(found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -316,10 +325,12 @@ def report(found: list[tuple[str, ...]], count: int) -> str:
             f"`python benchmarks/coefficients.py --write`: {count} random step sequences for each "
             "schedule, with supports of 2 to 5 nodes,\nagainst mpmath; errors relative to "
             "max |ell_j|. Empty: there are no weights (gamma or Phi is infinite there).\n"
+            "Last column: sequences that were left out, because their step is so short, a few "
+            "roundings of t,\nthat M0 is 0 in float64; a step then leaves x as it is.\n"
             "The host code that computes them is the same text for every target.",
-            markdown(("schedule", "combinations", *KINDS), worst_of_schedules(found)),
+            markdown(("schedule", "combinations", *KINDS, LEFT_OUT), worst_of_schedules(found)),
             "## Every combination",
-            markdown(("schedule", "integrand", "expansion", *KINDS), found),
+            markdown(("schedule", "integrand", "expansion", *KINDS, LEFT_OUT), found),
         )
     )
 

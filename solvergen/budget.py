@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -64,15 +65,14 @@ class _Worker(threading.Thread):
         self.error: Exception | None = None
 
     def run(self) -> None:
-        try:
-            self.value = self.function(*self.arguments)
-            self.has_value = True
-        except _OutOfTime:
-            pass
-        except Exception as error:
-            self.error = error
-        finally:
-            self.done.set()
+        with suppress(_OutOfTime):  # which may come while the worker is just ending, too
+            try:
+                self.value = self.function(*self.arguments)
+                self.has_value = True
+            except Exception as error:
+                self.error = error
+            finally:
+                self.done.set()
 
     def wait(self, seconds: float) -> bool:
         """Whether the call ended in time. Short waits, so that an outer budget can stop this

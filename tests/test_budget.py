@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from solvergen import budget
 from solvergen.budget import within
 
 
@@ -77,3 +78,18 @@ def test_an_import_is_not_broken_off(tmp_path, monkeypatch) -> None:
     assert within(0.05, imports, default="over") == "over"
     assert sys.modules["slow_to_import"].complete
     assert not workers()
+
+
+def test_a_worker_stopped_while_it_ends_is_silent(monkeypatch, capsys) -> None:
+    """Its exception then comes out of the thread, of which Python tells by its own hook."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+    def late() -> None:
+        raise budget._OutOfTime
+
+    worker = budget._Worker(lambda: 1, ())
+    monkeypatch.setattr(worker.done, "set", late)
+    worker.start()
+    worker.join(5)
+    assert not worker.is_alive()
+    assert capsys.readouterr().err == ""

@@ -297,7 +297,8 @@ def main() -> None:
             f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
             "Large is 16x3x256x256, small 1x4x64x64, both float32. An eager torch step of large "
             'arrays is a loop of numba\nwhere that is installed; "no numba" is '
-            "the same module without it.\n\n![The same as a picture]"
+            "the same module without it. The copy loop and numba's steps take one thread,\n"
+            "torch takes all.\n\n![The same as a picture]"
             "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
             "`python benchmarks/steps.py --device cuda` does it.\n"
         )

@@ -418,7 +418,7 @@ _BLOCK = 2**16  # elements a thread: they stay in its cache
 _SHARE = 2**18  # elements that a thread of the loop takes at least
 _TILE = 128  # elements of a row, which the loop computes in the first cache
 _LINE = 64  # bytes of a line of memory
-_BITS = {torch.float16: torch.int16, torch.bfloat16: torch.uint16}  # which numba has, not halves
+_BITS = {torch.float16: torch.int16, torch.bfloat16: torch.uint16}  # numba has no halves
 
 
 @_instruction

@@ -326,7 +326,7 @@ def report(found: list[tuple[str, ...]], count: int) -> str:
             "schedule, with supports of 2 to 5 nodes,\nagainst mpmath; errors relative to "
             "max |ell_j|. Empty: there are no weights (gamma or Phi is infinite there).\n"
             "Last column: sequences that were left out, because their step is so short, a few "
-            "roundings of t,\nthat M0 is 0 in float64; a step then leaves x as it is.\n"
+            "roundings of t,\nthat M0 is 0 in float64, and the integrand has no share in it.\n"
             "The host code that computes them is the same text for every target.",
             markdown(("schedule", "combinations", *KINDS, LEFT_OUT), worst_of_schedules(found)),
             "## Every combination",

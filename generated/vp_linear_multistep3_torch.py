@@ -609,11 +609,12 @@ def _work(loop, c, arrays, results, combinations, over):
         _accumulate(c, arrays, results, combinations)
         return
     read, written = ([one.as_strided((size,), (1,)) for one in s] for s in (arrays, results))
-    fresh, rest = written if over is None else written[:-1], 0
+    fresh = written if over is None else written[:-1]
+    done = 0
     if numba and size >= _SHARE and all(one.data_ptr() % _LINE == 0 for one in fresh):
-        rest = size - size % _TILE
-        _fuse(loop, c, [*read, *fresh], rest)
-    for first in range(rest, size, block):
+        done = size - size % _TILE
+        _fuse(loop, c, [*read, *fresh], done)
+    for first in range(done, size, block):
         here = slice(first, first + block)
         _accumulate(c, [one[here] for one in read], [one[here] for one in written], combinations)
 

@@ -74,11 +74,13 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(number)
 
 
-def shrink(module: ModuleType, monkeypatch: pytest.MonkeyPatch, share: int = 32) -> None:
+def shrink(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, share: int = 32, tile: int = 16
+) -> None:
     """Few elements are many, so that they are cut into blocks, shares and rows."""
     monkeypatch.setattr(module, "_BLOCK", 7)
     monkeypatch.setattr(module, "_SHARE", share)
-    monkeypatch.setattr(module, "_TILE", 16)
+    monkeypatch.setattr(module, "_TILE", tile)
 
 
 @pytest.mark.parametrize(("dtype", "number"), [(torch.float32, 1), (torch.float64, 3)])
@@ -152,9 +154,8 @@ def test_large_arrays_of_any_dtypes(
         fuse(loop, c, flat, whole)
 
     fuse, expected = module._fuse, run()
-    shrink(module, monkeypatch)
+    shrink(module, monkeypatch, tile=32)
     monkeypatch.setattr(module, "_fuse", counted)
-    monkeypatch.setattr(module, "_TILE", 32)
     found = run()
     assert sizes == [96] * sum(len(plan.passes[phase]) for phase in plan.phases)
     assert found.dtype == dtype

@@ -139,15 +139,13 @@ class _Printer:
         arrays = [_identifier(operand) for operand in self.reads]
         results = self.results
         names = ", ".join(["c", *arrays, *(text for text, _, _ in results)])
-        used = [column for column, _ in Columns.of(self.one).all]
         return "\n".join(
             (
                 "@_kernel",
                 f"def {self.name}_kernel({names}, size):",
                 f"    i = tl.program_id(0).to(tl.int64) * {GPU_BLOCK} + tl.arange(0, {GPU_BLOCK})",
                 "    inside = i < size",
-                f"    {', '.join(f'c_{column}' for column in used)} = "
-                + ", ".join(f"tl.load(c + {column})" for column in used),
+                self._factors("tl.load(c + {})"),
                 *(
                     f"    {one}_i = tl.load({one} + i, mask=inside).to(c.dtype.element_ty)"
                     for one in arrays
@@ -173,20 +171,19 @@ class _Printer:
         if self.overwritten is not None:
             written[-1] = _identifier(self.overwritten)
         fresh = [one for one in written if one not in arrays]
-        used = [column for column, _ in Columns.of(self.one).all]
+        places = {name: f"{name}_tile[i]" for name in fresh}
         return "\n".join(
             (
                 "@_loop",
                 f"def {self.name}_loop({', '.join(['c', *arrays, *fresh])}):",
-                f"    {', '.join(f'c_{column}' for column in used)} = "
-                + ", ".join(f"c[{column}]" for column in used),
+                self._factors("c[{}]"),
                 f"    rows, width = {arrays[0]}.shape",
                 *(f"    {one}_tile = np.empty(width, {one}.dtype)" for one in fresh),
                 "    for n in range(rows):",
                 "        for i in range(width):",
                 *(f"            {one}_i = _widen({one}[n, i])" for one in arrays),
                 *(
-                    f"            {f'{name}_tile[i]' if name in fresh else f'{name}[n, i]'} = "
+                    f"            {places.get(name, f'{name}[n, i]')} = "
                     f"_narrow({_total(terms, columns)}, {name})"
                     for name, (_, terms, columns) in zip(written, self.results, strict=True)
                 ),
@@ -194,6 +191,12 @@ class _Printer:
                 *(f"            _stream({one}, n, i, {one}_tile)" for one in fresh),
             )
         )
+
+    def _factors(self, read: str) -> str:
+        """The statement that names the factors of arrays; ``read`` reads a column of the row."""
+        used = [column for column, _ in Columns.of(self.one).all]
+        names = ", ".join(f"c_{column}" for column in used)
+        return f"    {names} = {', '.join(map(read.format, used))}"
 
 
 def _total(terms: tuple[Term, ...], columns: tuple[tuple[int, Term], ...]) -> str:

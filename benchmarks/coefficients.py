@@ -25,18 +25,18 @@ import numpy as np
 from sympy import Expr, lambdify
 
 import solvergen as sg
-from solvergen import emission
-from solvergen.backends.layout import Columns
+from solvergen.algebra.evaluation import as_mp, compiled
 from solvergen.compiler import load_text
+from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import SolvergenError
-from solvergen.evaluation import as_mp, compiled
-from solvergen.fusion import Array
-from solvergen.program import node_of
-from solvergen.quadrature import gauss
-from solvergen.rule import lagrange_basis
-from solvergen.scheme import Kind, Node
-from solvergen.semilinear import nonlinear
+from solvergen.methods.rule import lagrange_basis
+from solvergen.methods.scheme import Kind, Node
+from solvergen.program.fusion import Array
+from solvergen.program.program import node_of
+from solvergen.scalars.quadrature import gauss
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.targets import rendering
+from solvergen.targets.passes import Columns
 
 RESULTS = Path(__file__).parent / "RESULTS_weights.md"
 DIGITS = 50
@@ -193,7 +193,7 @@ class Measured:
     @classmethod
     def of(cls, spec: sg.Solver, scheme: str) -> "Measured":
         plain = sg.Solver(spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme)
-        source = emission.render(plain, "numpy", accuracy="")
+        source = rendering.render(plain, "numpy", accuracy="")
         return cls(load_text(source, "measured"), plain)
 
     def weights(self, grid: np.ndarray) -> dict[float, float] | None:

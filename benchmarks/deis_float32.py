@@ -14,7 +14,7 @@ import torch
 from diffusers import DEISMultistepScheduler, __version__
 
 import solvergen as sg
-from solvergen.problems import GaussianMixture
+from solvergen.measurement.problems import GaussianMixture
 
 STEPS = (25, 50, 100, 200, 400, 800)
 PROBES = np.linspace(-1.5, 1.5, 13)[:, None]

@@ -13,7 +13,8 @@ import solvergen as sg
 ONE = """
 import sys, time
 import solvergen as sg
-from solvergen import emission, report
+from solvergen.targets import rendering
+from solvergen.reports import derivation
 
 schedule = sg.schedules.get(sys.argv[1])
 started = time.process_time()

@@ -3,7 +3,7 @@
 import numpy as np
 
 import solvergen as sg
-from solvergen.problems import GaussianMixture
+from solvergen.measurement.problems import GaussianMixture
 
 t = sg.t
 schedule = sg.NoiseSchedule(alpha=1 - t**2, sigma=t, domain=(0, 1), name="parabola")

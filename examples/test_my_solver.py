@@ -3,7 +3,7 @@
 import pytest
 
 import solvergen as sg
-from solvergen.verification import (
+from solvergen.measurement.verification import (
     assert_agrees,
     assert_coefficients,
     assert_derivation,

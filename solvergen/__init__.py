@@ -11,17 +11,11 @@ x = module.sample(model, noise, module.timesteps(20))
 
 from importlib.metadata import version
 
-from solvergen import presets, schedules, schemes
+from solvergen import schedules
+from solvergen.algebra.registration import register_function
 from solvergen.compiler import compile, emit, write
-from solvergen.errors import (
-    DerivationError,
-    EmissionError,
-    ScheduleError,
-    SchemeError,
-    SolvergenError,
-)
-from solvergen.expansion import Expansion
-from solvergen.parameterization import (
+from solvergen.derivation.expansion import Expansion
+from solvergen.derivation.parameterization import (
     DATA,
     FLOW,
     NOISE,
@@ -31,11 +25,18 @@ from solvergen.parameterization import (
     Parameterization,
     rate,
 )
-from solvergen.registration import register_function
-from solvergen.schedule import NoiseSchedule
-from solvergen.scheme import Scheme
-from solvergen.semilinear import SemilinearODE
-from solvergen.solver import Solver, from_specification
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.errors import (
+    DerivationError,
+    EmissionError,
+    ScheduleError,
+    SchemeError,
+    SolvergenError,
+)
+from solvergen.methods.scheme import Scheme
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification import presets, schemes
+from solvergen.specification.solver import Solver, from_specification
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 
 __version__ = version("solvergen")

@@ -9,21 +9,16 @@ import typer
 from rich.console import Console
 
 import solvergen
-from solvergen import (
-    backends,
-    compiler,
-    parameterization,
-    presets,
-    program,
-    report,
-    schedules,
-    schemes,
-)
+from solvergen import compiler, schedules, targets
+from solvergen.algebra.tables import read_column
+from solvergen.derivation import parameterization
+from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import ScheduleError, SolvergenError
-from solvergen.expansion import NAMED as EXPANSIONS
-from solvergen.schedule import NoiseSchedule
-from solvergen.solver import Solver
-from solvergen.tables import read_column
+from solvergen.program import program
+from solvergen.reports import derivation
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification import presets, schemes
+from solvergen.specification.solver import Solver
 
 app = typer.Typer(
     name="solvergen",
@@ -148,11 +143,11 @@ def derive(
     """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
     spec = Solver(found, integrand, integrand, expansion, scheme)
-    shown = report.sections(spec.weights, moments)
+    shown = derivation.sections(spec.weights, moments)
     if latex:
-        typer.echo(report.latex_text(shown))
+        typer.echo(derivation.latex_text(shown))
     else:
-        typer.echo("\n\n".join((report.text(shown), report.ends(spec))))
+        typer.echo("\n\n".join((derivation.text(shown), derivation.ends(spec))))
 
 
 @app.command()
@@ -173,7 +168,7 @@ def compile(
     preset: Annotated[
         str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
     ] = None,
-    target: Annotated[str, typer.Option(help=f"{', '.join(backends.TARGETS)}.")] = "numba",
+    target: Annotated[str, typer.Option(help=f"{', '.join(targets.TARGETS)}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
         bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
@@ -204,7 +199,7 @@ def verify(
     file: Annotated[Path, typer.Argument(help="A module that solvergen emitted.")],
 ) -> None:
     """Measure an emitted module: order, derivation, accuracy of its coefficients."""
-    from solvergen import verification
+    from solvergen.measurement import verification
 
     result = verification.verify(file)
     Console().print(result.table())
@@ -230,7 +225,7 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
         return tuple(map(str, (*fixed, *presets.FAMILIES)))
-    return schemes.names() if kind is Listing.schemes else backends.TARGETS
+    return schemes.names() if kind is Listing.schemes else targets.TARGETS
 
 
 @app.command()
@@ -240,7 +235,7 @@ def demo(
     ),
 ) -> None:
     """Sample handwritten digits with a new schedule's solver, and draw what happened."""
-    from solvergen import demo as main_job
+    from solvergen.reports import demo as main_job
 
     main_job.run(output)
 
@@ -254,7 +249,7 @@ def audit(
     match: Annotated[str, typer.Option(help="Only the solvers with this in their name.")] = "",
 ) -> None:
     """Measure the order of other libraries' solvers beside ours, on an exact problem."""
-    from solvergen.audit import measure, report
+    from solvergen.reports.audit import measure, report
 
     peers, missing = measure.installed()
     chosen = [peer for peer in peers if match.lower() in str(peer).lower()]
@@ -277,7 +272,7 @@ def stability(
     plot: Annotated[Path | None, typer.Option(help="Where to draw the region.")] = None,
 ) -> None:
     """Show order, error constants, zero-stability and the stability region of a scheme."""
-    from solvergen import stability as analysis
+    from solvergen.reports import stability as analysis
 
     typer.echo(analysis.text(schemes.get(scheme)))
     if plot:

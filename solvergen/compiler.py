@@ -4,7 +4,6 @@ NoiseSchedule -> SemilinearODE -> Weights -> StepProgram -> passes -> source
 """
 
 import hashlib
-import importlib.util
 import sys
 from functools import lru_cache
 from importlib import import_module
@@ -16,12 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from platformdirs import user_cache_path
 
-from solvergen import baking, emission
-from solvergen.accuracy import statement
-from solvergen.backends import baked as bakery
-from solvergen.endpoints import require_both
 from solvergen.errors import EmissionError
-from solvergen.solver import Solver
+from solvergen.measurement.accuracy import statement
+from solvergen.scalars import baking
+from solvergen.specification.endpoints import require_both
+from solvergen.specification.solver import Solver
+from solvergen.targets import baked as bakery
+from solvergen.targets import rendering
+from solvergen.targets.files import load, load_text, write_text
 
 
 def emit(
@@ -48,16 +49,16 @@ def emit(
         require_both(spec)
     draft = _draft(spec)
     if timesteps is None:
-        return emission.render(spec, target, accuracy=statement(spec, draft))
+        return rendering.render(spec, target, accuracy=statement(spec, draft))
     bakery.require_target(target)
     baked = baking.bake(spec, draft, np.asarray(timesteps, dtype=np.float64).tolist())
-    return emission.render(spec, target, baking.statement(baked), baked)
+    return rendering.render(spec, target, baking.statement(baked), baked)
 
 
 @lru_cache(maxsize=4)
 def _draft(spec: Solver) -> ModuleType:
     """The module for any grid in numpy, which is measured, and asked for grids."""
-    return load_text(emission.render(spec, "numpy", accuracy=""), "solvergen_draft")
+    return load_text(rendering.render(spec, "numpy", accuracy=""), "solvergen_draft")
 
 
 def grid(
@@ -93,7 +94,7 @@ def write(
     Raises:
         EmissionError: the file exists and solvergen did not write it, and ``force`` is not set.
     """
-    return emission.write_text(emit(spec, target, to_the_ends, timesteps), path, force)
+    return write_text(emit(spec, target, to_the_ends, timesteps), path, force)
 
 
 def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = None) -> ModuleType:
@@ -109,7 +110,7 @@ def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = N
     if not path.exists():
         source = emit(spec, target, timesteps=timesteps)
         path.parent.mkdir(parents=True, exist_ok=True)
-        emission.write_text(source, path)
+        write_text(source, path)
     return load(path, name)
 
 
@@ -128,31 +129,3 @@ def _generator_hash() -> str:
         for path in sorted((*root.rglob("*.py"), *root.rglob("*.jinja"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def load(path: str | Path, name: str | None = None) -> ModuleType:
-    """Import an emitted module from a file.
-
-    Raises:
-        EmissionError: there is no such file, or it is no Python module.
-    """
-    path = Path(path)
-    name = name or path.stem
-    found = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or found is None or found.loader is None:
-        raise EmissionError(f"{path} is not a Python file; expected an emitted module.")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def load_text(source: str, name: str) -> ModuleType:
-    """Import an emitted numpy module from its text."""
-    module = ModuleType(name)
-    exec(source, module.__dict__)
-    return module

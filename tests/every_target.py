@@ -14,8 +14,8 @@ import torch
 from measured import METHODS, module, uneven
 from readers import as_target, for_target
 
-from solvergen import emission
 from solvergen.compiler import load
+from solvergen.targets import rendering
 
 
 def network(x: np.ndarray, time: float) -> np.ndarray:
@@ -26,7 +26,7 @@ def network(x: np.ndarray, time: float) -> np.ndarray:
 def emitted(name: str, target: str, folder: Path) -> ModuleType:
     """A method as a file: Triton reads the source of its kernels."""
     path = folder / f"{target}_{list(METHODS).index(name)}.py"
-    path.write_text(emission.render(METHODS[name].solver, target, ""))
+    path.write_text(rendering.render(METHODS[name].solver, target, ""))
     return load(path)
 
 

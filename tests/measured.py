@@ -7,9 +7,11 @@ from types import ModuleType
 import numpy as np
 
 import solvergen as sg
-from solvergen import emission, presets, problems
-from solvergen.butcher import TABLEAUX
 from solvergen.compiler import load_text
+from solvergen.measurement import problems
+from solvergen.methods.runge_kutta import TABLEAUX
+from solvergen.specification import presets
+from solvergen.targets import rendering
 
 SPAN = (-1.0, 1.0)
 """In lambda: where the digits take shape, and the networks have their rate at few steps."""
@@ -72,7 +74,7 @@ METHODS = _methods()
 @cache
 def module(name: str) -> ModuleType:
     """A method, emitted for numpy."""
-    return load_text(emission.render(METHODS[name].solver, "numpy", ""), "measured_module")
+    return load_text(rendering.render(METHODS[name].solver, "numpy", ""), "measured_module")
 
 
 @cache
@@ -87,7 +89,7 @@ def uneven(steps: int) -> np.ndarray:
 def reference() -> ModuleType:
     """A solver of order 8."""
     spec = sg.Solver("rectified_flow", sg.FLOW, sg.FLOW, "time", "fehlberg8")
-    return load_text(emission.render(spec, "numpy", ""), "reference")
+    return load_text(rendering.render(spec, "numpy", ""), "reference")
 
 
 @dataclass(frozen=True)

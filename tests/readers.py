@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 import solvergen as sg
-from solvergen import adaptive, interpreter
-from solvergen.reference import Reference, ReferenceScalars
+from solvergen.program import adaptive, interpreter
+from solvergen.scalars.reference import Reference, ReferenceScalars
 
 TARGETS = ("numpy", "numba", "torch")
 READERS = ("interpreter", *TARGETS)

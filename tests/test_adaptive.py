@@ -9,9 +9,12 @@ import torch
 from readers import TARGETS, X, as_target, for_target, sample_adaptive
 
 import solvergen as sg
-from solvergen import order, problems, program, schemes, verification
-from solvergen.accuracy import pair_error
 from solvergen.errors import SchemeError
+from solvergen.measurement import problems, verification
+from solvergen.measurement.accuracy import pair_error
+from solvergen.methods import notation
+from solvergen.program import order, program
+from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
@@ -304,7 +307,7 @@ def test_schemes_without_estimate_have_no_adaptive_steps(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", [name for name, _ in POWERS])
 def test_text_round_trip(scheme: str) -> None:
     known = schemes.get(scheme)
-    again = schemes.get(schemes.scheme_text.write(known))
+    again = schemes.get(notation.write(known))
     assert (again.phases, again.pair) == (known.phases, known.pair)
 
 

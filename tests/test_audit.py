@@ -11,10 +11,10 @@ pytest.importorskip("azula", reason='pip install "solvergen[audit]"')
 
 from typer.testing import CliRunner
 
-from solvergen.audit import measure, report
-from solvergen.audit.peer import FLOAT64
 from solvergen.cli import app
 from solvergen.errors import SolvergenError
+from solvergen.reports.audit import measure, report
+from solvergen.reports.audit.peer import FLOAT64
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array_wrap__:DeprecationWarning", "ignore:.algorithm_types dpmsolver:FutureWarning"

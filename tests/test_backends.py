@@ -6,8 +6,8 @@ import torch
 from readers import GRID, TARGETS, sample
 
 import solvergen as sg
-from solvergen.accuracy import coefficient_error
 from solvergen.compiler import load_text
+from solvergen.measurement.accuracy import coefficient_error
 
 SPECS = [
     ("rectified_flow", "noise", "data", "half_log_snr", "multistep:3"),

@@ -6,7 +6,7 @@ import sympy
 from sympy import Piecewise, Symbol, oo, sqrt
 
 from solvergen.errors import ScheduleError
-from solvergen.schedule import NoiseSchedule
+from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
 
 u, k = Symbol("u"), Symbol("k")

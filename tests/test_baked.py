@@ -11,13 +11,14 @@ from ruff import find_ruff_bin
 from typer.testing import CliRunner
 
 import solvergen as sg
-from solvergen import baking, compiler
-from solvergen.accuracy import evaluate, symbol_values
-from solvergen.backends.layout import Columns
+from solvergen import compiler
 from solvergen.cli import app
 from solvergen.errors import EmissionError
-from solvergen.reference import Reference, ReferenceScalars
-from solvergen.verification import verify
+from solvergen.measurement.accuracy import evaluate, symbol_values
+from solvergen.measurement.verification import verify
+from solvergen.scalars import baking
+from solvergen.scalars.reference import Reference, ReferenceScalars
+from solvergen.targets.passes import Columns
 
 CHOICES = {
     "multistep": ("vp_linear", "noise", "data", "half_log_snr", "multistep:3"),

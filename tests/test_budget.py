@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from solvergen import budget
-from solvergen.budget import within
+from solvergen.algebra import budget
+from solvergen.algebra.budget import within
 
 
 def endless() -> None:

@@ -8,18 +8,23 @@ import sympy
 from sympy import Integer, Matrix, Rational, Symbol, asin, diff, log, polylog, simplify, sqrt
 
 import solvergen as sg
-from solvergen.closed_forms import moment_closed_form, prove_antiderivative
-from solvergen.evaluation import DIGITS, compiled
-from solvergen.expansion import resolve
-from solvergen.moments import Weights
-from solvergen.parameterization import at_schedule, get
-from solvergen.phi import elementary, phi
-from solvergen.proofs import Proof, at_times, prove_zero
-from solvergen.reference import Reference
-from solvergen.semilinear import SemilinearODE, at_start
+from solvergen.algebra.evaluation import DIGITS, compiled
+from solvergen.algebra.phi import elementary, phi
+from solvergen.closed_forms.antiderivatives import moment_closed_form, prove_antiderivative
+from solvergen.closed_forms.proofs import Proof, at_times, prove_zero
+from solvergen.closed_forms.taylor import (
+    h,
+    normalized_moment,
+    prove_taylor_integral,
+    taylor_integral,
+)
+from solvergen.closed_forms.uniformization import uniformize
+from solvergen.derivation.expansion import resolve
+from solvergen.derivation.parameterization import at_schedule, get
+from solvergen.derivation.semilinear import SemilinearODE, at_start
+from solvergen.derivation.weights import Weights
+from solvergen.scalars.reference import Reference
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
-from solvergen.taylor import h, normalized_moment, prove_taylor_integral, taylor_integral
-from solvergen.uniformization import uniformize
 
 z = Symbol("z", positive=True)
 theta = Symbol("theta", real=True)

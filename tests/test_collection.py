@@ -5,7 +5,7 @@ from sympy import Expr, Symbol, cosh, exp, preorder_traversal, sqrt, symbols
 from sympy.codegen.cfunctions import expm1
 
 import solvergen as sg
-from solvergen.collection import by_powers, collected
+from solvergen.algebra.collection import by_powers, collected
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
 

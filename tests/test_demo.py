@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
-from solvergen import demo, problems
 from solvergen.errors import SolvergenError
+from solvergen.measurement import problems
+from solvergen.reports import demo
 
 pytest.importorskip("sklearn")
 image = pytest.importorskip("matplotlib.image")

@@ -8,10 +8,10 @@ import pytest
 from ruff import find_ruff_bin
 
 import solvergen as sg
-from solvergen import backends, emission
-from solvergen.backends import TARGETS
+from solvergen import targets
 from solvergen.errors import EmissionError
-from solvergen.verification import CONTRACT
+from solvergen.measurement.verification import CONTRACT
+from solvergen.targets import TARGETS, rendering
 
 SPECS = [
     ("rectified_flow", "noise", "data", "half_log_snr", "multistep:3"),
@@ -119,12 +119,12 @@ def test_compiling_imports_neither_numba_nor_torch(tmp_path: Path) -> None:
 
 def test_templates_ask_for_exactly_what_is_filled_in() -> None:
     """No key is unknown, and every key is used by some target."""
-    contexts = {target: emission.context(sg.Solver(*one), target, "") for target, one in FIRST}
-    used = {target: emission.keys(f"{backends.folder(target)}/module.jinja") for target in TARGETS}
+    contexts = {target: rendering.context(sg.Solver(*one), target, "") for target, one in FIRST}
+    used = {target: rendering.keys(f"{targets.folder(target)}/module.jinja") for target in TARGETS}
     for target in TARGETS:
         assert used[target] <= set(contexts[target]), target
         with pytest.raises(EmissionError, match="asks for"):
-            emission.fill(f"{backends.folder(target)}/module.jinja", {})
+            rendering.fill(f"{targets.folder(target)}/module.jinja", {})
     assert set().union(*contexts.values()) == set().union(*used.values())
 
 

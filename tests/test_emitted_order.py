@@ -9,8 +9,8 @@ import pytest
 from conftest import SCHEDULES
 
 import solvergen as sg
-from solvergen.accuracy import coefficient_error
 from solvergen.compiler import load
+from solvergen.measurement.accuracy import coefficient_error
 
 RANGES = {
     "rectified_flow": (0.85, 0.1),

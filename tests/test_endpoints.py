@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen.problems import GaussianMixture, digits, model
+from solvergen.measurement.problems import GaussianMixture, digits, model
 
 MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
 FULL = [

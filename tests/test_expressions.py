@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Float, Rational, Symbol, atan2, cos, exp, pi, sqrt
 
+from solvergen.algebra.expressions import FUNCTIONS, exact, parse, rational, to_text
 from solvergen.errors import ScheduleError
-from solvergen.expressions import FUNCTIONS, exact, parse, rational, to_text
 from solvergen.symbols import t
 
 k = Symbol("k", positive=True)

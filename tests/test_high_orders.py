@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen import interpreter, problems, program, schemes
-from solvergen.program import Combine, PhaseProgram
-from solvergen.scheme import Kind, Node
+from solvergen.measurement import problems
+from solvergen.methods.scheme import Kind, Node
+from solvergen.program import interpreter, program
+from solvergen.program.program import Combine, PhaseProgram
+from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.5, 0.7])

@@ -5,8 +5,11 @@ import pytest
 from readers import GRID, READERS, TARGETS, as_target, for_target, model, sample
 
 import solvergen as sg
-from solvergen import order, problems, program, schemes, stability
 from solvergen.errors import SchemeError, SolvergenError
+from solvergen.measurement import problems
+from solvergen.methods import notation
+from solvergen.program import order, program, stability
+from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
@@ -159,7 +162,7 @@ def test_names() -> None:
 def test_text_round_trip(text: str) -> None:
     scheme = schemes.get(text)
     assert schemes.get(schemes.to_text(scheme)) == scheme
-    assert schemes.get(schemes.scheme_text.write(scheme)).phases == scheme.phases
+    assert schemes.get(notation.write(scheme)).phases == scheme.phases
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 import sympy
 from sympy import Symbol, asinh, atan2, cos, exp, log, pi, sin, sqrt, tanh
 
-from solvergen.evaluation import end_points, evaluate_mp, substitute
-from solvergen.inversion import invert
+from solvergen.algebra.evaluation import end_points, evaluate_mp, substitute
+from solvergen.algebra.inversion import invert
 from solvergen.symbols import gamma, t
 
 low, high = Symbol("beta_min", positive=True), Symbol("beta_max", positive=True)

@@ -9,7 +9,7 @@ import torch
 import torch_extras  # noqa: F401
 
 import solvergen as sg
-from solvergen.problems import GaussianMixture
+from solvergen.measurement.problems import GaussianMixture
 
 MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
 CHOICES = [

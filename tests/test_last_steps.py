@@ -5,9 +5,12 @@ import pytest
 from readers import TARGETS, as_target, for_target, sample
 
 import solvergen as sg
-from solvergen import order, problems, program, schemes
-from solvergen.accuracy import coefficient_error
 from solvergen.errors import SchemeError
+from solvergen.measurement import problems
+from solvergen.measurement.accuracy import coefficient_error
+from solvergen.methods import notation
+from solvergen.program import order, program
+from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
@@ -109,7 +112,7 @@ def test_the_header_names_the_policy_and_what_it_leaves() -> None:
 def test_text_round_trip(scheme: str) -> None:
     known = schemes.get(scheme)
     assert schemes.to_text(known) == scheme
-    written = schemes.scheme_text.write(known)
+    written = notation.write(known)
     assert schemes.get(written).all_phases == known.all_phases
     assert sg.from_specification({**_SPEC, "scheme": written}).program.closing
 

@@ -4,9 +4,9 @@ import sympy
 from sympy import Function, Rational, Symbol, diff, exp, integrate, log, simplify, sqrt, symbols
 
 import solvergen as sg
-from solvergen.closed_forms import moment_antiderivative
-from solvergen.identities import is_zero
-from solvergen.parameterization import at_schedule, total_derivative
+from solvergen.closed_forms.antiderivatives import moment_antiderivative
+from solvergen.derivation.parameterization import at_schedule, total_derivative
+from solvergen.schedules.identities import is_zero
 from solvergen.symbols import alpha, alpha_dot, s, sigma, sigma_dot, t
 
 x, eps, x0 = symbols("x epsilon x_0")

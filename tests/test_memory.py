@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import solvergen as sg
-from solvergen.backends.layout import Storage
+from solvergen.targets.passes import Storage
 
 SIZE = 250_000
 SCHEMES = ("multistep:3", "multistep:5:ramp", "singlestep:2")

@@ -6,11 +6,11 @@ import mpmath
 import pytest
 
 import solvergen as sg
-from solvergen.expansion import resolve
-from solvergen.moments import Weights
-from solvergen.parameterization import get
-from solvergen.reference import Reference
-from solvergen.semilinear import SemilinearODE
+from solvergen.derivation.expansion import resolve
+from solvergen.derivation.parameterization import get
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.weights import Weights
+from solvergen.scalars.reference import Reference
 from solvergen.symbols import t
 
 S, T = mpmath.mpf("0.7"), mpmath.mpf("0.4")

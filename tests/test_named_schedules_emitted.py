@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen import compiler, emission
-from solvergen.evaluation import end_points
-from solvergen.verification import check_functions
+from solvergen import compiler
+from solvergen.algebra.evaluation import end_points
+from solvergen.measurement.verification import check_functions
+from solvergen.targets import rendering
 
 TOLERANCE = 1e-13
 
@@ -15,7 +16,7 @@ TOLERANCE = 1e-13
 def emitted(request: pytest.FixtureRequest):
     """The solver of a named schedule and its numpy module."""
     spec = sg.Solver(request.param, sg.NOISE, sg.DATA, scheme="multistep:2")
-    source = emission.render(spec, "numpy", accuracy="Not measured.")
+    source = rendering.render(spec, "numpy", accuracy="Not measured.")
     return spec, compiler.load_text(source, f"emitted_{request.param}")
 
 

@@ -5,9 +5,10 @@ from fractions import Fraction
 import pytest
 
 import solvergen as sg
-from solvergen import order, program, schemes
-from solvergen.scheme import CURRENT, Phase, Scheme, Stage, past, stage
-from solvergen.series import Series
+from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
+from solvergen.program import order, program
+from solvergen.program.series import Series
+from solvergen.specification import schemes
 
 
 def computed(scheme: Scheme, **clocks: bool) -> order.OrderReport:

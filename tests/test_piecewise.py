@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 import solvergen as sg
 from solvergen import compiler
-from solvergen.accuracy import coefficient_error
+from solvergen.algebra.evaluation import evaluate_mp
+from solvergen.algebra.expressions import parse, to_text
 from solvergen.cli import app
-from solvergen.evaluation import evaluate_mp
-from solvergen.expressions import parse, to_text
+from solvergen.measurement.accuracy import coefficient_error
+from solvergen.measurement.verification import verify
 from solvergen.symbols import t
-from solvergen.verification import verify
 
 HALF = Rational(1, 2)
 

@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 import solvergen as sg
-from solvergen import order, presets, program
 from solvergen.cli import app
+from solvergen.program import order, program
+from solvergen.specification import presets
 
 FAMILIES = {
     "deis_tab_1": 1, "deis_tab_4": 4, "deis_rho_ab_3": 3, "ab_5": 5, "am_4": 4, "unip_2_bh1": 2,

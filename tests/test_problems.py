@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import solvergen as sg
-from solvergen import problems
-from solvergen.problems import Gaussian, GaussianMixture
+from solvergen.measurement import problems
+from solvergen.measurement.problems import Gaussian, GaussianMixture
 
 NAMES = ("noise", "data", "velocity", "flow", "score", "straight")
 ODD = GaussianMixture([0.3, 0.5, 0.2], [[-2.0], [0.4], [3.0]], [0.04, 0.25, 0.01])

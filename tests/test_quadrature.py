@@ -4,7 +4,7 @@ import mpmath
 import pytest
 
 import solvergen as sg
-from solvergen.quadrature import POINTS, TOLERANCE, UNMEASURED, choose, gauss
+from solvergen.scalars.quadrature import POINTS, TOLERANCE, UNMEASURED, choose, gauss
 
 
 @pytest.mark.parametrize("points", POINTS)

@@ -9,12 +9,16 @@ import sympy
 from sympy import Integer, Poly, Rational, Symbol, atan, cancel, diff, log, polylog, sqrt, symbols
 
 import solvergen as sg
-from solvergen import report
-from solvergen.evaluation import DIGITS, compiled
-from solvergen.rational import NotElementaryError, integrate_rational, integrate_with_primitive
-from solvergen.root_sums import integral_over_roots, root_logarithms
+from solvergen.algebra.evaluation import DIGITS, compiled
+from solvergen.algebra.root_sums import integral_over_roots, root_logarithms
+from solvergen.closed_forms.rational import (
+    NotElementaryError,
+    integrate_rational,
+    integrate_with_primitive,
+)
+from solvergen.closed_forms.taylor import taylor_integral
+from solvergen.reports import derivation
 from solvergen.symbols import s, t
-from solvergen.taylor import taylor_integral
 
 z = Symbol("z", positive=True)
 theta = Symbol("theta", real=True)
@@ -111,11 +115,11 @@ def test_a_schedule_of_third_degree() -> None:
     weights = sg.Solver(schedule, "noise", "noise", "time").weights
     found = taylor_integral(weights, 1)
     assert found is not None
-    shown = report.text(report.sections(weights)[3:])
+    shown = derivation.text(derivation.sections(weights)[3:])
     assert "no closed form" not in shown
     line = "t*(t - s) + (3 - t**3 - t)*sum(c*log((c - t)/(c - s))/(3*c**2 + 1) for roots c of"
     assert line in shown
-    assert r"\sum_{c^{3} + c - 3 = 0}" in report.latex_text(report.sections(weights))
+    assert r"\sum_{c^{3} + c - 3 = 0}" in derivation.latex_text(derivation.sections(weights))
     with mpmath.workdps(DIGITS):
         alpha = compiled(schedule.alpha, (t,), "mpmath")
         clock = compiled(diff(t / schedule.alpha, t), (t,), "mpmath")

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from solvergen.cli import app
-from solvergen.verification import assert_coefficients, assert_order
+from solvergen.measurement.verification import assert_coefficients, assert_order
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()

@@ -10,9 +10,9 @@ from sympy import exp
 
 import solvergen as sg
 from solvergen import compiler
-from solvergen.expressions import parse, to_text
+from solvergen.algebra.expressions import parse, to_text
+from solvergen.measurement.verification import verify
 from solvergen.symbols import t
-from solvergen.verification import verify
 
 gudermann = sg.register_function(
     "gd",

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen import emission, order, presets, program, schemes
-from solvergen.accuracy import coefficient_error
-from solvergen.butcher import TABLEAUX
 from solvergen.compiler import load_text
 from solvergen.errors import SchemeError
-from solvergen.rule import CLASSICAL, Moments, Rule
-from solvergen.series import RATIONALS
-from solvergen.tableaux import Tableau
-from solvergen.verification import measured_order
+from solvergen.measurement.accuracy import coefficient_error
+from solvergen.measurement.verification import measured_order
+from solvergen.methods.rule import CLASSICAL, Moments, Rule
+from solvergen.methods.runge_kutta import TABLEAUX
+from solvergen.methods.tableaux import Tableau
+from solvergen.program import order, program
+from solvergen.program.series import RATIONALS
+from solvergen.specification import presets, schemes
+from solvergen.targets import rendering
 
 TABLEAU_ORDERS = {
     "euler": (1, None),
@@ -175,7 +177,7 @@ def test_measured_order_and_coefficients(
     schedule: str, integrand: str, expansion: str, scheme: str
 ) -> None:
     spec = sg.Solver(schedule, sg.VELOCITY, integrand, expansion, scheme)
-    module = load_text(emission.render(spec, "numpy", ""), "measured")
+    module = load_text(rendering.render(spec, "numpy", ""), "measured")
     assert abs(measured_order(module, spec) - spec.order) <= 0.15
     grid = module.timesteps(7, "time", start=0.85, end=0.1)
     chosen = [*range(spec.program.history + 1), 6]

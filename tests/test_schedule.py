@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sympy import Rational, Symbol, cos, exp, log, pi, sin, sqrt
 
+from solvergen.algebra.evaluation import end_points, evaluate_float, evaluate_mp
 from solvergen.errors import ScheduleError
-from solvergen.evaluation import end_points, evaluate_float, evaluate_mp
-from solvergen.schedule import NoiseSchedule
+from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, t
 
 

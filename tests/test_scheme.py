@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from solvergen import schemes
 from solvergen.errors import SchemeError
-from solvergen.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram, lower
-from solvergen.scheme import CURRENT, Phase, Scheme, Stage, past, stage
+from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
+from solvergen.program.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram, lower
+from solvergen.specification import schemes
 
 END = Fraction(1)
 

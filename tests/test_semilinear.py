@@ -5,8 +5,8 @@ from conftest import SCHEDULES
 from sympy import diff
 
 import solvergen as sg
-from solvergen.identities import is_zero
-from solvergen.parameterization import NAMED, at_schedule, conversion, get
+from solvergen.derivation.parameterization import NAMED, at_schedule, conversion, get
+from solvergen.schedules.identities import is_zero
 from solvergen.symbols import alpha, s, sigma, t
 
 PARAMETERIZATIONS = [one.name for one in NAMED] + [

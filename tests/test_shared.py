@@ -5,7 +5,7 @@ import pytest
 from sympy import Symbol, exp, lambdify, log, sqrt
 
 import solvergen as sg
-from solvergen.printing import shared
+from solvergen.algebra.numpy_code import shared
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
 

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from solvergen import program, schemes
 from solvergen.cli import app
-from solvergen.stability import (
+from solvergen.program import program
+from solvergen.program.stability import (
     error_constants,
     is_zero_stable,
     plot_region,
     propagation,
     real_interval,
 )
+from solvergen.specification import schemes
 
 
 def lowered(text: str) -> program.StepProgram:

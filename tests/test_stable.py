@@ -6,8 +6,8 @@ import pytest
 import sympy
 from sympy import cos, exp, log, pi, sin, sqrt, tan
 
-from solvergen.evaluation import evaluate_float, evaluate_mp
-from solvergen.stable import stable_form
+from solvergen.algebra.accurate_form import stable_form
+from solvergen.algebra.evaluation import evaluate_float, evaluate_mp
 from solvergen.symbols import t
 
 UNIT = (sympy.Integer(0), sympy.Integer(1))

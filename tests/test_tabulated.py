@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 import solvergen as sg
 from solvergen import compiler
+from solvergen.algebra.tables import read_column
 from solvergen.cli import app
-from solvergen.problems import GaussianMixture, model
-from solvergen.tables import read_column
-from solvergen.verification import adapted, as_input, as_numpy, verify
+from solvergen.measurement.problems import GaussianMixture, model
+from solvergen.measurement.verification import adapted, as_input, as_numpy, verify
 
 BETAS = np.linspace(1e-3, 0.2, 40)
 

@@ -8,8 +8,8 @@ import pytest
 import sympy
 
 import solvergen as sg
-from solvergen import derivation_checks
-from solvergen.verification import (
+from solvergen.measurement import derivation
+from solvergen.measurement.verification import (
     assert_agrees,
     assert_coefficients,
     assert_derivation,
@@ -96,7 +96,7 @@ def test_a_wrong_derivation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_integrands_without_a_closed_form_are_left_out() -> None:
-    names = [one.name for one in derivation_checks.of(sg.schedules.sub_vp())]
+    names = [one.name for one in derivation.of(sg.schedules.sub_vp())]
     assert "velocity: M0' = a M0 + b" not in names
     assert "velocity: Phi' = a Phi" in names
     assert "data: M0' = a M0 + b" in names

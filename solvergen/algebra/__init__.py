@@ -1,0 +1,1 @@
+"""sympy made bounded, exact and accurate."""

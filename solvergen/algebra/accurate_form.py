@@ -1,0 +1,286 @@
+"""The form of an expression that keeps its digits in float64, found by measuring.
+
+Candidates come from ``solvergen.rewriting``, rule upon rule, best first. Each is evaluated in
+float64 at points of the domain, among them points within 10^-15 of the width from its ends, and
+compared with the expression that was given, in many digits. The error at x is relative to
+
+    max(|e(x)|, |(x - end) e'(x)|)
+
+with the nearer end: that is what one rounding of the distance to that end, or of the value, may
+cost. So a zero inside the domain is not counted against a form, and a zero at an end is.
+"""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from sympy import Expr, Piecewise, Symbol
+
+from solvergen.algebra.budget import within
+from solvergen.algebra.evaluation import (
+    end_points,
+    evaluate_float,
+    evaluate_mp,
+    is_real,
+    substitute,
+)
+from solvergen.algebra.piecewise import by_branch
+from solvergen.algebra.rewriting import rewritings, with_logarithms_near_one
+
+BUDGET_SECONDS = 10.0
+GOOD = 1.5e-15
+FAIR = 1e-13
+FIRST = 16
+MAX_CANDIDATES = 60
+PATIENCE = 24
+MAX_PARTS = 3
+MAX_SEEDS = 2
+MAX_SIZE = 160
+WRONG_END = 1e-6
+Parameters = tuple[tuple[Symbol, Expr], ...]
+_DIGITS = 80
+_END_DIGITS = 250
+_HUGE = mpmath.mpf("1e290")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An expression of ``symbol`` in many digits at float64 points, and the scale of an error
+    there.
+
+    A value may be an infinity, at an end of the domain: then float64 must be infinite too; and
+    where it is 0, float64 must be 0.
+    """
+
+    symbol: Symbol
+    points: tuple[float, ...]
+    values: tuple[Any, ...]
+    scales: tuple[Any, ...]
+    ends: tuple[float, float]
+
+    def errors(self, expression: Expr, parameters: Parameters = ()) -> list[float]:
+        """The error of ``expression`` in float64 at each point, relative to the scale."""
+        points = np.array(self.points)
+        computed = evaluate_float(expression, self.symbol, points, parameters)
+        return list(map(_error, computed, self.values, self.scales))
+
+    def error(self, expression: Expr, parameters: Parameters = ()) -> float:
+        """The worst error."""
+        return max(self.errors(expression, parameters), default=0.0)
+
+
+def _error(computed: float, value: Any, scale: Any) -> float:
+    if mpmath.isinf(value) or value == 0:
+        return 0.0 if computed == float(value) else WRONG_END
+    if not np.isfinite(computed):
+        return float("inf")
+    return float(abs(mpmath.mpf(float(computed)) - value) / scale)
+
+
+def reference(
+    expression: Expr,
+    symbol: Symbol,
+    points: Sequence[float],
+    ends: tuple[float, float],
+) -> Reference:
+    """The values of ``expression`` at the points where it is real, and its limits at the ends."""
+    rows = []
+    with mpmath.workdps(_DIGITS):
+        for point in points:
+            if point in ends:
+                continue
+            value = evaluate_mp(expression, symbol, point, _DIGITS)
+            if is_real(value) and abs(value) < _HUGE:
+                scale = max(abs(value), _sensitivity(expression, symbol, point, ends), 1 / _HUGE)
+                rows.append((point, value, scale))
+    for end, inwards in zip(ends, (1, -1), strict=True):
+        value = _at_end(expression, symbol, end, inwards)
+        if value is not None:
+            rows.append((end, value, abs(value)))
+    return Reference(
+        symbol,
+        tuple(float(point) for point, _, _ in rows),
+        tuple(value for _, value, _ in rows),
+        tuple(scale for _, _, scale in rows),
+        ends,
+    )
+
+
+def _at_end(expression: Expr, symbol: Symbol, end: float, inwards: int) -> Any:
+    """The value that ``expression`` tends to at an end: a number, 0, an infinity, or None if
+    unclear.
+    """
+    far, near = (
+        evaluate_mp(expression, symbol, _beside(end, inwards, exponent), _END_DIGITS)
+        for exponent in (-30, -60)
+    )
+    if not (is_real(far) and is_real(near)):
+        return None
+    if abs(near) <= abs(far) * mpmath.mpf("1e-3"):
+        return mpmath.mpf(0)
+    if abs(near) > abs(far) * mpmath.mpf("1.5"):
+        return mpmath.inf if near > 0 else -mpmath.inf
+    return near
+
+
+def _beside(end: float, inwards: int, exponent: int) -> Any:
+    with mpmath.workdps(_END_DIGITS):
+        return mpmath.mpf(end) + inwards * mpmath.mpf(10) ** exponent
+
+
+def _sensitivity(expression: Expr, symbol: Symbol, point: float, ends: tuple[float, float]) -> Any:
+    """|(x - end) e'(x)| for the nearer end, by a central difference."""
+    distance = min(
+        (abs(mpmath.mpf(point) - mpmath.mpf(end)) for end in ends if np.isfinite(end)),
+        default=abs(mpmath.mpf(point)),
+    )
+    step = distance * mpmath.mpf("1e-20")
+    if not step:
+        return mpmath.mpf(0)
+    above, below = (
+        evaluate_mp(expression, symbol, mpmath.mpf(point) + signed, _DIGITS)
+        for signed in (step, -step)
+    )
+    if not (is_real(above) and is_real(below)):
+        return mpmath.mpf(0)
+    return abs(above - below) / 2 * mpmath.mpf("1e20")
+
+
+@lru_cache(maxsize=512)
+def stable_form(
+    expression: Expr,
+    symbol: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Parameters = (),
+    equals: tuple[Expr, ...] = (),
+) -> Expr:
+    """The form of ``expression`` with the smallest error in float64 over ``domain``.
+
+    The shortest, where several are as good. ``equals`` are further forms to start from. An
+    expression with cases is worked on branch by branch.
+    """
+    if expression.has(Piecewise):
+        return by_branch(
+            lambda branch, part: stable_form(branch, symbol, part, parameters),
+            expression,
+            symbol,
+            domain,
+            parameters,
+        )
+    low, high = (float(sympy.N(end)) for end in domain)
+    exact = substitute(expression, parameters)
+    measure = reference(exact, symbol, end_points(low, high), (low, high))
+    return most_accurate([expression], measure, parameters, equals)
+
+
+def most_accurate(
+    expressions: Sequence[Expr],
+    measure: Reference,
+    parameters: Parameters = (),
+    equals: Sequence[Expr] = (),
+) -> Expr:
+    """The best of some equal expressions and of their rewritings; ``equals`` only if none is
+    good.
+    """
+    search = _Search(measure, parameters)
+    shorter = min(map(sympy.count_ops, equals), default=MAX_SIZE) < sympy.count_ops(expressions[0])
+    first = 1 if shorter else FIRST if equals else MAX_CANDIDATES
+    within(BUDGET_SECONDS, search.run, expressions, first)
+    if equals and search.smallest() > GOOD:
+        within(BUDGET_SECONDS, search.run, equals, MAX_CANDIDATES)
+    return search.best(expressions[0])
+
+
+class _Search:
+    """Best-first search from form to form; what it has seen is kept when its time is over."""
+
+    def __init__(self, measure: Reference, parameters: Parameters) -> None:
+        self.measure = measure
+        self.parameters = parameters
+        self.errors: dict[Expr, float] = {}
+        self.patience = PATIENCE
+
+    def run(self, expressions: Sequence[Expr], candidates: int) -> None:
+        """Rewrite, best form first, until a form is good; the longer it takes, the worse may be
+        good.
+        """
+        queue: list[tuple[int, int, int, Expr]] = []
+        for expression in expressions:
+            self.push(queue, expression)
+        if self.smallest() > FAIR:
+            self.push_near_one(queue, expressions)
+        if self.smallest() <= 2 * GOOD:
+            return
+        for _, _, _, form in heapq.nsmallest(MAX_SEEDS, queue):
+            if self.errors[form] > GOOD:
+                self.push(queue, self.with_stable_logarithms(form))
+        while queue and len(self.errors) < candidates:
+            _, _, _, form = heapq.heappop(queue)
+            if self.errors[form] <= GOOD * (1 + len(self.errors) / 8) or self.stalls():
+                return
+            for rewritten in rewritings(form, self.measure.symbol):
+                self.push(queue, rewritten)
+                if self.is_settled(rewritten, form):
+                    return
+
+    def push_near_one(
+        self, queue: list[tuple[int, int, int, Expr]], expressions: Sequence[Expr]
+    ) -> None:
+        """Logarithms for arguments near 1; where that was all, little is left to try."""
+        for expression in expressions:
+            close = with_logarithms_near_one(expression, self.measure.symbol)
+            if self.measure.error(close, self.parameters) <= FAIR:
+                self.push(queue, close)
+                self.patience = PATIENCE // 4
+
+    def with_stable_logarithms(self, expression: Expr) -> Expr:
+        """The expression with the logarithms inside it in forms that are good for themselves."""
+        calls = [e for e in expression.atoms(sympy.log) if e.has(self.measure.symbol)]
+        calls = [e for e in calls if e != expression.as_coeff_Mul()[1]]
+        return expression.xreplace({call: self.stable_part(call) for call in calls[:MAX_PARTS]})
+
+    def stable_part(self, part: Expr) -> Expr:
+        """The stable form of a part of the expression at the same points."""
+        measure = self.measure
+        exact = substitute(part, self.parameters)
+        values = reference(exact, measure.symbol, measure.points, measure.ends)
+        search = _Search(values, self.parameters)
+        search.run([part], FIRST)
+        return search.best(part)
+
+    def push(self, queue: list[tuple[int, int, int, Expr]], form: Expr) -> None:
+        """Measure a form; ones with small errors at most points are taken from the queue first."""
+        if form in self.errors or sympy.count_ops(form) > MAX_SIZE:
+            return
+        errors = self.measure.errors(form, self.parameters)
+        self.errors[form] = max(errors, default=0.0)
+        mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
+        rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
+        heapq.heappush(queue, (*rank, form))
+
+    def is_settled(self, rewritten: Expr, form: Expr) -> bool:
+        """Whether a rewriting has every digit and is no longer than what it was made from."""
+        if self.errors.get(rewritten, 1.0) > GOOD:
+            return False
+        return bool(sympy.count_ops(rewritten) <= sympy.count_ops(form))
+
+    def stalls(self) -> bool:
+        """Whether the last forms were no better than one before, that is good enough."""
+        errors = list(self.errors.values())
+        before = min(errors[: -self.patience], default=float("inf"))
+        return before <= FAIR and before <= min(errors[-self.patience :])
+
+    def smallest(self) -> float:
+        """The smallest error of a form seen."""
+        return min(self.errors.values(), default=float("inf"))
+
+    def best(self, default: Expr) -> Expr:
+        """The shortest form whose error is near the smallest."""
+        limit = max(GOOD, 2 * self.smallest())
+        accepted = [form for form, error in self.errors.items() if error <= limit]
+        return min(accepted, key=sympy.count_ops, default=default)

@@ -1,0 +1,125 @@
+"""Values of expressions of one symbol: in float64, vectorised, and in many digits."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import ArrayLike, NDArray
+from sympy import Expr, Symbol
+
+from solvergen.algebra import functions, tables
+from solvergen.algebra.mpmath_code import can_write, program
+from solvergen.algebra.numpy_code import HostPrinter
+from solvergen.algebra.root_sums import in_many_digits, root_logarithms
+
+DIGITS = 50
+"""Decimal digits of a reference value."""
+
+
+@lru_cache(maxsize=4096)
+def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
+    """``expression`` as a function of ``symbols``; ``modules`` is ``numpy`` or ``mpmath``.
+
+    In numpy by the operations that an emitted module takes, in their order.
+    """
+    in_float = modules == "numpy"
+    if not can_write(expression):
+        names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
+        names |= {root_logarithms.__name__: in_many_digits}
+        return sympy.lambdify(symbols, expression, modules=[names, modules])
+    if not in_float:
+        return program(expression, symbols)
+    names = {symbol: f"x{k}" for k, symbol in enumerate(symbols)}
+    code = HostPrinter(names).doprint(expression)
+    function: Callable[..., Any] = eval(f"lambda {', '.join(names.values())}: {code}", {"np": np})
+    return function
+
+
+def evaluate_float(
+    expression: Expr,
+    symbol: Symbol,
+    values: ArrayLike,
+    parameters: Sequence[tuple[Symbol, Expr]] = (),
+) -> NDArray[np.float64]:
+    """``expression`` at float64 ``values``, by the operations that it spells, in their order.
+
+    Parameters enter as float64 constants, as in an emitted module, and not as exact numbers, which
+    sympy would multiply into sums. Values outside the real domain give nan, poles give inf; no
+    warnings.
+    """
+    points = np.asarray(values, dtype=np.float64)
+    constants = [np.float64(float(value)) for _, value in parameters]
+    function = compiled(expression, (symbol, *(name for name, _ in parameters)), "numpy")
+    with np.errstate(all="ignore"):
+        result = np.asarray(function(points, *constants))
+        if np.iscomplexobj(result):
+            result = np.where(result.imag == 0, result.real, np.nan)
+        return np.broadcast_to(result.astype(np.float64), points.shape).copy()
+
+
+def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGITS) -> Any:
+    """``expression`` at ``value`` in ``digits`` decimal digits: an mpf, or an mpc where it is
+    complex.
+
+    ``value`` may be a float (taken exactly), an mpf or a sympy number. A pole gives nan, and so
+    does a complex argument of a function of a real one.
+    """
+    return evaluate_mp_at(expression, (symbol,), (value,), digits)
+
+
+def evaluate_mp_at(
+    expression: Expr, symbols: tuple[Symbol, ...], values: Sequence[Any], digits: int = DIGITS
+) -> Any:
+    """The same of an expression of several symbols."""
+    with mpmath.workdps(digits):
+        point = [value if isinstance(value, mpmath.mpc) else as_mp(value) for value in values]
+        try:
+            result = mpmath.mpmathify(compiled(expression, symbols, "mpmath")(*point))
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
+            return mpmath.nan
+        if isinstance(result, mpmath.mpc) and result.imag == 0:
+            return result.real
+        return +result
+
+
+def as_mp(value: Any) -> Any:
+    """A number in the precision that is in force."""
+    if isinstance(value, Expr):
+        return sympy.N(value, mpmath.mp.dps)._to_mpmath(mpmath.mp.prec)
+    return mpmath.mpf(value)
+
+
+def end_points(low: float, high: float, closest: int = 15, interior: int = 21) -> list[float]:
+    """Points of (low, high): evenly spaced, and 10^-k of the width from both ends, k = 1 ..
+    closest.
+    """
+    width = high - low
+    even = [low + width * k / (interior + 1) for k in range(1, interior + 1)]
+    close = [width * 10.0**-k for k in range(2, closest + 1)]
+    points = [*even, *(low + d for d in close), *(high - d for d in close)]
+    return sorted({point for point in points if low < point < high})
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value of ``evaluate_mp`` is a finite real number."""
+    return isinstance(value, mpmath.mpf) and bool(mpmath.isfinite(value))
+
+
+def vanishes(expression: Expr, symbol: Symbol, domain: tuple[Expr, Expr]) -> bool:
+    """Whether an analytic expression is zero: to DIGITS digits at points of irrational spacing."""
+    with mpmath.workdps(DIGITS):
+        low, high = (as_mp(end) for end in domain)
+        points = [low + (high - low) * mpmath.frac(k * mpmath.phi) for k in range(1, 8)]
+        values = [evaluate_mp(expression, symbol, point) for point in points]
+        return all(
+            is_real(value) and abs(value) < mpmath.mpf(10) ** (8 - DIGITS) for value in values
+        )
+
+
+@lru_cache(maxsize=2048)
+def substitute(expression: Expr, parameters: tuple[tuple[Symbol, Expr], ...]) -> Expr:
+    """``expression`` with the values of its parameters."""
+    return expression.xreplace(dict(parameters)) if parameters else expression

@@ -1,0 +1,219 @@
+"""Closed-form inverses by unwinding.
+
+``e(x) = y`` is peeled from the outside while ``x`` stands in one place: sums, products, powers
+and functions go to the other side. Where ``x`` stands in several places, they are written in one
+*generator* ``u = g(x)`` (an exponential, a cosine, a tangent, ``x`` itself, ..) in which ``e`` is
+algebraic; radicals are eliminated by squaring; a linear or quadratic polynomial in ``u^k`` is
+solved; and ``g(x) = u`` is unwound in turn. Squaring and periodic functions make extra solutions.
+The right one is chosen by round trips at points of the domain, in many digits.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import sympy
+from sympy import Add, Dummy, Expr, Mul, Piecewise, Pow, Symbol
+
+from solvergen.algebra.accurate_form import Parameters, most_accurate, reference
+from solvergen.algebra.budget import within
+from solvergen.algebra.evaluation import end_points, evaluate_mp, is_real, substitute
+from solvergen.algebra.piecewise import inverse_by_branch
+from solvergen.algebra.roots import algebraic_roots
+from solvergen.algebra.substitutions import generators
+from solvergen.algebra.tables import Interpolate
+
+Y = Symbol("value_to_invert", real=True)
+"""The value that is inverted, inside this module."""
+
+BUDGET_SECONDS = 10.0
+MAX_DEPTH = 6
+MAX_FORMS = 10
+_CHECK_DIGITS = 60
+_CHECK_TOLERANCE = mpmath.mpf("1e-25")
+
+
+def invert(
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Parameters = (),
+) -> Expr | None:
+    """``symbol`` as an expression of ``value``, where ``expression = value`` and symbol is in
+    ``domain``.
+
+    None if there is no closed form that this method finds. Parameters stay symbols in the result;
+    the branch is the one that holds at their values.
+    """
+    if expression.has(Piecewise):
+        return inverse_by_branch(
+            lambda branch, part: invert(branch, symbol, value, part, parameters),
+            expression,
+            symbol,
+            value,
+            domain,
+            parameters,
+        )
+    forms = inverses(expression, symbol, domain, parameters)
+    return min(forms, key=sympy.count_ops).xreplace({Y: value}) if forms else None
+
+
+@lru_cache(maxsize=256)
+def stable_inverse(
+    expression: Expr,
+    symbol: Symbol,
+    value: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Parameters = (),
+) -> Expr | None:
+    """The closed form of ``invert`` that keeps most digits in float64 over the image of the
+    domain.
+    """
+    if expression.has(Piecewise):
+        return inverse_by_branch(
+            lambda branch, part: stable_inverse(branch, symbol, value, part, parameters),
+            expression,
+            symbol,
+            value,
+            domain,
+            parameters,
+        )
+    forms = inverses(expression, symbol, domain, parameters)
+    if not forms:
+        return None
+    low, high = (float(sympy.N(end)) for end in domain)
+    numeric = substitute(expression, parameters)
+    images = [evaluate_mp(numeric, symbol, x) for x in (low, *end_points(low, high), high)]
+    values = sorted({float(y) for y in images if is_real(y)})
+    limits = [float(limit) for limit in reference(numeric, symbol, (), (low, high)).values]
+    ends = sorted(limits) if len(limits) == 2 else (-mpmath.inf, mpmath.inf)
+    exact = substitute(forms[0], parameters)
+    measure = reference(exact, Y, [y for y in values if y not in ends], (ends[0], ends[1]))
+    return most_accurate(forms, measure, parameters).xreplace({Y: value})
+
+
+@lru_cache(maxsize=256)
+def inverses(
+    expression: Expr,
+    symbol: Symbol,
+    domain: tuple[Expr, Expr],
+    parameters: Parameters = (),
+) -> tuple[Expr, ...]:
+    """Some forms of the inverse, as functions of ``Y``; empty if none is found.
+
+    They are equal on the image of the domain and different in float64.
+    """
+    low, high = (float(sympy.N(end)) for end in domain)
+    points = end_points(low, high, closest=4, interior=9)
+    numeric = substitute(expression, parameters)
+    pairs = [(x, evaluate_mp(numeric, symbol, x, _CHECK_DIGITS)) for x in points]
+    pairs = [(x, y) for x, y in pairs if is_real(y)]
+    found: dict[Expr, None] = {}
+    within(BUDGET_SECONDS, _collect, found, expression, symbol, pairs, parameters)
+    return tuple(found)
+
+
+def _collect(
+    found: dict[Expr, None],
+    expression: Expr,
+    symbol: Symbol,
+    pairs: Sequence[tuple[float, Any]],
+    parameters: Parameters,
+) -> None:
+    """Put into ``found`` the candidates that invert, until the ones after the first are seen."""
+    x = Dummy("x", positive=True)
+    after = 0
+    for candidate in unwind(expression.xreplace({symbol: x}), x, Y, 0):
+        if candidate not in found and _inverts(substitute(candidate, parameters), pairs):
+            found[candidate] = None
+        after += bool(found)
+        if after > MAX_FORMS:
+            return
+
+
+def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
+    """Whether ``candidate`` takes each value back to its point."""
+    if not pairs or candidate.free_symbols - {Y}:
+        return False
+    for point, image in pairs:
+        back = evaluate_mp(candidate, Y, image, _CHECK_DIGITS)
+        with mpmath.workdps(_CHECK_DIGITS):
+            if not abs(back - point) <= _CHECK_TOLERANCE * abs(point):
+                return False
+    return True
+
+
+def unwind(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
+    """A superset of the solutions x of ``left(x) = right``."""
+    if left == x:
+        yield right
+        return
+    if depth > MAX_DEPTH or not left.has(x):
+        return
+    if isinstance(left, Add | Mul):
+        yield from _unwind_terms(left, x, right, depth)
+    elif isinstance(left, Pow) and not left.exp.has(x):
+        for root in _powers_back(right, left.exp):
+            yield from unwind(left.base, x, root, depth)
+    elif isinstance(left, Pow) and not left.base.has(x):
+        yield from unwind(left.exp, x, sympy.log(right) / sympy.log(left.base), depth)
+    elif isinstance(left, sympy.atan2):
+        yield from unwind(left.args[0] / left.args[1], x, sympy.tan(right), depth)
+    elif isinstance(left, Interpolate):
+        table, inner = left.args
+        yield from unwind(inner, x, Interpolate(table.inverted(), right), depth)
+    elif len(left.args) == 1:
+        for back in _functions_back(left, right):
+            yield from unwind(left.args[0], x, back, depth)
+
+
+def _unwind_terms(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
+    """Move what is free of x to the other side; then, if x is left in several terms, eliminate."""
+    is_sum = isinstance(left, Add)
+    constant, rest = left.as_independent(x, as_Add=is_sum)
+    if not isinstance(rest, Add if is_sum else Mul):
+        yield from unwind(rest, x, right - constant if is_sum else right / constant, depth)
+        return
+    if is_sum and rest.has(sympy.log):
+        product = sympy.powsimp(sympy.exp(sympy.expand_log(left, force=True)))
+        if not product.has(sympy.log):
+            yield from unwind(product, x, sympy.exp(right), depth + 1)
+            return
+    y = Dummy("y", positive=True)
+    for generator, u, equation in generators(left, x):
+        for root in algebraic_roots(equation, u, y):
+            yield from unwind(generator, x, root.xreplace({y: right}), depth + 1)
+            if isinstance(right, sympy.exp):
+                reduced = sympy.factor(sympy.together(root.xreplace({y: 1 / y})))
+                yield from unwind(generator, x, reduced.xreplace({y: 1 / right}), depth + 1)
+
+
+def _powers_back(right: Expr, exponent: Expr) -> tuple[Expr, ...]:
+    """The real bases whose power is ``right``."""
+    root = right ** (1 / exponent)
+    return (root, -root) if exponent.is_Rational and exponent.p % 2 == 0 else (root,)
+
+
+def _functions_back(call: Expr, right: Expr) -> tuple[Expr, ...]:
+    """The arguments, on the branches next to zero, at which a function has the value ``right``."""
+    match call.func:
+        case sympy.exp:
+            back = sympy.log(right)
+            return (sympy.expand_log(back, force=True), back)
+        case sympy.sin:
+            return (sympy.asin(right), sympy.pi - sympy.asin(right))
+        case sympy.cos:
+            back = sympy.acos(right)
+            return (back, -back, 2 * sympy.pi - back)
+        case sympy.tan:
+            return (sympy.atan(right), sympy.atan(right) + sympy.pi)
+        case sympy.cosh:
+            return (sympy.acosh(right), -sympy.acosh(right))
+        case sympy.Abs:
+            return (right, -right)
+        case _ if hasattr(call, "inverse"):
+            return (call.inverse()(right),)
+        case _:
+            return ()

@@ -1,0 +1,100 @@
+"""How a user adds a function to the language of formulas."""
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Expr
+
+from solvergen.algebra.evaluation import evaluate_mp, is_real
+from solvergen.algebra.expressions import FUNCTIONS, TABLE_FUNCTIONS, parse, to_text
+from solvergen.algebra.functions import REGISTRY, Definition, Registered, x
+from solvergen.errors import ScheduleError
+
+RESERVED = frozenset((
+    "t", "pi", "where", "np", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "sample",
+    "expansion_variable", "time_at_expansion_variable", "integrating_factor", "zeroth_moment",
+    "coefficients", "timesteps", "numba", "torch", "Plan", "Stepper",
+))  # fmt: skip
+POINTS = (0.125, 0.5, 0.875)
+TOLERANCE = 1e-12
+
+
+def register_function(
+    name: str,
+    *,
+    derivative: Expr | str,
+    numpy: str,
+    in_many_digits: Callable[[Any], Any],
+) -> type[Registered]:
+    """A smooth function of one real number, for use in the formulas of a schedule.
+
+    Args:
+        name: how text and emitted modules call it.
+        derivative: a formula in ``x``, which may call registered functions, this one included.
+        numpy: source of an expression in ``x`` and ``np``, or of a whole ``def name(x)``. It is
+            executed here and stands in emitted modules.
+        in_many_digits: the function of an mpf in the precision that is in force.
+
+    Returns:
+        The sympy function, to be called in formulas.
+
+    Raises:
+        ScheduleError: the name is taken, or numpy or the derivative contradicts
+            ``in_many_digits``.
+
+    >>> gd = register_function("gd", derivative="1/cosh(x)",
+    ...     numpy="2 * np.arctan(np.tanh(x / 2))",
+    ...     in_many_digits=lambda u: 2 * mpmath.atan(mpmath.tanh(u / 2)))
+    """
+    _check_name(name)
+    text = derivative.strip() if isinstance(derivative, str) else to_text(derivative)
+    definition = Definition(name, text, numpy.strip(), in_many_digits)
+    known = REGISTRY.get(name)
+    if known is not None:
+        if known.definition == definition:
+            return known
+        raise ScheduleError(f"{name} is registered already; expected another name")
+    function: type[Registered] = type(
+        name, (Registered,), {"definition": definition, "__module__": __name__}
+    )
+    REGISTRY[name] = function
+    try:
+        function.derivative = parse(text, (x,))
+        _check(function)
+    except Exception:
+        del REGISTRY[name]
+        raise
+    return function
+
+
+def _check_name(name: str) -> None:
+    if not name.isidentifier() or name.startswith("_"):
+        raise ScheduleError(f"function name: got {name!r}; expected an identifier")
+    if name in FUNCTIONS or name in TABLE_FUNCTIONS or name in RESERVED:
+        raise ScheduleError(f"function name: {name} has a meaning already; expected another name")
+
+
+def _check(function: type[Registered]) -> None:
+    """Compare float64 and the derivative with the implementation in many digits."""
+    definition = function.definition
+    for point in POINTS:
+        with mpmath.workdps(40):
+            try:
+                exact = definition.in_many_digits(mpmath.mpf(point))
+                slope = mpmath.diff(definition.in_many_digits, mpmath.mpf(point))
+            except (ValueError, ZeroDivisionError):
+                continue
+        if is_real(exact):
+            found = float(definition.in_float(np.array([point]))[0])
+            _compare(f"{definition.name}({point}) in numpy", found, exact)
+            stated = evaluate_mp(function.derivative, x, point)
+            _compare(f"the derivative of {definition.name} at {point}", stated, slope)
+
+
+def _compare(what: str, found: Any, exact: Any) -> None:
+    if not abs(found - exact) <= TOLERANCE * (1 + abs(exact)):
+        raise ScheduleError(
+            f"{what} is {float(found)!r}; expected {float(exact)!r}, as in_many_digits has it"
+        )

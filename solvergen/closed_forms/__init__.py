@@ -1,0 +1,1 @@
+"""The integrals of the Taylor coefficients in closed form, proved, for reading."""

@@ -1,0 +1,1 @@
+"""From a schedule to Phi, M0, the two clocks and the weights of a step."""

@@ -1,0 +1,255 @@
+"""The semilinear ODE of an integrand, its integrating factor and its clock.
+
+For an integrand N = c_data x0 + c_noise eps the probability-flow ODE is (THEORY section 3)
+
+    dx/dt = a x + b N,     a = (alpha' c_noise - sigma' c_data) / det,     b = W / det,
+    W = alpha sigma' - sigma alpha',      det = alpha c_noise - sigma c_data,
+
+with the exact solution
+
+    x_t = Phi(t, s) x_s + M0(t, s) * (mean of N over [q_s, q_t]),
+    Phi(t, s) = R_t / R_s,   R' = a R,        q' = b / R,       M0(t, s) = R_t (q_t - q_s).
+
+R is found constructively. Along N = 0 the pair (x0, eps) is proportional to
+(c_noise, -c_data), so x = k det for some k(t) with  k'/k = -(alpha c_noise' - sigma c_data')/det.
+Hence R = det whenever the ratio c_data : c_noise is constant, and R does not change when N is
+scaled. Else R = 1 if a = 0 (flow and every rate), else a product of powers of alpha, sigma and
+r = sqrt(alpha^2 + sigma^2), the exponents read off a and then proved. In the constant case the
+clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data W/det^2.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from sympy import Expr, Integer, Symbol, atan2, cancel, log, simplify, sqrt, together
+
+from solvergen.algebra import budget
+from solvergen.derivation.parameterization import Parameterization, at_schedule, total_derivative
+from solvergen.errors import DerivationError
+from solvergen.schedules.identities import constant_ratio, is_zero
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
+
+SIMPLIFY_SECONDS = 0.5
+SIMPLIFY_SIZE = 30
+WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
+RADIUS = sqrt(alpha**2 + sigma**2)
+
+
+@dataclass(frozen=True)
+class SemilinearODE:
+    """dx/dt = a x + b N for one schedule and one integrand.
+
+    Attributes:
+        factor: R in the symbols t, alpha, sigma, or None where no closed form was found; then
+            Phi is the exponential of a quadrature of ``linear_coefficient``.
+        clock: q in the same symbols, or None; then M0 and the moments come from a quadrature of
+            q' = b / R.
+    """
+
+    schedule: NoiseSchedule
+    integrand: Parameterization
+    factor: Expr | None
+    clock: Expr | None
+
+    @classmethod
+    def derive(cls, schedule: NoiseSchedule, integrand: Parameterization) -> "SemilinearODE":
+        """Derive the ODE, its integrating factor and its clock.
+
+        Raises:
+            DerivationError: det = 0 everywhere, so that the integrand does not determine x0.
+        """
+        require_determined(schedule, integrand)
+        factor = _factor(schedule, integrand)
+        return cls(schedule, integrand, factor, _clock(schedule, integrand, factor))
+
+    @cached_property
+    def linear_coefficient(self) -> Expr:
+        """a(t)."""
+        return self.schedule.simplest(at_schedule(linear(self.integrand), self.schedule))
+
+    @cached_property
+    def nonlinear_coefficient(self) -> Expr:
+        """b(t)."""
+        return self.schedule.simplest(at_schedule(nonlinear(self.integrand), self.schedule))
+
+    @cached_property
+    def clock_of_time(self) -> Expr | None:
+        """q(t) for this schedule, or None where it has no closed form."""
+        if self.clock is None:
+            return None
+        found = at_schedule(self.clock, self.schedule)
+        return found if found.count_ops() > SIMPLIFY_SIZE else self.schedule.simplest(found)
+
+    @cached_property
+    def clock_rate(self) -> Expr | None:
+        """q'(t) = b / R, or None where R has no closed form."""
+        if self.factor is None:
+            return None
+        return self.schedule.simplest(
+            self.nonlinear_coefficient / at_schedule(self.factor, self.schedule)
+        )
+
+    @cached_property
+    def general_integrating_factor(self) -> Expr | None:
+        """Phi(t, s) in t, alpha, sigma, s, alpha_s, sigma_s: one formula for every schedule."""
+        if self.factor is None:
+            return None
+        return self.factor / at_start(self.factor)
+
+    @cached_property
+    def general_zeroth_moment(self) -> Expr | None:
+        """M0(t, s) = R_t (q_t - q_s), each term cancelled so that it stays finite at the ends."""
+        if self.factor is None or self.clock is None:
+            return None
+        return cancel(self.factor * self.clock) - cancel(self.factor) * at_start(self.clock)
+
+    def integrating_factor(self, end: Expr = t, start: Expr = s) -> Expr | None:
+        """Phi(end, start) for this schedule."""
+        return self._between(self.general_integrating_factor, end, start)
+
+    def zeroth_moment(self, end: Expr = t, start: Expr = s) -> Expr | None:
+        """M0(end, start) for this schedule: the weight of the mean of N over the step."""
+        return self._between(self.general_zeroth_moment, end, start)
+
+    def _between(self, general: Expr | None, end: Expr, start: Expr) -> Expr | None:
+        found = self.at_times(general, end, start)
+        return None if found is None else _tidy(found)
+
+    def at_times(self, general: Expr | None, end: Expr, start: Expr) -> Expr | None:
+        """A general formula for this schedule, put in and not simplified."""
+        if general is None:
+            return None
+        schedule = self.schedule
+        values = {
+            alpha: schedule.alpha,
+            sigma: schedule.sigma,
+            alpha_s: schedule.alpha.subs(t, s),
+            sigma_s: schedule.sigma.subs(t, s),
+        }
+        return general.subs(values).subs({t: end, s: start}, simultaneous=True)
+
+    def __str__(self) -> str:
+        found = "no closed form: by quadrature"
+        phi, m0, clock = self.integrating_factor(), self.zeroth_moment(), self.clock_of_time
+        return "\n".join(
+            (
+                f"dx/dt = {_terms(self.linear_coefficient, self.nonlinear_coefficient)}",
+                f"N = {self.integrand.name}",
+                f"Phi(t, s) = {found if phi is None else phi}",
+                f"q(t) = {found if clock is None else clock}",
+                f"M0(t, s) = {found if m0 is None else m0}",
+            )
+        )
+
+
+def _terms(a: Expr, b: Expr) -> str:
+    """a x + b N as a person writes it."""
+    return str(a * Symbol("x") + b * Symbol("N"))
+
+
+def require_determined(schedule: NoiseSchedule, parameterization: Parameterization) -> None:
+    """Refuse a parameterization that says nothing about x0.
+
+    Raises:
+        DerivationError: det = 0 for every t.
+    """
+    if is_zero(at_schedule(parameterization.determinant, schedule), schedule):
+        raise DerivationError(
+            f"{parameterization.name!r} is proportional to x for schedule "
+            f"{schedule.name!r} (alpha c_noise - sigma c_data = 0 for every t), so it says "
+            "nothing about x0; expected a combination of x0 and eps other than x itself."
+        )
+
+
+def at_start(expression: Expr) -> Expr:
+    """The same formula at the start s of a step."""
+    return expression.subs({t: s, alpha: alpha_s, sigma: sigma_s}, simultaneous=True)
+
+
+def nonlinear(integrand: Parameterization) -> Expr:
+    """b = W / det for every schedule; the derivatives cancel for flow and rate(gamma)."""
+    return cancel(WRONSKIAN / integrand.determinant)
+
+
+def linear(integrand: Parameterization) -> Expr:
+    """a = (alpha' c_noise - sigma' c_data) / det for every schedule."""
+    numerator = alpha_dot * integrand.noise - sigma_dot * integrand.data
+    return cancel(numerator / integrand.determinant)
+
+
+def _constant_direction(
+    schedule: NoiseSchedule, integrand: Parameterization
+) -> tuple[Expr, Expr, Expr] | None:
+    """(d, n, c) with  c_data = c d, c_noise = c n  and d, n constant, or None."""
+    data, noise = integrand.data, integrand.noise
+    if noise == 0:
+        return Integer(1), Integer(0), data
+    if data == 0:
+        return Integer(0), Integer(1), noise
+    ratio = constant_ratio(at_schedule(data, schedule), at_schedule(noise, schedule), schedule)
+    return None if ratio is None else (ratio, Integer(1), noise)
+
+
+def _factor(schedule: NoiseSchedule, integrand: Parameterization) -> Expr | None:
+    """R with R' = a R, in t, alpha, sigma."""
+    a = at_schedule(linear(integrand), schedule)
+    if is_zero(a, schedule):
+        return Integer(1)
+    direction = _constant_direction(schedule, integrand)
+    if direction is not None:
+        data, noise, _ = direction
+        return sigma if noise == 0 else alpha * noise - sigma * data
+    for candidate in (RADIUS, alpha, sigma, alpha + sigma):
+        growth = at_schedule(_log_derivative(candidate), schedule)
+        exponent = constant_ratio(a, growth, schedule)
+        if exponent is not None:
+            return candidate**exponent
+    return None
+
+
+def _log_derivative(expression: Expr) -> Expr:
+    return total_derivative(expression) / expression
+
+
+def _clock(
+    schedule: NoiseSchedule, integrand: Parameterization, factor: Expr | None
+) -> Expr | None:
+    """q with q' = b / R, in t, alpha, sigma."""
+    if factor is None:
+        return None
+    direction = _constant_direction(schedule, integrand)
+    if direction is not None and factor != 1 and not direction[2].free_symbols:
+        _, noise, scale = direction
+        return alpha / (sigma * scale) if noise == 0 else sigma / (noise * factor * scale)
+    speed = at_schedule(nonlinear(integrand) / factor, schedule)
+    candidates: tuple[Expr, ...] = (
+        t,
+        alpha,
+        sigma,
+        1 / alpha,
+        1 / sigma,
+        atan2(sigma, alpha),
+        log(alpha / sigma),
+        sigma**2,
+        t**2,
+    )
+    if integrand.clock is not None:
+        candidates = (integrand.clock, *candidates)
+    for candidate in candidates:
+        scale = constant_ratio(speed, at_schedule(total_derivative(candidate), schedule), schedule)
+        if scale is not None:
+            return scale * candidate
+    return None
+
+
+@lru_cache(maxsize=256)
+def _tidy(expression: Expr) -> Expr:
+    """A form that a person would write, within a budget; long ones, which sympy does not shorten
+    in that time, are left.
+    """
+    quick = together(expression)
+    if min(expression.count_ops(), quick.count_ops()) > SIMPLIFY_SIZE:
+        return min((expression, quick), key=lambda form: form.count_ops())
+    short = budget.within(SIMPLIFY_SECONDS, simplify, quick, default=quick)
+    return min((expression, quick, short), key=lambda form: form.count_ops())

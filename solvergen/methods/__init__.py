@@ -1,0 +1,1 @@
+"""Schemes as data: nodes, supports and the rules of their weights."""

@@ -1,0 +1,1 @@
+"""What a step computes, fused into passes; its order and its stability."""

@@ -1,0 +1,187 @@
+"""The reference semantics of a StepProgram: run it, in whatever numbers the scalars are.
+
+The interpreter follows the instructions one by one, unfused, on numpy arrays of any dtype
+(float64, or objects such as mpmath numbers and truncated power series). The order computation,
+the mpmath reference and the tests of every backend are this interpreter with other numbers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from solvergen.errors import SolvergenError
+from solvergen.methods.scheme import CURRENT, Kind, Node, past
+from solvergen.program.program import (
+    Accept,
+    Combine,
+    Estimate,
+    Evaluate,
+    Instruction,
+    PhaseProgram,
+    Repeat,
+    StepProgram,
+    node_of,
+)
+
+Model = Callable[[Any, Any], Any]
+
+
+class StepScalars(Protocol):
+    """The scalars of one step, in some number type."""
+
+    def time(self, stage: int) -> Any:
+        """The time of evaluation ``stage``."""
+
+    def integrating_factor(self, combine: Combine) -> Any:
+        """Phi(t_i, s)."""
+
+    def zeroth_moment(self, combine: Combine) -> Any:
+        """M0(t_i, s)."""
+
+    def weights(self, combine: Combine) -> Sequence[Any]:
+        """ell_ij, one for each node of the support."""
+
+    def conversion(self, stage: int) -> tuple[Any, Any]:
+        """(A, B) with N = A y + B prediction at evaluation ``stage``."""
+
+
+@dataclass
+class State:
+    """What a run carries from step to step.
+
+    Attributes:
+        x: the sample, as the network sees it next.
+        past: the last steps' integrand values, newest first.
+        previous: the last step's sample, corrected if the program corrects; None at first.
+        error: the last step's estimate of its error; None if the phase has none.
+    """
+
+    x: Any
+    past: list[Any] = field(default_factory=list)
+    previous: Any = None
+    error: Any = None
+
+
+Settled = Callable[[Repeat, int, Any, Any, Any], bool]
+"""(repeat, count, landing, landing before, start of the step) -> whether to stop after ``count``
+iterations."""
+
+
+def within_tolerance(repeat: Repeat, count: int, landing: Any, before: Any, start: Any) -> bool:
+    """Whether the root mean square of change / (1 + max(|x|, |y|)) is at most the tolerance.
+
+    Raises:
+        SolvergenError: it is not, after the last iteration that is allowed.
+    """
+    change = abs(landing - before) / (1 + np.maximum(abs(start), abs(landing)))
+    mean_square = np.mean(change**2)
+    if mean_square <= repeat.tolerance**2:
+        return True
+    if count < repeat.limit:
+        return False
+    raise SolvergenError(
+        f"the implicit equation of the step is not solved after {count} iterations: the landing "
+        f"changes by {float(mean_square**0.5):.3g}, expected at most {repeat.tolerance:g}. Take "
+        "shorter steps, or allow more iterations."
+    )
+
+
+def unchanged(repeat: Repeat, count: int, landing: Any, before: Any, start: Any) -> bool:
+    """Whether an iteration on power series has changed none; each one settles one power more."""
+    return bool(np.all(landing == before))
+
+
+def run_step(
+    phase: PhaseProgram,
+    scalars: StepScalars,
+    model: Model,
+    state: State,
+    settled: Settled = within_tolerance,
+) -> None:
+    """Take one step, in place; ``settled`` decides when the iteration of a Repeat ends."""
+    step = _Step(scalars, model, state)
+    for one in phase.instructions:
+        if isinstance(one, Repeat):
+            again = _repeated(phase, one)
+            count = 1
+            while not settled(one, count, step.y, step.seen, state.x):
+                for each in again:
+                    step.do(each)
+                count += 1
+        else:
+            step.do(one)
+
+
+def _repeated(phase: PhaseProgram, repeat: Repeat) -> tuple[Instruction, ...]:
+    """The instructions from the evaluation on that a Repeat goes back to."""
+    first = phase.instructions.index(Evaluate(repeat.stage))
+    return phase.instructions[first : phase.instructions.index(repeat)]
+
+
+@dataclass
+class _Step:
+    """One step on its way.
+
+    Attributes:
+        y: what the network sees next.
+        seen: what it has seen last.
+        values: N at the nodes of this step.
+        samples: the sample at the places that a landing may start from.
+    """
+
+    scalars: StepScalars
+    model: Model
+    state: State
+
+    def __post_init__(self) -> None:
+        self.y = self.seen = self.state.x
+        self.values: dict[Node, Any] = {}
+        self.samples = {CURRENT: self.state.x, past(1): self.state.previous}
+
+    def do(self, one: Instruction) -> None:
+        """Follow an instruction other than Repeat."""
+        if isinstance(one, Evaluate):
+            a, b = self.scalars.conversion(one.stage)
+            self.seen = self.y
+            prediction = self.model(self.y, self.scalars.time(one.stage))
+            self.values[node_of(one.stage)] = a * self.y + b * prediction
+        elif isinstance(one, Combine):
+            start = self.samples[one.base]
+            factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
+            self.y = factor * start + m0 * self._mean(one)
+            self.samples[one.node] = self.y
+            self.landing = one
+        elif isinstance(one, Estimate):
+            m0 = self.scalars.zeroth_moment(one.rival)
+            self.state.error = m0 * (self._mean(self.landing) - self._mean(one.rival))
+        elif isinstance(one, Accept):
+            self.state.x, self.state.previous = self.y, self.samples[CURRENT]
+            self.state.past.insert(0, self.values[CURRENT])
+
+    def _mean(self, combine: Combine) -> Any:
+        """sum_j ell_j N_j."""
+        ell = self.scalars.weights(combine)
+        return sum(
+            weight * self._read(node) for weight, node in zip(ell, combine.support, strict=True)
+        )
+
+    def _read(self, node: Node) -> Any:
+        return self.state.past[node.index - 1] if node.kind is Kind.PAST else self.values[node]
+
+
+def run(
+    program: StepProgram,
+    scalars: Callable[[PhaseProgram, int], StepScalars],
+    model: Model,
+    x: Any,
+    steps: int,
+) -> Any:
+    """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n."""
+    state = State(np.asarray(x))
+    for n in range(steps):
+        phase = program.all_phases[program.number(n, steps - 1 - n)]
+        run_step(phase, scalars(phase, n), model, state)
+        del state.past[program.history :]
+    return state.x

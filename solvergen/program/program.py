@@ -1,0 +1,319 @@
+"""StepProgram, the intermediate representation: what one step computes, and in which order.
+
+Five instructions say everything that today's schemes do:
+
+    Evaluate(i)                      P = model(y, t_i);   N_i = A_i y + B_i P
+    Combine(i, base, support, rule)  y = x_i = Phi_i x_base + M_i sum_j ell_ij N_j
+    Repeat(i, tolerance, limit)      back to Evaluate(i) until y stays what it is
+    Estimate(support, rule)          e = M_n (sum_j ell_nj N_j - sum_j ell^_j N_j)
+    Accept                           the last landing is the next sample; the history moves back
+
+with x_0 the sample at the start of the step and y what the network sees next (y = x_0 at i = 0).
+The scalars Phi_i = Phi(t_i, t_base), M_i = M0(t_i, t_base), ell_ij, A_i and B_i are functions of
+the time grid alone. Combine(0, base = -1) is a correction: it replaces x_0 by a value that is
+computed from the previous step's sample with N_0 known. Estimate leaves the difference of the last
+landing x_n from a second one with the weights ell^; both start from x_0, so that Phi_n x_0 cancels.
+A program is one list of instructions for each phase.
+
+Repeat is the one instruction that looks at the values of N. What to do with an estimate, taking the
+step or taking a shorter one, is up to whoever runs the program: a phase that is not accepted leaves
+the sample as it was.
+
+It cannot express: estimates of steps that read earlier steps, other implicit equations than that
+of the last landing, combinations of the sample at several earlier steps, stochastic increments.
+
+``solvergen.fusion`` fuses a phase into passes over memory.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from solvergen.errors import SchemeError
+from solvergen.methods.rule import INTERPOLATION, Rule
+from solvergen.methods.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Call the model at node ``stage`` and turn its prediction into the integrand."""
+
+    stage: int
+
+    def __str__(self) -> str:
+        i = self.stage
+        return f"P = model(y, t_{i});  N_{i} = A_{i} y + B_{i} P"
+
+
+@dataclass(frozen=True)
+class Combine:
+    """Land at ``stage`` (at theta = ``position``) from ``base`` and the values of ``support``."""
+
+    stage: int
+    position: Fraction
+    support: tuple[Node, ...]
+    rule: Rule = INTERPOLATION
+    base: Node = CURRENT
+
+    @property
+    def node(self) -> Node:
+        """Where it lands."""
+        return node_of(self.stage)
+
+    def __str__(self) -> str:
+        i = self.stage
+        total = " + ".join(f"ell_{i},{j} N[{node}]" for j, node in enumerate(self.support))
+        start = "x" if self.base == CURRENT else f"x[{self.base}]"
+        return f"y = Phi_{i} {start} + M_{i} ({total})        theta = {self.position}{self.rule}"
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Evaluate at ``stage`` again and land again, until the landing changes by less than that.
+
+    ``tolerance`` and ``limit`` are those of ``solvergen.scheme.Repeat``.
+    """
+
+    stage: int
+    tolerance: float
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"repeat from N_{self.stage} until y changes by less than {self.tolerance:g}, "
+            f"{self.limit} times at most"
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The last landing's difference from ``rival``, another landing at the same place."""
+
+    rival: Combine
+
+    def __str__(self) -> str:
+        n = self.rival.stage
+        total = " + ".join(f"ell^_{j} N[{node}]" for j, node in enumerate(self.rival.support))
+        return f"e = y - (Phi_{n} x + M_{n} ({total})){self.rival.rule}"
+
+
+@dataclass(frozen=True)
+class Accept:
+    """The last landing is the next sample."""
+
+    def __str__(self) -> str:
+        return "x = y;  shift the history"
+
+
+Instruction = Evaluate | Combine | Repeat | Estimate | Accept
+
+
+@dataclass(frozen=True)
+class PhaseProgram:
+    """The instructions of one phase."""
+
+    name: str
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def combines(self) -> tuple[Combine, ...]:
+        """The landings of the stages, in their order."""
+        return tuple(one for one in self.instructions if isinstance(one, Combine) and one.stage > 0)
+
+    @property
+    def correction(self) -> Combine | None:
+        """The landing at the start of the step, if there is one."""
+        for one in self.instructions:
+            if isinstance(one, Combine) and one.stage == 0:
+                return one
+        return None
+
+    @property
+    def landings(self) -> tuple[Combine, ...]:
+        """The correction, if any, and the stages."""
+        return tuple(one for one in self.instructions if isinstance(one, Combine))
+
+    @property
+    def evaluations(self) -> tuple[int, ...]:
+        """Where the model is called."""
+        return tuple(one.stage for one in self.instructions if isinstance(one, Evaluate))
+
+    @property
+    def rival(self) -> Combine | None:
+        """The second landing of the estimate, if there is one."""
+        for one in self.instructions:
+            if isinstance(one, Estimate):
+                return one.rival
+        return None
+
+    @property
+    def repeat(self) -> Repeat | None:
+        """The repetition of the last landing, if there is one."""
+        for one in self.instructions:
+            if isinstance(one, Repeat):
+                return one
+        return None
+
+    @property
+    def history(self) -> int:
+        """How many earlier steps it reads."""
+        read = [node for one in self.landings for node in (*one.support, one.base)]
+        return max((node.index for node in read if node.kind is Kind.PAST), default=0)
+
+    def position(self, stage: int) -> Fraction:
+        """theta of an evaluation; of the end of the step for the last stage."""
+        return Fraction(0) if stage == 0 else self.combines[stage - 1].position
+
+    def __str__(self) -> str:
+        return "\n".join((f"{self.name}:", *(f"  {one}" for one in self.instructions)))
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """All phases of a solver.
+
+    Attributes:
+        phases: ``phases[n]`` is run while n earlier steps can be read.
+        history: how many earlier steps the main phase, the last one, reads.
+        at_infinity: what a step runs whose start or end lies at gamma = +-inf, where no weights
+            of higher order exist; None if gamma is finite over the whole domain.
+        closing: ``closing[m]`` is run when m more steps follow and its history can be read.
+        pairs: what an adaptive step runs: the main step with an estimate, and one of first order
+            for a step that starts or ends at gamma = +-inf; empty without an estimate.
+    """
+
+    phases: tuple[PhaseProgram, ...]
+    history: int
+    at_infinity: PhaseProgram | None = None
+    closing: tuple[PhaseProgram, ...] = ()
+    pairs: tuple[PhaseProgram, ...] = ()
+
+    def __post_init__(self) -> None:
+        for available, phase in enumerate(self.phases):
+            check(phase, min(available, self.history))
+        for phase in self.closing:
+            check(phase, self.history)
+        if self.at_infinity is not None:
+            check(self.at_infinity, 0)
+        for phase in self.pairs:
+            check(phase, 0)
+
+    @property
+    def all_phases(self) -> tuple[PhaseProgram, ...]:
+        """The phases by number: start-up, main, closing, and ``at_infinity`` last."""
+        return (*self.phases, *self.closing, *([self.at_infinity] if self.at_infinity else []))
+
+    def number(self, readable: int, left: int) -> int:
+        """Which of ``all_phases`` a step runs.
+
+        Args:
+            readable: how many earlier steps it can read.
+            left: how many steps follow it.
+        """
+        readable = min(readable, self.history)
+        if left < len(self.closing) and self.closing[left].history <= readable:
+            return len(self.phases) + left
+        return readable
+
+    @property
+    def main(self) -> PhaseProgram:
+        """What every step runs once the history is long enough, until the closing ones."""
+        return self.phases[-1]
+
+    @property
+    def corrects(self) -> bool:
+        """Whether a phase corrects, so that a run carries the previous sample."""
+        return any(phase.correction is not None for phase in self.all_phases)
+
+    @property
+    def repeat(self) -> Repeat | None:
+        """The repetition of the main step, if there is one."""
+        return self.main.repeat
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, (*self.all_phases, *self.pairs)))
+
+
+FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
+FIRST_ORDER_PAIR = Phase(
+    "first_order_pair", FIRST_ORDER.stages, estimate=Stage(Fraction(1), (stage(1),))
+)
+"""Euler and backward Euler: single nodes, whose weights are 1 wherever they lie."""
+
+
+def lower(scheme: Scheme, reaches_infinity: bool = False) -> StepProgram:
+    """The program of a scheme, with a first-order phase if gamma is infinite at an end."""
+    phases = tuple(map(lower_phase, scheme.phases))
+    main = scheme.main
+    needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
+    pairs = [scheme.pair] if scheme.pair else []
+    pairs += [FIRST_ORDER_PAIR] if scheme.pair and reaches_infinity else []
+    return StepProgram(
+        phases,
+        main.history,
+        lower_phase(FIRST_ORDER) if needed else None,
+        tuple(map(lower_phase, scheme.closing)),
+        tuple(map(lower_phase, pairs)),
+    )
+
+
+def lower_phase(phase: Phase) -> PhaseProgram:
+    """Evaluate, correct, combine, evaluate, combine, .., repeat or estimate, accept."""
+    instructions: list[Instruction] = []
+    last = len(phase.stages)
+    for number, one in enumerate(phase.stages, start=1):
+        instructions.append(Evaluate(number - 1))
+        if number == 1 and phase.correction is not None:
+            instructions.append(_lower_stage(0, phase.correction))
+        instructions.append(_lower_stage(number, one))
+    if phase.repeat is not None:
+        instructions.append(Repeat(last - 1, phase.repeat.tolerance, phase.repeat.limit))
+    if phase.estimate is not None:
+        if stage(last) in phase.estimate.support:
+            instructions.append(Evaluate(last))
+        instructions.append(Estimate(_lower_stage(last, phase.estimate)))
+    return PhaseProgram(phase.name, (*instructions, Accept()))
+
+
+def _lower_stage(number: int, one: Stage) -> Combine:
+    return Combine(number, one.position, one.support, one.rule, one.base)
+
+
+def check(phase: PhaseProgram, available: int) -> None:
+    """Refuse a phase that reads what is not there.
+
+    Raises:
+        SchemeError: a value is read before it is computed or beyond the history, the program
+            does not end with a landing at theta = 1 that is accepted, or a model evaluation is
+            never used.
+    """
+    known = {past(j) for j in range(1, available + 1)}
+    used: set[Node] = set()
+    landed = Fraction(0)
+    for one in phase.instructions:
+        if isinstance(one, Evaluate):
+            known.add(node_of(one.stage))
+        elif isinstance(one, Combine | Estimate):
+            landing = one.rival if isinstance(one, Estimate) else one
+            read = [node for node in (*landing.support, landing.base) if node != CURRENT]
+            read += [CURRENT] if CURRENT in landing.support else []
+            missing = [str(node) for node in read if node not in known]
+            if missing:
+                raise SchemeError(
+                    f"phase {phase.name!r} reads N[{', '.join(missing)}] in {one}, which has not "
+                    f"been computed; known there: {', '.join(sorted(map(str, known)))}."
+                )
+            used.update(landing.support)
+            landed = landing.position
+    if landed != 1 or not isinstance(phase.instructions[-1], Accept):
+        raise SchemeError(f"phase {phase.name!r} must end by accepting a landing at theta = 1.")
+    unused = {node for node in known - used if node.kind is Kind.STAGE}
+    if unused:
+        raise SchemeError(
+            f"phase {phase.name!r} evaluates the model at {', '.join(map(str, unused))} and "
+            "never reads the value; drop the stage or put it into a support."
+        )
+
+
+def node_of(index: int) -> Node:
+    """The node of an evaluation."""
+    return CURRENT if index == 0 else stage(index)

@@ -1,0 +1,181 @@
+"""Stability and error constants of a scheme on equal steps, in its classical limit.
+
+With Phi = 1 and gamma = q, a main step of dx/dq = lambda x is a matrix S(z), z = h lambda, on
+
+    (x, the previous sample, N_-1, .., N_-k).
+
+* Zero-stability, the root condition (Dahlquist 1956; Hairer, Norsett and Wanner 1993, section
+  III.3): the eigenvalues of S(0) lie in the unit disc, those on its edge are simple.
+* Linear stability: all z at which no eigenvalue of S(z) is larger than 1. For a method without
+  history S is its stability function R(z). Where the iteration of an implicit method does not
+  converge, there is no step, and the method counts as unstable.
+
+"Converges if the local error goes to 0 and it is stable": both are properties of these matrices,
+and the integrating factor, which is exact, only helps.
+
+The leading error constants are those of h^(p+1) in exact - found, for dx/dq = q^p/p! (the
+quadrature constant, C_(p+1) of a multistep method) and for dx/dq = x.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvergen.methods.scheme import Kind, Node
+from solvergen.program.interpreter import Model, State, run_step, unchanged
+from solvergen.program.program import Combine, PhaseProgram, Repeat, StepProgram
+from solvergen.program.series import Series
+
+EDGE = 1e-9
+ITERATIONS, ROUNDING = 1000, 1e-13
+
+
+@dataclass(frozen=True)
+class _Classical:
+    """The scalars of a step from 0 to 1 with Phi = 1, gamma = q; ``h`` is its length."""
+
+    phase: PhaseProgram
+    h: Any
+
+    def time(self, stage: int) -> Fraction:
+        return self.phase.position(stage)
+
+    def integrating_factor(self, combine: Combine) -> int:
+        return 1
+
+    def zeroth_moment(self, combine: Combine) -> Any:
+        return self.h * (self._place(combine.node) - self._place(combine.base))
+
+    def weights(self, combine: Combine) -> list[Fraction]:
+        start, end = self._place(combine.base), self._place(combine.node)
+        places = [(self._place(node) - start) / (end - start) for node in combine.support]
+
+        def moment(k: int, along: int | None) -> Fraction:
+            length = end if along is None else self.time(along)
+            return Fraction(1, k + 1) * (length - start) / (end - start)
+
+        return combine.rule.weights(places, moment, lambda: Fraction(1))
+
+    def conversion(self, stage: int) -> tuple[int, int]:
+        return 0, 1
+
+    def _place(self, node: Node) -> Fraction:
+        return Fraction(-node.index) if node.kind is Kind.PAST else self.time(node.index)
+
+
+@dataclass(frozen=True)
+class _Numbers(_Classical):
+    """The same in floating point."""
+
+    def zeroth_moment(self, combine: Combine) -> Any:
+        return float(super().zeroth_moment(combine))
+
+    def weights(self, combine: Combine) -> list[Any]:
+        return [float(one) for one in super().weights(combine)]
+
+
+def propagation(program: StepProgram, z: complex) -> NDArray[np.complex128]:
+    """S(z) of a main step."""
+    size = 2 + program.history
+    columns = []
+    for i in range(size):
+        unit = np.zeros(size, dtype=complex)
+        unit[i] = 1
+        state = State(unit[:1], [unit[2 + j : 3 + j] for j in range(size - 2)], unit[1:2])
+        scalars = _Numbers(program.main, 1)
+        run_step(program.main, scalars, lambda y, _: z * y, state, _converged)
+        past = state.past[: program.history]
+        columns.append(np.concatenate([state.x, state.previous, *past]))
+    return np.array(columns).T
+
+
+def _converged(
+    repeat: Repeat, count: int, landing: np.ndarray, before: np.ndarray, start: np.ndarray
+) -> bool:
+    """Whether an iteration has nothing left to change, or never will have."""
+    if count == ITERATIONS:
+        landing[:] = np.inf
+    return count == ITERATIONS or bool(np.all(abs(landing - before) <= ROUNDING * abs(landing)))
+
+
+def growth(program: StepProgram, z: complex) -> float:
+    """The largest eigenvalue of S(z) in absolute value; inf where there is no step."""
+    matrix = propagation(program, z)
+    if not np.isfinite(matrix).all():
+        return float("inf")
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def is_zero_stable(program: StepProgram) -> bool:
+    """The root condition."""
+    roots = np.linalg.eigvals(propagation(program, 0))
+    edge = roots[np.abs(roots) > 1 - EDGE]
+    gaps = np.abs(edge[:, None] - edge[None, :])[~np.eye(len(edge), dtype=bool)]
+    return bool(np.all(np.abs(edge) <= 1 + EDGE) and np.all(gaps > EDGE))
+
+
+def real_interval(program: StepProgram) -> float:
+    """How far the region reaches along the negative real axis, from 0 on; at most 100."""
+    low, high = 0.0, 1e-2
+    while growth(program, -high) <= 1 + EDGE:
+        low, high = high, 1.1 * high
+        if low > 100:
+            return low
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if growth(program, -middle) <= 1 + EDGE else (low, middle)
+    return low
+
+
+@dataclass(frozen=True)
+class ErrorConstants:
+    """The coefficients of h^(p+1) in exact - found.
+
+    Attributes:
+        quadrature: for dx/dq = q^p/p!.
+        linear: for dx/dq = x.
+    """
+
+    quadrature: Fraction
+    linear: Fraction
+
+
+def error_constants(program: StepProgram, order: int) -> ErrorConstants:
+    """The leading error constants of a main step of a given local order p."""
+    length = order + 2
+
+    def monomial(_: Any, place: Fraction) -> Any:
+        power = [0] * order + [place**order / factorial(order)]
+        return np.array([Series.of(power, length)], dtype=object)
+
+    def identity(x: Any, _: Fraction) -> Any:
+        return x
+
+    def exponential(place: int) -> Any:
+        terms = [Fraction(place**k, factorial(k)) for k in range(length)]
+        return np.array([Series.of(terms, length)], dtype=object)
+
+    end = Fraction(1, factorial(order + 1))
+    integral = Series.of([0] * (order + 1) + [end], length)
+    start = Fraction(-1) ** (order + 1) * end
+    before = Series.of([0] * (order + 1) + [start], length)
+    zero = np.array([Series.of([0], length)], dtype=object)
+    steps = range(1, program.history + 1)
+    past = [monomial(None, Fraction(-j)) for j in steps]
+    quadrature = _step(program, monomial, State(zero, past, zero + before), length)
+    grown = State(exponential(0), [exponential(-j) for j in steps], exponential(-1))
+    linear = _step(program, identity, grown, length)
+    return ErrorConstants(
+        (integral - quadrature).coefficients[-1], (exponential(1)[0] - linear).coefficients[-1]
+    )
+
+
+def _step(program: StepProgram, model: Model, state: State, length: int) -> Series:
+    scalars = _Classical(program.main, Series.of([0, 1], length))
+    run_step(program.main, scalars, model, state, unchanged)
+    found: Series = state.x[0]
+    return found

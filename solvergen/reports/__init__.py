@@ -1,0 +1,1 @@
+"""What people read: derivations, stability, the demo, the audit, pictures."""

@@ -1,0 +1,296 @@
+"""Every clock as a function of the half-log-SNR: what the scalars of a step are integrated from.
+
+With W = alpha sigma' - sigma alpha' the definitions lambda' = -W/(alpha sigma), q' = W/(det R) give
+
+    dt/dlambda = -alpha sigma/W,      dq/dlambda = -alpha sigma/(det R),
+    dgamma/dlambda = -sigma gamma_sigma                      for gamma a function of alpha/sigma,
+
+no derivative of the schedule in the last two. lambda is the one variable in which all of them are
+analytic at a distance from the real line that does not shrink towards the ends (pi/2 for every
+variance-preserving schedule, where alpha^2 = 1/(1 + e^(-2 lambda)) has its poles), and in which
+float64 resolves both ends. Gauss-Legendre rules on panels of fixed width in lambda therefore
+converge at the same rate everywhere; poles of dq/dgamma at an end, where a rule in gamma or in t
+converges slowly or not at all, become exponentials.
+
+On a schedule with alpha^2 + sigma^2, alpha + sigma, alpha or sigma constant both coefficients are
+functions of lambda; else they are, up to the common factor r(t) = sqrt(alpha^2 + sigma^2), which
+is well-conditioned in t.
+
+t itself only measures how long an interval is: gamma(t) - gamma(s) is t - s, which is exact for
+near times, times the ratio of the integrals of dgamma/dlambda and dt/dlambda. A schedule given by a
+table is a smooth function of what it interpolates, u(t), and rough in t alone. Where no other rate
+reads t, u takes the place of t: u(t) - u(s) is as exact, du/dlambda is smooth, and the kinks of the
+table are gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Expr, Integer, Piecewise, Pow, Rational, cancel, diff, log, simplify
+
+from solvergen.algebra import budget
+from solvergen.algebra.evaluation import compiled, evaluate_mp
+from solvergen.algebra.substitutions import in_exponential
+from solvergen.algebra.tables import Interpolate, Slope, Table
+from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
+from solvergen.derivation.parameterization import at_schedule, total_derivative
+from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, nonlinear
+from solvergen.derivation.weights import Weights
+from solvergen.schedules.identities import constant_ratio
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.symbols import half_log_snr_symbol as l
+
+SIMPLIFY_SECONDS = 1.0
+SIMPLIFY_SIZE = 60
+FAR = 36
+DIGITS = 100
+TAIL = 40.0
+FLAT = 1e-2
+GOOD = 2e-15
+FAIR = 1e-12
+
+FRAMES = (
+    (RADIUS, (1 + U**2) ** Rational(-1, 2)),
+    (alpha + sigma, 1 / (1 + U)),
+    (alpha, 1 / U),
+    (sigma, Integer(1)),
+)
+"""(scale, sigma) at scale = 1, as functions of u = alpha/sigma = e^lambda."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of the three clocks in lambda.
+
+    Attributes:
+        clock: dq/dlambda in lambda and t; without R if R has no closed form.
+        expansion: dgamma/dlambda, likewise; dt/dlambda if that is a multiple of it.
+        time: dt/dlambda, likewise, or du/dlambda.
+        table: of which u is the interpolation, where it takes the place of t.
+    """
+
+    clock: Expr
+    expansion: Expr
+    time: Expr
+    table: Table | None = None
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def derive(cls, weights: Weights) -> "Rates":
+        """The rates in the forms that keep their digits."""
+        schedule, ode = weights.schedule, weights.ode
+        variable = total_derivative(weights.expansion.variable)
+        speed = nonlinear(ode.integrand) / (1 if ode.factor is None else ode.factor)
+        if weights.same_clock:
+            factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
+            variable = variable if factor is None else factor * speed
+        time, table = time_rate(schedule), None
+        clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
+        inverse = _inverse_table(schedule)
+        if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
+            points, value = inverse.args
+            time, table = _short(diff(value, l)), points.inverted()
+        if not (expansion / time).has(l, t):
+            expansion = time  # a constant factor drops out of every ratio
+        return cls(clock, expansion, time, table)
+
+    def is_rough(self, schedule: NoiseSchedule) -> bool:
+        """Whether a rate has kinks where the schedule has."""
+        return bool(schedule.kinks) and self.table is None
+
+    @property
+    def is_even(self) -> bool:
+        """Whether theta is linear in lambda."""
+        return not self.expansion.has(l, t)
+
+    def tail(self, schedule: NoiseSchedule) -> float:
+        """How far lambda runs to an infinite end before less than e^-40 of any rate is left."""
+        stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
+        if stable is None:
+            return TAIL
+        slowest = 1.0
+        for end, inwards in zip(schedule.domain, (-1.0, 1.0), strict=True):
+            if schedule.limit_at(schedule.half_log_snr, end).is_finite:
+                continue
+            points = [-inwards * FAR, inwards * (1.0 - FAR)]
+            for form in (self.clock, self.expansion, self.time):
+                last, before = np.log(np.abs(values(form, points, stable, schedule)))
+                fall = before - last
+                if np.isfinite(fall) and fall > FLAT:
+                    slowest = min(slowest, fall)
+        return float(np.ceil(TAIL / slowest))
+
+
+@lru_cache(maxsize=64)
+def time_rate(schedule: NoiseSchedule) -> Expr:
+    """dt/dlambda: the most accurate in float64 of several forms that are equal.
+
+    The derivative of t(lambda) needs no t at all, and is the one if it keeps its digits. At alpha
+    = 0 a function of t has lost the digits of t_max - t, so that a form with alpha and sigma from
+    lambda is good if what is left as a function of t is regular there: W, alpha' or, where alpha ~
+    sqrt(t_max - t), (alpha^2)'. Where alpha^2 + sigma^2 varies, 1/lambda' is tried before W.
+    """
+    inverse = schedule.time_at_half_log_snr
+    if inverse is None:
+        return _with_wronskian(schedule)
+    slope = _short(diff(inverse, l))
+    forms = [] if slope is None else [slope]
+    if forms and errors(forms, schedule)[0] <= GOOD:
+        return forms[0]
+    if not schedule.is_variance_preserving:
+        forms.append(_with_logarithm(schedule))
+        if errors(forms[-1:], schedule)[0] > GOOD:
+            forms.append(_with_wronskian(schedule))
+        return most_accurate(forms, schedule)
+    forms += [
+        _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
+        _product(sigma**2, schedule) / schedule.f,
+    ]
+    if min(errors(forms, schedule)) > FAIR:
+        squared = schedule.simplest(diff(schedule.alpha**2, t))
+        forms.append(_product(2 * alpha**2 * sigma**2, schedule) / squared)
+    return most_accurate(forms, schedule)
+
+
+def _with_logarithm(schedule: NoiseSchedule) -> Expr:
+    """1/(f - sigma'/sigma), a function of t alone."""
+    slope = schedule.f - diff(schedule.sigma, t) / schedule.sigma
+    return schedule.stable(schedule.simplest(1 / slope))
+
+
+def _with_wronskian(schedule: NoiseSchedule) -> Expr:
+    """-alpha sigma/W."""
+    return _product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)
+
+
+def _short(slope: Expr) -> Expr | None:
+    """A function of lambda, factored if it is rational in an exponential of lambda; else, if it is
+    not long, what sympy finds in a bounded time. None if it takes roots of logarithms, and so costs
+    what t(lambda) costs.
+    """
+    if isinstance(slope, Piecewise):
+        branches = [(_short(branch), condition) for branch, condition in slope.args]
+        return None if any(one is None for one, _ in branches) else Piecewise(*branches)
+    roots = (one.base for one in slope.atoms(Pow) if not one.exp.is_Integer)
+    if any(call.has(l) for base in roots for call in base.atoms(log)):
+        return None
+    for generator, u, rewritten in in_exponential(slope, l):
+        if rewritten.is_rational_function(u) and not rewritten.has(l):
+            both = (
+                (rewritten.xreplace({u: U}), generator),
+                (rewritten.xreplace({u: 1 / U}), 1 / generator),
+            )
+            return min((of_exponential(*one) for one in both), key=lambda form: form.count_ops())
+    if slope.count_ops() > SIMPLIFY_SIZE:
+        return slope
+    return budget.within(SIMPLIFY_SECONDS, simplify, slope, default=slope)
+
+
+def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
+    """The shortest form whose float64 error over the domain is near the smallest."""
+    found = dict(zip(forms, errors(forms, schedule), strict=True))
+    limit = 2 * min(found.values()) + GOOD
+    return min((form for form in found if found[form] <= limit), key=_effort)
+
+
+def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
+    """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
+    points, exact = _time_rates(schedule)
+    stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
+    return [
+        max(
+            float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
+            for one, truth in zip(values(form, points, stable, schedule), exact, strict=True)
+        )
+        for form in forms
+    ]
+
+
+@lru_cache(maxsize=16)
+def _time_rates(schedule: NoiseSchedule) -> tuple[list[float], list[Any]]:
+    """Values of lambda, and dt/dlambda there in many digits."""
+    points = half_log_snrs(schedule)
+    inverse = schedule.substitute(schedule.time_at_half_log_snr)
+    exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
+    with mpmath.workdps(DIGITS):
+        times = [evaluate_mp(inverse, l, point, DIGITS) for point in points]
+        return points, [evaluate_mp(exact_form, t, time, DIGITS) for time in times]
+
+
+def _effort(form: Expr) -> int:
+    """Operations; those of t(lambda) count too."""
+    return int(form.count_ops()) + (10 if form.has(t) else 0)
+
+
+def half_log_snrs(schedule: NoiseSchedule) -> list[float]:
+    """Values over the domain, as far as +-FAR where it is infinite."""
+    return np.linspace(*half_log_snr_range(schedule), 42)[1:-1].tolist()
+
+
+def half_log_snr_range(schedule: NoiseSchedule) -> tuple[float, float]:
+    """The least and the largest, as far as +-FAR."""
+    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
+    return max(float(low), -FAR), min(float(high), FAR)
+
+
+def values(
+    form: Expr, points: Sequence[float], time_at: Expr, schedule: NoiseSchedule
+) -> np.ndarray:
+    """A rate in float64 by the operations that it spells, with t from the inverse."""
+    names = tuple(name for name, _ in schedule.parameters)
+    numbers = [float(value) for _, value in schedule.parameters]
+    with np.errstate(all="ignore"):
+        x = np.asarray(points)
+        time = compiled(time_at, (l, *names), "numpy")(x, *numbers)
+        found = compiled(form, (l, t, *names), "numpy")(x, time, *numbers)
+    return np.broadcast_to(found, x.shape)
+
+
+def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
+    """t(lambda) as an interpolation, if t enters alpha and sigma through one interpolation u(t)."""
+    calls = schedule.alpha.atoms(Interpolate) | schedule.sigma.atoms(Interpolate)
+    inverse = schedule.time_at_half_log_snr
+    if len(calls) != 1 or not isinstance(inverse, Interpolate):
+        return None
+    (call,) = calls
+    rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
+    return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
+
+
+def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:
+    """d/dlambda of what has the derivative ``speed`` in t: no dots if they cancel."""
+    if speed == 1:
+        return time
+    per_half_log_snr = cancel(-alpha * sigma * speed / WRONSKIAN)
+    in_half_log_snr = None
+    if not per_half_log_snr.free_symbols & {t, alpha_dot, sigma_dot}:
+        in_half_log_snr = _product(per_half_log_snr, schedule)
+    if in_half_log_snr is not None:
+        return in_half_log_snr
+    return schedule.stable(_simplest(speed, schedule)) * time
+
+
+def _simplest(expression: Expr, schedule: NoiseSchedule) -> Expr:
+    return schedule.simplest(at_schedule(expression, schedule))
+
+
+def _product(expression: Expr, schedule: NoiseSchedule) -> Expr | None:
+    """A homogeneous function of alpha and sigma in lambda, times a power of r(t) if need be."""
+    k = degree(expression)
+    if k is None:
+        return None
+    candidates = []
+    for scale, sigma_of in FRAMES:
+        constant = constant_ratio(at_schedule(scale, schedule), Integer(1), schedule)
+        if constant is not None or k == 0:
+            factor = 1 if constant is None else constant**k
+            candidates.append(factor * in_half_log_snr(expression, sigma_of))
+    if candidates:
+        return min(candidates, key=lambda form: form.count_ops())
+    curve = in_half_log_snr(expression, FRAMES[0][1])
+    return curve * _simplest(alpha**2 + sigma**2, schedule) ** (k / 2)

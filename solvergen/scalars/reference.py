@@ -1,0 +1,196 @@
+"""The scalars of a step in mpmath, from the definitions: slow, independent, to 50 digits.
+
+Nothing here uses the clock, the density or a closed-form inverse. M0 and the weights are the
+integrals of THEORY section 4 over time, with Phi(t, u) b(u) straight from a and b:
+
+    M0 = int_s^t Phi(t, u) b(u) du,      ell_j = (1/M0) int_s^t Phi(t, u) b(u) L_j(theta_u) du.
+
+The interpreter with these scalars is what emitted modules are compared with.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import Any
+
+import mpmath
+from sympy import Expr
+
+from solvergen.algebra.evaluation import as_mp
+from solvergen.derivation.parameterization import Parameterization, conversion, total_derivative
+from solvergen.derivation.semilinear import linear, nonlinear
+from solvergen.derivation.weights import Weights
+from solvergen.methods.scheme import Kind, Node
+from solvergen.program.program import Combine, PhaseProgram
+from solvergen.schedules.values import at_time
+
+DIGITS = 50
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Functions of time of one solver, in mpmath.
+
+    Args:
+        weights: the solver's integrating factor, clocks and expansion variable.
+        prediction: what the model returns.
+    """
+
+    weights: Weights
+    prediction: Parameterization
+
+    def gamma(self, time: Any) -> Any:
+        """The expansion variable."""
+        return self._value(self.weights.expansion.variable, time)
+
+    def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
+        """The time between low and high at which the expansion variable is gamma."""
+        tolerance = mpmath.mpf(10) ** (4 - 2 * mpmath.mp.dps)  # on the squared residual
+        scale = abs(self.gamma(high) - self.gamma(low))
+        return mpmath.findroot(
+            lambda time: (self.gamma(time) - gamma) / scale,
+            (low, high),
+            solver="anderson",
+            tol=tolerance,
+        )
+
+    def integrating_factor(self, end: Any, start: Any) -> Any:
+        """Phi(end, start) = exp int a."""
+        factor = self.weights.ode.factor
+        if factor is not None:
+            return self._value(factor, end) / self._value(factor, start)
+        a = linear(self.weights.ode.integrand)
+        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self._path(start, end)))
+
+    def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """M0, and the means over the clock of functions of theta."""
+        b = nonlinear(self.weights.ode.integrand)
+        gamma_s = self.gamma(start)
+        width = self.gamma(end) - gamma_s
+
+        @cache
+        def sampled(u: Any) -> tuple[Any, Any]:
+            weight = self.integrating_factor(end, u) * self._value(b, u)
+            return weight, (self.gamma(u) - gamma_s) / width
+
+        def integral(function: Any) -> Any:
+            def integrand(u: Any) -> Any:
+                weight, theta = sampled(u)
+                return weight * function(theta)
+
+            return mpmath.quad(integrand, self._path(start, end), method="gauss-legendre")
+
+        zeroth = integral(lambda theta: 1)
+        return zeroth, [integral(function) / zeroth for function in functions]
+
+    def density(self, time: Any) -> Any:
+        """b/gamma', the density of M0 in gamma at the time where it ends."""
+        b = self._value(nonlinear(self.weights.ode.integrand), time)
+        return b / self._value(total_derivative(self.weights.expansion.variable), time)
+
+    @cached_property
+    def conversion(self) -> tuple[Expr, Expr]:
+        """(A, B) in the five symbols."""
+        return conversion(self.prediction, self.weights.ode.integrand)
+
+    def _path(self, start: Any, end: Any) -> list[Any]:
+        """From start to end by way of the kinks of the schedule: smooth in between."""
+        kinks = _in_many_digits(self.weights.schedule.kinks, mpmath.mp.prec)
+        inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
+        return [start, *(inside if start < end else reversed(inside)), end]
+
+    def _value(self, formula: Expr, time: Any) -> Any:
+        """A formula in the five symbols at a time."""
+        return at_time(formula, self.weights.schedule, time, mpmath.mp.dps)
+
+
+@dataclass(frozen=True)
+class ReferenceScalars:
+    """The scalars of step n of a run over ``timesteps``, for the interpreter."""
+
+    reference: Reference
+    phase: PhaseProgram
+    timesteps: tuple[Any, ...]
+    n: int
+
+    @classmethod
+    def over(
+        cls, reference: Reference, phase: PhaseProgram, timesteps: Sequence[float], n: int
+    ) -> "ReferenceScalars":
+        """The scalars of step n; the floats of ``timesteps`` are taken exactly."""
+        return cls(reference, phase, tuple(as_mp(time) for time in timesteps), n)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
+    def time(self, stage: int) -> Any:
+        """The time of evaluation ``stage``; of the end of the step for the last stage."""
+        start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
+        position = self.phase.position(stage)
+        if position in (0, 1):
+            return end if position else start
+        fraction = mpmath.mpf(position.numerator) / position.denominator
+        low, high = self.reference.gamma(start), self.reference.gamma(end)
+        return self.reference.time_at(low + fraction * (high - low), end, start)
+
+    def integrating_factor(self, combine: Combine) -> Any:
+        return self.reference.integrating_factor(*self._ends(combine))
+
+    def zeroth_moment(self, combine: Combine) -> Any:
+        return self._means(combine)[0]
+
+    def weights(self, combine: Combine) -> list[Any]:
+        return self._means(combine)[1]
+
+    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
+    def _means(self, combine: Combine) -> tuple[Any, list[Any]]:
+        """M0 and the weights."""
+        end, start = self._ends(combine)
+        rule = combine.rule
+        places = [self._theta(self._at(node), combine) for node in combine.support]
+        count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
+        zeroth, own = self.reference.means(end, start, _powers(count))
+
+        @cache
+        def means_along(stage: int) -> tuple[Any, list[Any]]:
+            powers = _powers(rule.powers[stage] + 1)
+            return self.reference.means(self.time(stage), start, powers)
+
+        def moment(k: int, along: int | None) -> Any:
+            if along is None:
+                return own[k]
+            other, means = means_along(along)
+            return other / zeroth * means[k]
+
+        def end_density() -> Any:
+            width = self.reference.gamma(end) - self.reference.gamma(start)
+            return self.reference.density(end) * width / zeroth
+
+        return zeroth, rule.weights(places, moment, end_density)
+
+    def conversion(self, stage: int) -> tuple[Any, Any]:
+        a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
+        return a, b
+
+    def _ends(self, combine: Combine) -> tuple[Any, Any]:
+        """The times between which a landing integrates."""
+        return self._at(combine.node), self._at(combine.base)
+
+    def _theta(self, time: Any, combine: Combine) -> Any:
+        end, start = (self.reference.gamma(one) for one in self._ends(combine))
+        return (self.reference.gamma(time) - start) / (end - start)
+
+    def _at(self, node: Node) -> Any:
+        if node.kind is Kind.PAST:
+            return self.timesteps[self.n - node.index]
+        return self.time(node.index)
+
+
+@lru_cache(maxsize=64)
+def _in_many_digits(numbers: tuple[Expr, ...], precision: int) -> tuple[Any, ...]:
+    """Numbers in ascending order, in the precision that is in force, of so many bits."""
+    return tuple(sorted(map(as_mp, numbers)))
+
+
+def _powers(count: int) -> list[Any]:
+    """theta -> theta^k for k < count."""
+    return [lambda theta, k=k: theta**k for k in range(count)]

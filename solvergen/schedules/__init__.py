@@ -1,0 +1,39 @@
+"""Noise schedules: two formulas on a domain, and those that have a name."""
+
+from solvergen.schedules.named import (
+    edm,
+    flow_shifted,
+    get,
+    names,
+    rectified_flow,
+    stable_diffusion,
+    sub_vp,
+    tabulated,
+    trigonometric,
+    ve,
+    ve_geometric,
+    vp_alphabar,
+    vp_cosine,
+    vp_linear,
+    vp_sigmoid,
+    zero_terminal_snr,
+)
+
+__all__ = [
+    "edm",
+    "flow_shifted",
+    "get",
+    "names",
+    "rectified_flow",
+    "stable_diffusion",
+    "sub_vp",
+    "tabulated",
+    "trigonometric",
+    "ve",
+    "ve_geometric",
+    "vp_alphabar",
+    "vp_cosine",
+    "vp_linear",
+    "vp_sigmoid",
+    "zero_terminal_snr",
+]

@@ -1,0 +1,295 @@
+"""Noise schedules: two formulas in, everything that a solver needs of them out.
+
+x_t = alpha_t x_0 + sigma_t eps,    eps ~ N(0, I),    t in [t_min, t_max]
+f = alpha' / alpha                  g^2 = (sigma^2)' - 2 f sigma^2
+lambda = log(alpha / sigma)         strictly decreasing in t
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy
+from sympy import Expr, Piecewise, Rational, Symbol
+
+from solvergen.algebra import limits
+from solvergen.algebra.accurate_form import Parameters, stable_form
+from solvergen.algebra.evaluation import substitute, vanishes
+from solvergen.algebra.expressions import exact, parse, rational
+from solvergen.algebra.inversion import invert, stable_inverse
+from solvergen.algebra.piecewise import branches, breakpoints
+from solvergen.algebra.short_form import simplest
+from solvergen.algebra.tables import Interpolate
+from solvergen.errors import ScheduleError
+from solvergen.schedules.validation import validate
+from solvergen.symbols import half_log_snr_symbol, t
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """A noise schedule alpha_t, sigma_t over a domain of times.
+
+    ``alpha`` and ``sigma`` are sympy expressions, numbers or text, in one time symbol; further
+    symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
+    symbols in everything that is derived. Floats are read as the decimals that they show.
+    ScheduleError if the formulas are not a noise schedule over the domain: see
+    ``solvergen.validation``.
+    """
+
+    alpha: Expr
+    sigma: Expr
+    domain: tuple[Expr, Expr] = (sympy.Integer(0), sympy.Integer(1))
+    name: str = "custom"
+    parameters: Parameters = ()
+
+    def __post_init__(self) -> None:
+        parameters = read_parameters(self.parameters)
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "domain", _read_domain(self.domain))
+        alpha = _read_expression("alpha", self.alpha, parameters)
+        sigma = _read_expression("sigma", self.sigma, parameters)
+        time = _time_symbol(alpha, sigma, parameters)
+        object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
+        object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        for formula in (self.alpha, self.sigma):
+            breakpoints(formula, t, self.domain, parameters)
+        validate(self.substitute(self.alpha), self.substitute(self.sigma), self.domain)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Computed once: every memoised step of a derivation looks a schedule up."""
+        return hash((self.alpha, self.sigma, self.domain, self.name, self.parameters))
+
+    @property
+    def t_min(self) -> Expr:
+        """The time of least noise."""
+        return self.domain[0]
+
+    @property
+    def t_max(self) -> Expr:
+        """The time of most noise, where sampling starts."""
+        return self.domain[1]
+
+    @cached_property
+    def alpha_prime(self) -> Expr:
+        """d alpha / dt."""
+        return self._derivative(self.alpha)
+
+    @cached_property
+    def sigma_prime(self) -> Expr:
+        """d sigma / dt."""
+        return self._derivative(self.sigma)
+
+    def _derivative(self, u: Expr) -> Expr:
+        """u', which is (u^2)'/(2 u) where u holds square roots of time."""
+        if not _has_square_roots(u):
+            return self.simplest(sympy.diff(u, t))
+        return self.simplest(sympy.diff(u**2, t)) / (2 * u)
+
+    @cached_property
+    def f(self) -> Expr:
+        """The drift coefficient f = alpha' / alpha = (log alpha)' of dx = f x dt + g dw."""
+        return self.simplest(sympy.diff(_expanded_log(self.alpha), t))
+
+    @cached_property
+    def g_squared(self) -> Expr:
+        """The squared diffusion coefficient g^2 = (sigma^2)' - 2 f sigma^2."""
+        if self.is_variance_preserving:
+            return -2 * self.f
+        return self.simplest(sympy.diff(self.sigma**2, t) - 2 * self.f * self.sigma**2)
+
+    @cached_property
+    def is_variance_preserving(self) -> bool:
+        """Whether alpha^2 + sigma^2 = 1, so that g^2 = -2 f."""
+        return vanishes(self.substitute(self.alpha**2 + self.sigma**2 - 1), t, self.domain)
+
+    @cached_property
+    def snr(self) -> Expr:
+        """The signal-to-noise ratio alpha^2 / sigma^2."""
+        return self.simplest(self.alpha**2 / self.sigma**2)
+
+    @cached_property
+    def half_log_snr(self) -> Expr:
+        """lambda = log(alpha / sigma)."""
+        if not _has_square_roots(self.sigma):
+            return _log(self.simplest(self.alpha / self.sigma))
+        noise_to_signal = self.simplest(self.sigma**2 / self.alpha**2)
+        return min(_log(1 / noise_to_signal) / 2, -_log(noise_to_signal) / 2, key=sympy.count_ops)
+
+    @cached_property
+    def time_at_half_log_snr(self) -> Expr | None:
+        """The time at which lambda has the value ``half_log_snr_symbol``; None without a closed
+        form.
+        """
+        return self.inverse(sympy.log(self.alpha / self.sigma), half_log_snr_symbol)
+
+    def inverse(self, expression: Expr, value: Symbol) -> Expr | None:
+        """The time at which a monotone ``expression`` of t has the value ``value``, in closed
+        form.
+        """
+        return invert(expression, t, value, self.domain, self.parameters)
+
+    def stable_inverse(self, expression: Expr, value: Symbol) -> Expr | None:
+        """The form of ``inverse`` that keeps most digits in float64."""
+        return stable_inverse(expression, t, value, self.domain, self.parameters)
+
+    def stable(self, expression: Expr) -> Expr:
+        """The form of an expression of time that keeps most digits in float64, to the ends."""
+        return stable_form(expression, t, self.domain, self.parameters, self._equals(expression))
+
+    def _equals(self, expression: Expr) -> tuple[Expr, ...]:
+        """The definitions of lambda, f and sigma' with stable forms put in."""
+        if expression in (self.alpha, self.sigma) or not expression.has(t):
+            return ()
+        alpha, sigma = self.stable(self.alpha), self.stable(self.sigma)
+        if expression == self.half_log_snr:
+            return (sympy.log(alpha / sigma),)
+        if expression == self.f:
+            return (self.alpha_prime / alpha,)
+        asked_for = self.__dict__.get("sigma_prime")
+        if self.is_variance_preserving and expression == asked_for:
+            return (-alpha * self.alpha_prime / sigma,)
+        return ()
+
+    def substitute(self, expression: Expr) -> Expr:
+        """``expression`` with the parameters at their values."""
+        return substitute(expression, self.parameters)
+
+    @cached_property
+    def kinks(self) -> tuple[Expr, ...]:
+        """The times inside the domain at which the formulas change branch or pass a point of a
+        table.
+        """
+        low, high = self.domain
+        places: set[Expr] = set()
+        for formula in (self.alpha, self.sigma):
+            cuts = breakpoints(formula, t, self.domain, self.parameters)
+            places |= {self.substitute(cut) for cut in cuts}
+            for call in formula.atoms(Interpolate):
+                if call.args[1] == t:
+                    places |= {Rational(x) for x in call.args[0].x if low < x < high}
+        return tuple(sorted(places))
+
+    def read(self, expression: Any) -> Expr:
+        """A user's expression of time (text, number or sympy) in this schedule's own symbols."""
+        read = _read_expression("expression", expression, self.parameters)
+        return read.xreplace({_time_symbol(read, sympy.S.Zero, self.parameters): t})
+
+    def limit_at(self, expression: Expr, end: Expr) -> Expr:
+        """The limit of ``expression`` at an end of the domain, from inside; possibly oo, -oo or
+        nan.
+        """
+        parts = branches(expression, t, self.domain, self.parameters)
+        expression = parts[0 if end == self.t_min else -1][0]
+        return limits.limit_at(self.substitute(expression), t, end, self.domain).value
+
+    def simplest(self, expression: Expr) -> Expr:
+        """The shortest form found of an expression of time and parameters."""
+        return simplest(expression, t, self.domain, self.parameters)
+
+    def __str__(self) -> str:
+        values = "".join(f", {symbol} = {value}" for symbol, value in self.parameters)
+        return (
+            f"{self.name}: alpha = {self.alpha}, sigma = {self.sigma}, "
+            f"{self.t_min} <= t <= {self.t_max}{values}"
+        )
+
+
+def _has_square_roots(u: Expr) -> bool:
+    return any(e.exp.is_Rational and e.exp.q == 2 and e.has(t) for e in u.atoms(sympy.Pow))
+
+
+def _log(ratio: Expr) -> Expr:
+    """log(ratio), expanded if that is shorter: of a power or an exponential."""
+    if isinstance(ratio, Piecewise):
+        return Piecewise(*((_log(branch), condition) for branch, condition in ratio.args))
+    return min(_expanded_log(ratio), sympy.log(ratio), key=sympy.count_ops)
+
+
+def _expanded_log(positive: Expr) -> Expr:
+    """log(a b^c) as log a + c log b."""
+    return sympy.expand_log(sympy.log(positive), force=True)
+
+
+def read_parameters(given: Any) -> Parameters:
+    """Pairs of a symbol, positive if its value is, and an exact number."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
+        raise ScheduleError(f"parameters: got {given!r}; expected a mapping of names to numbers")
+    parameters: dict[str, tuple[Symbol, Rational]] = {}
+    for pair in pairs:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2):
+            raise ScheduleError(f"parameters: got {pair!r}; expected a pair (name, number)")
+        key, number = pair
+        name = key.name if isinstance(key, Symbol) else key
+        if not isinstance(name, str) or not name.isidentifier() or name in ("t", "pi"):
+            raise ScheduleError(
+                f"parameter name: got {key!r}; expected an identifier other than t, pi"
+            )
+        if name in parameters:
+            raise ScheduleError(f"parameter {name} is given twice; expected one value")
+        try:
+            value = rational(number)
+        except ScheduleError as error:
+            raise ScheduleError(f"parameter {name}: {error}") from error
+        symbol = Symbol(name, positive=True) if value > 0 else Symbol(name, real=True)
+        parameters[name] = (symbol, value)
+    return tuple(parameters.values())
+
+
+def _read_domain(given: Any) -> tuple[Expr, Expr]:
+    try:
+        low, high = (_read_end(end) for end in given)
+    except (TypeError, ValueError) as error:
+        raise ScheduleError(f"domain: got {given!r}; expected two times (t_min, t_max)") from error
+    if low < 0:
+        raise ScheduleError(
+            f"domain: got t_min = {low}; expected times >= 0: shift the time variable"
+        )
+    if not low < high:
+        raise ScheduleError(f"domain: got ({low}, {high}); expected t_min < t_max")
+    return low, high
+
+
+def _read_end(given: Any) -> Expr:
+    if isinstance(given, str):
+        given = parse(given)
+    if isinstance(given, Expr):
+        end = exact(given)
+        if end.free_symbols or end.is_finite is False or end.is_real is False:
+            raise ScheduleError(f"domain: got the end {given}; expected a finite real number")
+        return end
+    return rational(given)
+
+
+def _read_expression(what: str, given: Any, parameters: Parameters) -> Expr:
+    """alpha or sigma as an exact expression in the parameters' own symbols."""
+    symbols = {symbol.name: symbol for symbol, _ in parameters}
+    if isinstance(given, str):
+        return parse(given, symbols.values())
+    if isinstance(given, bool) or (isinstance(given, sympy.Basic) and not isinstance(given, Expr)):
+        raise ScheduleError(f"{what}: got {given!r}; expected a formula of time")
+    if isinstance(given, Expr):
+        expression = exact(given)
+        named = {e: symbols[e.name] for e in expression.free_symbols if e.name in symbols}
+        return expression.xreplace(named)
+    try:
+        return rational(given)
+    except ScheduleError as error:
+        raise ScheduleError(f"{what}: {error}; or a formula of time") from error
+
+
+def _time_symbol(alpha: Expr, sigma: Expr, parameters: Parameters) -> Symbol:
+    """The one symbol that is not a parameter."""
+    known = {symbol for symbol, _ in parameters}
+    free = sorted((alpha.free_symbols | sigma.free_symbols) - known, key=str)
+    if len(free) > 1:
+        raise ScheduleError(
+            f"got the symbols {', '.join(map(str, free))}; expected one time symbol "
+            "(give every other symbol a value in parameters)"
+        )
+    return free[0] if free else t

@@ -1,0 +1,109 @@
+"""A schedule as plain data, for an emitted module's SPEC, and as command line options."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sympy import Expr
+
+from solvergen.algebra import functions
+from solvergen.algebra.expressions import parse, to_text
+from solvergen.algebra.functions import REGISTRY
+from solvergen.algebra.tables import Table
+from solvergen.errors import ScheduleError
+from solvergen.schedules import named
+from solvergen.schedules.schedule import NoiseSchedule, read_parameters
+
+
+def tables_of(*formulas: Expr) -> tuple[Table, ...]:
+    """The tables in some formulas, each once: of a table and its inverse the table.
+
+    Raises:
+        ScheduleError: two tables have one name.
+    """
+    found: dict[str, Table] = {}
+    for table in sorted({one for e in formulas for one in e.atoms(Table)}, key=lambda e: e.name):
+        original = table.inverted() if table.is_inverted else table
+        if found.setdefault(original.name, original) != original:
+            raise ScheduleError(f"two tables are called {original.name}; expected different names")
+    return tuple(found.values())
+
+
+def to_dictionary(schedule: NoiseSchedule) -> dict[str, Any]:
+    """The schedule as text and numbers; ``tables`` and ``functions`` only where it has some."""
+    plain: dict[str, Any] = {
+        "name": schedule.name,
+        "alpha": to_text(schedule.alpha),
+        "sigma": to_text(schedule.sigma),
+        "domain": [to_text(end) for end in schedule.domain],
+        "parameters": {symbol.name: to_text(value) for symbol, value in schedule.parameters},
+    }
+    tables = tables_of(schedule.alpha, schedule.sigma)
+    if tables:
+        plain["tables"] = {one.name: [list(one.x), list(one.y)] for one in tables}
+    definitions = functions.used(schedule.alpha + schedule.sigma)
+    if definitions:
+        plain["functions"] = {
+            one.name: {"derivative": one.derivative, "numpy": one.numpy} for one in definitions
+        }
+    return plain
+
+
+def from_dictionary(plain: Mapping[str, Any]) -> NoiseSchedule:
+    """The schedule that ``to_dictionary`` wrote.
+
+    Raises:
+        KeyError, TypeError: a field is missing or has another shape.
+        ScheduleError: a field does not read, or a function is not registered here.
+    """
+    for name, given in plain.get("functions", {}).items():
+        _check_registered(name, given)
+    parameters = read_parameters(tuple(plain["parameters"].items()))
+    tables = [Table(name, x, y) for name, (x, y) in plain.get("tables", {}).items()]
+    names = (*(symbol for symbol, _ in parameters), *tables)
+    return NoiseSchedule(
+        parse(plain["alpha"], names),
+        parse(plain["sigma"], names),
+        domain=tuple(plain["domain"]),
+        name=plain["name"],
+        parameters=parameters,
+    )
+
+
+def _check_registered(name: str, given: Mapping[str, str]) -> None:
+    call = (
+        f"solvergen.register_function({name!r}, derivative={given['derivative']!r}, "
+        f"numpy={given['numpy']!r}, in_many_digits=...)"
+    )
+    if name not in REGISTRY:
+        raise ScheduleError(
+            f"the schedule calls the function {name}, which is not registered in this process; "
+            f"expected {call} before."
+        )
+    known = REGISTRY[name].definition
+    if (known.derivative, known.numpy) != (given["derivative"], given["numpy"]):
+        raise ScheduleError(
+            f"the function {name} is registered here as {known.numpy!r} with derivative "
+            f"{known.derivative!r}; expected {call}, which is what the schedule was made with."
+        )
+
+
+def options(schedule: NoiseSchedule) -> list[str] | None:
+    """The command line options that say this schedule; None if none can.
+
+    A table is ``--betas FILE`` or ``--alphas-cumprod FILE``, where FILE holds what was given to
+    ``schedules.tabulated``.
+    """
+    name = schedule.name
+    if name in named.names() and named.get(name) == schedule:
+        return ["--schedule", name]
+    tables = tables_of(schedule.alpha, schedule.sigma)
+    if tables:
+        source = named.table_option(schedule)
+        return None if source is None else [source, "FILE", "--name", name]
+    if functions.used(schedule.alpha + schedule.sigma):
+        return None
+    plain = to_dictionary(schedule)
+    found = ["--alpha", plain["alpha"], "--sigma", plain["sigma"], "--domain", *plain["domain"]]
+    for parameter, value in plain["parameters"].items():
+        found += ["--parameter", f"{parameter}={value}"]
+    return [*found, "--name", name]

@@ -1,0 +1,78 @@
+"""Formulas in t, alpha, sigma, alpha', sigma' at single times of a schedule, in many digits.
+
+The schedule is evaluated once at a time, and every formula from the five numbers: nothing is put
+into one another, and no formula of one schedule is compiled.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from sympy import Expr, diff
+
+from solvergen.algebra import limits
+from solvergen.algebra.evaluation import DIGITS, evaluate_mp, evaluate_mp_at
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
+
+SYMBOLS = (t, alpha, sigma, alpha_dot, sigma_dot)
+STARTS = {s: t, alpha_s: alpha, sigma_s: sigma}
+
+
+def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIGITS) -> Any:
+    """A formula in the five symbols and the schedule's parameters at a time: an mpf, an mpc where
+    it is complex, or nan.
+    """
+    formula, symbols = _prepared(formula, schedule)
+    values = [_number(one, schedule, time, digits) for one in symbols]
+    return evaluate_mp_at(formula, symbols, values, digits)
+
+
+def limit_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> Expr | None:
+    """The limit of a formula in the five symbols at an end of the domain, from its values alone:
+    oo, -oo, a number, or None if they do not settle.
+    """
+    points = limits.approach(end, schedule.domain)
+    return limits.trend([at_time(formula, schedule, one, limits.DIGITS) for one in points])
+
+
+def is_finite_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> bool:
+    """Whether a formula in the five symbols has a finite limit at an end of the domain."""
+    limit = limit_at(formula, schedule, end)
+    return limit is not None and bool(limit.is_finite)
+
+
+def between(
+    formula: Expr, schedule: NoiseSchedule, end: Any, start: Any, digits: int = DIGITS
+) -> Any:
+    """A formula in t, alpha, sigma at ``end`` and s, alpha_s, sigma_s at ``start``."""
+    symbols = tuple(one for one in (*STARTS, *STARTS.values()) if one in formula.free_symbols)
+    values = [
+        _number(STARTS[one], schedule, start, digits)
+        if one in STARTS
+        else _number(one, schedule, end, digits)
+        for one in symbols
+    ]
+    return evaluate_mp_at(formula, symbols, values, digits)
+
+
+@lru_cache(maxsize=1024)
+def _prepared(formula: Expr, schedule: NoiseSchedule) -> tuple[Expr, tuple[Expr, ...]]:
+    """A formula with the values of the schedule's parameters, and which of the five it reads."""
+    formula = schedule.substitute(formula)
+    present = formula.free_symbols
+    return formula, tuple(one for one in SYMBOLS if one in present)
+
+
+@lru_cache(maxsize=8192)
+def _number(symbol: Expr, schedule: NoiseSchedule, time: Any, digits: int) -> Any:
+    """What one of the five symbols is at a time."""
+    return evaluate_mp(_function(symbol, schedule), t, time, digits)
+
+
+@lru_cache(maxsize=256)
+def _function(symbol: Expr, schedule: NoiseSchedule) -> Expr:
+    """One of the five symbols as a function of time, the parameters at their values."""
+    functions = {t: t, alpha: schedule.alpha, sigma: schedule.sigma}
+    if symbol in functions:
+        return schedule.substitute(functions[symbol])
+    return schedule.substitute(diff(schedule.alpha if symbol == alpha_dot else schedule.sigma, t))

@@ -1,0 +1,1 @@
+"""A solver: schedule, parameterizations and scheme, and what holds at the ends of the domain."""

@@ -1,0 +1,286 @@
+"""What happens at the ends of the domain, decided by limits (THEORY section 7).
+
+At an end with alpha = 0 or sigma = 0 three things can go wrong: Phi or M0 diverges, so that no
+step may start or end there; the prediction no longer determines the integrand there; gamma is
+infinite, so that a step there is of first order. A step that is taken once leaves its own error.
+With N - N(end) ~ tau^e and M0 ~ tau^m for a step of length tau at the end, a frozen N leaves
+tau^(m + e), and an interpolated N leaves it with the first power e at which N is not smooth.
+
+N = c_data x0 + c_noise eps has the powers of c_data and c_noise times those of x0 and eps. For a
+smooth density of the data, with tau the distance to the end in gamma if that is finite, else in
+time:
+
+    sigma = 0:  x0 is a power series in sigma^2, and eps = -sigma score is sigma times one;
+    alpha = 0:  x0 and eps are power series in alpha and sigma - sigma(end).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+from sympy import Expr
+
+from solvergen.algebra import limits
+from solvergen.algebra.evaluation import as_mp
+from solvergen.derivation import parameterization
+from solvergen.derivation.parameterization import Parameterization, conversion
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.weights import Weights
+from solvergen.errors import DerivationError
+from solvergen.program.program import StepProgram
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.schedules.values import at_time, between, is_finite_at
+from solvergen.symbols import alpha, sigma, t
+
+if TYPE_CHECKING:
+    from solvergen.specification.solver import Solver
+
+CLOSE = (60, 120)
+DIGITS = 200
+POWERS = 8
+
+
+@dataclass(frozen=True)
+class EndPoint:
+    """One end of the domain.
+
+    Attributes:
+        time: where it is.
+        role: ``start`` or ``end`` of a run.
+        place: ``alpha = 0``, ``sigma = 0`` or empty.
+        obstacle: why no run starts or ends there; empty if one may.
+        finite_variable: whether gamma is finite there.
+        order: the order of a run that touches this end; None if none may.
+    """
+
+    time: Expr
+    role: str
+    place: str
+    obstacle: str
+    finite_variable: bool
+    order: Fraction | None
+
+    def __str__(self) -> str:
+        where = f"t = {self.time}" + (f", where {self.place}" if self.place else "")
+        if self.obstacle:
+            return f"No run may {self.role} at {where}: {self.obstacle}."
+        if self.finite_variable:
+            return (
+                f"A run may {self.role} at {where}, with order {self.order} (steps even in gamma)."
+            )
+        return (
+            f"A run may {self.role} at {where}; gamma is infinite there and no weights of higher "
+            f"order exist, so that one step is of first order and leaves order {self.order} (steps "
+            "even in time)."
+        )
+
+
+@dataclass(frozen=True)
+class EndPoints:
+    """Both ends of the domain: where a run starts (most noise) and where it ends."""
+
+    start: EndPoint
+    end: EndPoint
+
+    @property
+    def obstacles(self) -> tuple[EndPoint, ...]:
+        return tuple(one for one in (self.start, self.end) if one.obstacle)
+
+    @property
+    def order(self) -> Fraction | None:
+        """The order of a run over the whole domain; None if there is none."""
+        if self.start.order is None or self.end.order is None:
+            return None
+        return min(self.start.order, self.end.order)
+
+    def __str__(self) -> str:
+        return f"{self.start} {self.end}"
+
+
+def endpoints(solver: "Solver") -> EndPoints:
+    """Both ends of a solver's domain."""
+    start, end = (_endpoint(solver, role) for role in ("start", "end"))
+    return EndPoints(start, end)
+
+
+def require_both(solver: "Solver") -> None:
+    """Refuse a solver that cannot run over the whole of its domain.
+
+    Raises:
+        DerivationError: which end it cannot touch, why, and which choices can.
+    """
+    for one in endpoints(solver).obstacles:
+        raise DerivationError(f"{one} {remedy(solver, one)}")
+
+
+def remedy(solver: "Solver", one: EndPoint) -> str:
+    """What to choose instead at an end that cannot be touched."""
+    schedule, named = solver.schedule, parameterization.NAMED
+
+    def works(integrand: Parameterization, prediction: Parameterization) -> bool:
+        ode = _ode(schedule, integrand)
+        return not _obstacle(ode, prediction, one.role, evaluates_at(solver.program, one.role))
+
+    integrands = [each.name for each in named if works(each, solver.prediction)]
+    predictions = [each.name for each in named if works(solver.integrand, each)]
+    options = [f"the integrand {', '.join(integrands)}"] if integrands else []
+    options += [f"the prediction {', '.join(predictions)}"] if predictions else []
+    if not options:
+        both = [each.name for each in named if works(each, each)]
+        options = [f"{', '.join(both)} as both prediction and integrand"] if both else []
+    inside = f"start before t = {one.time}" if one.role == "start" else f"end after t = {one.time}"
+    return f"Use {'; or '.join([*options, inside])}."
+
+
+@lru_cache(maxsize=64)
+def _ode(schedule: Any, integrand: Parameterization) -> SemilinearODE:
+    return SemilinearODE.derive(schedule, integrand)
+
+
+def _endpoint(solver: "Solver", role: str) -> EndPoint:
+    schedule, weights = solver.schedule, solver.weights
+    time = schedule.t_max if role == "start" else schedule.t_min
+    zeros = [
+        f"{name} = 0"
+        for name, value in (("alpha", schedule.alpha), ("sigma", schedule.sigma))
+        if schedule.limit_at(value, time) == 0
+    ]
+    finite = weights.is_finite_at(time)
+    obstacle = _obstacle(solver.ode, solver.prediction, role, evaluates_at(solver.program, role))
+    order = None if obstacle else _order(solver, role, finite, bool(zeros))
+    return EndPoint(time, role, ", ".join(zeros), obstacle, finite, order)
+
+
+def evaluates_at(program: StepProgram, role: str) -> bool:
+    """Whether the model is asked at this end: at every start, and where a stage lands at theta = 1
+    before the last one does."""
+    inner = (one for phase in program.all_phases for one in phase.combines[:-1])
+    return role == "start" or any(one.position == 1 for one in inner)
+
+
+@lru_cache(maxsize=256)
+def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked: bool) -> str:
+    """The first quantity of a step at this end that has no finite limit; empty if all have."""
+    found = _obstacle_of_ode(ode, role)
+    if found or not asked:
+        return found
+    end = ode.schedule.t_min if role == "end" else ode.schedule.t_max
+    formulas = conversion(prediction, ode.integrand)
+    if not all(is_finite_at(one, ode.schedule, end) for one in formulas):
+        return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _obstacle_of_ode(ode: SemilinearODE, role: str) -> str:
+    """The same of Phi and M0, which no prediction changes."""
+    schedule = ode.schedule
+    middle = (schedule.t_min + schedule.t_max) / 2
+    ends = [(one, middle) if role == "end" else (middle, one) for one in _approach(schedule, role)]
+    named = (("Phi", ode.general_integrating_factor), ("M0", ode.general_zeroth_moment))
+    for name, formula in named:
+        if formula is not None and _diverges(
+            [between(formula, schedule, *one, limits.DIGITS) for one in ends]
+        ):
+            return f"{name}(t, s) of the integrand {ode.integrand.name} has no finite limit"
+    return ""
+
+
+def _approach(schedule: NoiseSchedule, role: str) -> tuple[Any, ...]:
+    """Times ever closer to the end of the domain at which a run has this role."""
+    return limits.approach(schedule.t_min if role == "end" else schedule.t_max, schedule.domain)
+
+
+def _diverges(values: Sequence[Any]) -> bool:
+    """Whether there is no finite limit, from values alone."""
+    limit = limits.trend(values)
+    return limit is None or not limit.is_finite
+
+
+def _order(solver: "Solver", role: str, finite: bool, degenerate: bool) -> Fraction | None:
+    """The order of a run that touches this end."""
+    full = Fraction(solver.order)
+    if not degenerate:
+        return full
+    powers = _Powers(solver.weights, role, in_gamma=finite)
+    exponents = [power for power in powers.of_integrand() if power > 0]
+    if finite:
+        exponents = [power for power in exponents if power.denominator > 1]
+    if not exponents:
+        return full
+    return min(full, powers.of_zeroth_moment() + min(exponents))
+
+
+@dataclass(frozen=True)
+class _Powers:
+    """Leading powers of tau, the distance to an end, read off in many digits."""
+
+    weights: Weights
+    role: str
+    in_gamma: bool
+
+    def of_integrand(self) -> set[Fraction]:
+        """The powers of tau that occur in N."""
+        schedule = self.weights.schedule
+        integrand = self.weights.ode.integrand
+        if self.role == "end":
+            small = self.of(sigma)
+            start, step = {"data": Fraction(0), "noise": small}, [2 * small]
+        else:
+            start = {"data": Fraction(0), "noise": Fraction(0)}
+            drift = sigma - schedule.limit_at(schedule.sigma, schedule.t_max)
+            moves = (alpha, drift) if schedule.sigma.has(t) else (alpha,)
+            step = [self.of(one) for one in moves]
+        found: set[Fraction] = set()
+        for name, coefficient in (("data", integrand.data), ("noise", integrand.noise)):
+            if coefficient != 0:
+                lead = self.of(coefficient) + start[name]
+                found |= {lead + j * one for one in step for j in range(POWERS)}
+        return found
+
+    def of_zeroth_moment(self) -> Fraction:
+        """The power of tau of M0 for the step between the end and tau."""
+        m0 = self.weights.ode.general_zeroth_moment
+        if m0 is None:
+            return Fraction(1)
+
+        def sized(k: int) -> Any:
+            near, nearer = self.time(k), self.time(8 * k)
+            ends = (nearer, near) if self.role == "end" else (near, nearer)
+            return abs(between(m0, self.weights.schedule, *ends, 8 * DIGITS))
+
+        return self._power(sized)
+
+    def of(self, formula: Expr) -> Fraction:
+        """The power of tau of a formula in t, alpha, sigma and their derivatives."""
+        schedule = self.weights.schedule
+        return self._power(lambda k: abs(at_time(formula, schedule, self.time(k), DIGITS)))
+
+    def time(self, k: int) -> Any:
+        """A time at 2^-k of the width of the domain from the end."""
+        low, high = self.weights.schedule.domain
+        with mpmath.workdps(8 * DIGITS):
+            gap = (as_mp(high) - as_mp(low)) * mpmath.mpf(2) ** -k
+            return as_mp(low) + gap if self.role == "end" else as_mp(high) - gap
+
+    def _power(self, value: Any) -> Fraction:
+        with mpmath.workdps(DIGITS):
+            near, nearer = (value(k) for k in CLOSE)
+            if near == 0 or nearer == 0:
+                return Fraction(0)
+            slope = mpmath.log(near / nearer) / mpmath.log(
+                self._tau(CLOSE[0]) / self._tau(CLOSE[1])
+            )
+            return Fraction(float(slope)).limit_denominator(12)
+
+    def _tau(self, k: int) -> Any:
+        """The distance to the end in gamma, or in time."""
+        schedule = self.weights.schedule
+        if not self.in_gamma:
+            return mpmath.mpf(2) ** -k
+        variable = self.weights.expansion.variable
+        here, end = (at_time(variable, schedule, self.time(one), 8 * DIGITS) for one in (k, 16 * k))
+        return abs(here - end)

@@ -1,0 +1,254 @@
+"""Published solvers by name: an integrand, an expansion variable and a scheme each.
+
+A preset is the method that its paper derives, with a start-up that keeps the order. Where the
+published code does something else, ``<name>_as_published`` takes its steps, and states the order
+that it then has:
+
+    dpm_solver_3m, dpm_solver_pp_3m    the second divided difference, h^2 N''/2, is multiplied with
+                                       the coefficient of h^2 N'': moments scaled by 1, 1, 1/2
+    unip_K, unipc_K                    orders 1, 2, .. in the first steps, .., 2, 1 in the last
+    lms, deis_.., zab_K, ..            orders 1, 2, .. in the first steps
+    ipndm, res_3m                      weights for equal steps on every grid; those of res_3m from
+                                       c_3^3 where the derivation has c_3^2 (equal steps in lambda)
+    skrample_rk3, skrample_rk4         a classical tableau in a variable that is not the clock
+    edm_heun                           Euler's method in the last step
+
+Other known defects are no schemes. A factor sqrt(alpha_s^2 + sigma_t^2) for sqrt(alpha_s^2 +
+sigma_s^2) (azula, REABSampler) leaves weights whose sum is not 1, and -1/2 for +1/2 in the
+coefficient of the second difference (diffusers, sde-dpmsolver++ of order 3) one that does not
+vanish with h: both are refused as inconsistent, and stay rows of ``solvergen audit``. The
+corrector of UniPC's vary_coeff variant has parts of an inverse matrix of the step ratios for
+weights, which are neither an interpolation nor constants times moments.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from solvergen.derivation.parameterization import Parameterization
+from solvergen.errors import SolvergenError
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification import schemes
+from solvergen.specification.solver import Solver
+
+DPM = "Lu et al. 2022 (arXiv:2206.00927)"
+DPM_PP = "Lu et al. 2022b (arXiv:2211.01095)"
+DEIS = "Zhang and Chen 2023 (arXiv:2204.13902)"
+UNIPC = "Zhao et al. 2023 (arXiv:2302.04867)"
+EDM = "Karras et al. 2022 (arXiv:2206.00364)"
+FLOW = "Lipman et al. 2023 (arXiv:2210.02747); Liu et al. 2023 (arXiv:2209.03003)"
+RES = "Zhang et al. 2023 (arXiv:2308.02157)"
+HO = "Hochbruck and Ostermann 2005 (SIAM J. Numer. Anal. 43, 1069)"
+HNW = "Hairer, Norsett and Wanner 1993 (Solving Ordinary Differential Equations I)"
+COX_MATTHEWS = "Cox and Matthews 2002 (J. Comput. Phys. 176, 430)"
+KROGSTAD = "Krogstad 2005 (J. Comput. Phys. 203, 72)"
+STREHMEL_WEINER = "Strehmel and Weiner 1992 (Teubner)"
+AZULA = "azula.sample"
+SKRAMPLE = "skrample, RKUltra"
+LAMBDA, RHO, STRAIGHT = "half_log_snr", "sigma/alpha", "sigma/(alpha+sigma)"
+MIDPOINT_2M = "1:{0} | 1:{0,-1}~classical"
+HALVED_3M = f"{MIDPOINT_2M} | 1:{{0,-1,-2}}~scaled(1,1,1/2)"
+MIDPOINT_3S = "1/3:{0}; 2/3:{0,s1}~classical; 1:{0,s2}"
+HEUN_3S = "1/3:{0}; 2/3:{0,s1}; 1:{0,s1,s2}"
+HEUN_EULER = "1:{0: 1}; 1:{0: 1/2, s1: 1/2} || 1:{0: 1}"
+AB_RAMP = (
+    "1:{0} | 1:{0: 3/2, -1: -1/2} | 1:{0: 23/12, -1: -16/12, -2: 5/12} | "
+    "1:{0: 55/24, -1: -59/24, -2: 37/24, -3: -9/24}"
+)
+RES_3M = "1:{0} | 1:{0,-1} | 1:{0: 1+5/6*mu1, -1: -2/3*mu1, -2: -1/6*mu1}"
+RAMP = "multistep:K:ramp"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published solver without its schedule.
+
+    Attributes:
+        name: as the user types it.
+        integrand: what is expanded.
+        expansion: the variable that it is expanded in.
+        scheme: the text of the scheme.
+        source: paper and equations.
+    """
+
+    name: str
+    integrand: str
+    expansion: str
+    scheme: str
+    source: str
+
+    def solver(
+        self, schedule: NoiseSchedule | str, prediction: Parameterization | str = "noise"
+    ) -> Solver:
+        """The solver of a schedule and of what the network returns."""
+        scheme = replace(schemes.get(self.scheme), source=self.source)
+        return Solver(schedule, prediction, self.integrand, self.expansion, scheme)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.integrand}, {self.expansion}, {self.scheme}; {self.source}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Presets of every order.
+
+    Attributes:
+        stem: of the name, before the order.
+        integrand, expansion: as for a preset.
+        scheme: with K for the order and V for the variant B(h), if there are variants.
+        published: of the published code, likewise; empty if it does what the paper derives, or
+            what no scheme can express.
+        source: paper and equations.
+    """
+
+    stem: str
+    integrand: str
+    expansion: str
+    scheme: str
+    published: str
+    source: str
+
+    def __str__(self) -> str:
+        choices = f"{self.integrand}, {self.expansion}, {self.scheme}"
+        return f"{self.form}: {choices}; {self.source}"
+
+    @property
+    def form(self) -> str:
+        """What a user types."""
+        variants = "[_bh1|_bh2]" if "V" in self.scheme else ""
+        return f"{self.stem}_K{variants}" + ("[_as_published]" if self.published else "")
+
+    def find(self, name: str) -> Preset | None:
+        """The preset of a name, if it is of this family."""
+        found = re.fullmatch(rf"{self.stem}_([1-9]\d?)(?:_(bh[12]))?(_as_published)?", name)
+        text = found and (self.published if found[3] else self.scheme)
+        if not found or not text or (found[2] and "V" not in text):
+            return None
+        scheme = text.replace("K", found[1]).replace("V", found[2] or "exact")
+        return Preset(name, self.integrand, self.expansion, scheme, self.source)
+
+
+_FIXED = (
+    ("ddim", "noise", LAMBDA, "multistep:1", "Song et al. 2021 (arXiv:2010.02502), eq. 12"),
+    ("dpm_solver_1", "noise", LAMBDA, "multistep:1", DPM),
+    ("dpm_solver_2", "noise", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM}, Algorithm 1"),
+    ("dpm_solver_2_exact", "noise", LAMBDA, "singlestep:2", f"{DPM}, with exact weights"),
+    ("dpm_solver_3", "noise", LAMBDA, "singlestep:3", f"{DPM}, DPM-Solver-3"),
+    ("dpm_solver_12", "noise", LAMBDA, "dpm_12", f"{DPM}, appendix, adaptive step size"),
+    ("dpm_solver_23", "noise", LAMBDA, "dpm_23", f"{DPM}, appendix, adaptive step size"),
+    ("dpm_solver_2m", "noise", LAMBDA, "multistep:2", f"{DPM}; {DPM_PP}, multistep"),
+    ("dpm_solver_2m_midpoint", "noise", LAMBDA, MIDPOINT_2M, f"{DPM_PP}, the authors' code"),
+    ("dpm_solver_3m", "noise", LAMBDA, "multistep:3", f"{DPM}; {DPM_PP}, multistep"),
+    ("dpm_solver_3m_as_published", "noise", LAMBDA, HALVED_3M, f"{DPM_PP}, the authors' code"),
+    ("dpm_solver_pp_2s", "data", LAMBDA, "singlestep:2", f"{DPM_PP}, DPM-Solver++(2S)"),
+    ("dpm_solver_pp_2s_midpoint", "data", LAMBDA, "1/2:{0}; 1:{s1}", f"{DPM_PP}, DPM-Solver++(2S)"),
+    ("dpm_solver_pp_3s", "data", LAMBDA, "singlestep:3", f"{DPM_PP}, third order"),
+    ("dpm_solver_pp_3s_midpoint", "data", LAMBDA, MIDPOINT_3S, f"{DPM_PP}, the authors' code"),
+    ("dpm_solver_pp_3s_heun", "data", LAMBDA, HEUN_3S, f"{DPM_PP}, the authors' code"),
+    ("dpm_solver_pp_2m", "data", LAMBDA, "multistep:2", f"{DPM_PP}, with exact weights"),
+    (
+        "dpm_solver_pp_2m_midpoint",
+        "data",
+        LAMBDA,
+        MIDPOINT_2M,
+        f"{DPM_PP}, Algorithm 2",
+    ),
+    ("dpm_solver_pp_3m", "data", LAMBDA, "multistep:3", f"{DPM_PP}, third order"),
+    (
+        "dpm_solver_pp_3m_as_published",
+        "data",
+        LAMBDA,
+        HALVED_3M,
+        f"{DPM_PP}, the authors' code: multistep third update",
+    ),
+    ("deis_rho_heun", "noise", RHO, "heun", f"{DEIS}, rhoRK-DEIS"),
+    ("deis_rho_kutta3", "noise", RHO, "kutta3", f"{DEIS}, rhoRK-DEIS"),
+    ("deis_rho_rk4", "noise", RHO, "rk4", f"{DEIS}, rhoRK-DEIS"),
+    ("edm_euler", "noise", RHO, "euler", f"{EDM}, Algorithm 1 without its correction"),
+    ("edm_heun", "noise", RHO, "heun", f"{EDM}, Algorithm 1"),
+    ("edm_heun_as_published", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 1"),
+    ("flow_euler", "flow", "time", "euler", FLOW),
+    ("flow_midpoint", "flow", "time", "midpoint", FLOW),
+    ("flow_heun", "flow", "time", "heun", FLOW),
+    ("lms", "noise", RHO, "multistep:4", "Adams and Bashforth 1883, in sigma/alpha (k-diffusion)"),
+    ("lms_as_published", "noise", RHO, "multistep:4:ramp", "k-diffusion, sample_lms"),
+    ("ipndm", "noise", RHO, "multistep:4", f"{DEIS}, iPNDM, on uneven grids"),
+    ("ipndm_as_published", "noise", RHO, AB_RAMP, f"{DEIS}, iPNDM, for equal steps"),
+    ("res_2s", "data", LAMBDA, "singlestep:2", f"{RES}, Algorithms 1 and 2; {HO}"),
+    ("res_3s", "data", LAMBDA, "res_3s", f"{RES}; {HO}"),
+    ("res_2m", "data", LAMBDA, "multistep:2", f"{RES}, multistep"),
+    ("res_3m", "data", LAMBDA, "multistep:3", f"{RES}, multistep"),
+    ("res_3m_as_published", "data", LAMBDA, RES_3M, "RES4LYF, res_3m, for equal steps"),
+    ("skrample_rk3", "data", "clock", "kutta3", f"{SKRAMPLE} on the clock of x0"),
+    ("skrample_rk3_as_published", "data", "time", "kutta3", SKRAMPLE),
+    ("skrample_rk4", "data", "clock", "rk4", f"{SKRAMPLE} on the clock of x0"),
+    ("skrample_rk4_as_published", "data", "time", "rk4", SKRAMPLE),
+    ("cox_matthews", "data", LAMBDA, "cox_matthews", COX_MATTHEWS),
+    ("krogstad", "data", LAMBDA, "krogstad", f"{KROGSTAD}, eq. 51; {HO}"),
+    (
+        "strehmel_weiner",
+        "data",
+        LAMBDA,
+        "strehmel_weiner",
+        f"{STREHMEL_WEINER}; {HO}",
+    ),
+    ("hochbruck_ostermann", "data", LAMBDA, "hochbruck_ostermann", HO),
+)
+_NAMED = {fixed[0]: Preset(*fixed) for fixed in _FIXED}
+
+
+FAMILIES = (
+    Family("deis_tab", "noise", "time", "multistep:K", RAMP, f"{DEIS}, tAB-DEIS"),
+    Family("deis_rho_ab", "noise", RHO, "multistep:K", RAMP, f"{DEIS}, rhoAB-DEIS"),
+    Family("deis_log_rho_ab", "noise", LAMBDA, "multistep:K", RAMP, f"{DEIS}, in log rho"),
+    Family("ab", "flow", "time", "multistep:K", RAMP, f"{HNW}, section III.1"),
+    Family("am", "flow", "time", "adams_moulton:K", "", f"{HNW}, section III.1"),
+    Family("unip", "data", LAMBDA, "unip:K:V", "unip:K:V:ramp:ramp", f"{UNIPC}, UniP"),
+    Family("unipc", "data", LAMBDA, "unipc:K:V", "unipc:K:V:ramp:ramp", f"{UNIPC}, UniPC"),
+    Family("zab", "noise", RHO, "multistep:K", RAMP, f"{AZULA}, zABSampler"),
+    Family("vab", "straight", STRAIGHT, "multistep:K", RAMP, f"{AZULA}, vABSampler"),
+    Family("zeab", "noise", LAMBDA, "multistep:K", RAMP, f"{AZULA}, zEABSampler"),
+    Family("xeab", "data", LAMBDA, "multistep:K", RAMP, f"{AZULA}, xEABSampler"),
+    Family("reab", "velocity", LAMBDA, "multistep:K", "", f"{AZULA}, REABSampler"),
+)
+"""With an order K."""
+
+
+def find(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        SolvergenError: there is none.
+    """
+    if name in _NAMED:
+        return _NAMED[name]
+    for family in FAMILIES:
+        preset = family.find(name)
+        if preset is not None:
+            return preset
+    raise SolvergenError(f"unknown preset {name!r}; expected one of {', '.join(names())}.")
+
+
+def get(
+    name: str, schedule: NoiseSchedule | str, prediction: Parameterization | str = "noise"
+) -> Solver:
+    """A published solver for a schedule.
+
+    Args:
+        name: one of ``names()``, with a number for K.
+        schedule: a NoiseSchedule, or the name of one.
+        prediction: what the network returns.
+
+    Raises:
+        SolvergenError: there is no such preset, or it does not exist for the schedule.
+    """
+    return find(name).solver(schedule, prediction)
+
+
+def fixed_names() -> tuple[str, ...]:
+    """The presets without a number."""
+    return tuple(_NAMED)
+
+
+def names() -> tuple[str, ...]:
+    """What ``get`` takes: presets, and families with a number for K and what is in brackets."""
+    return (*_NAMED, *(family.form for family in FAMILIES))

@@ -1,0 +1,134 @@
+"""Schemes by name: the library's constructors, and the text that says one of them."""
+
+from collections.abc import Callable
+
+from solvergen.errors import SchemeError
+from solvergen.methods import exponential, notation
+from solvergen.methods.library import (
+    adams_moulton,
+    dpm_12,
+    dpm_23,
+    general_linear,
+    multistep,
+    pece,
+    singlestep,
+    unip,
+    unipc,
+)
+from solvergen.methods.runge_kutta import TABLEAUX
+from solvergen.methods.scheme import Scheme
+from solvergen.program.claims import SEPARATOR, require_order
+
+__all__ = [
+    "adams_moulton",
+    "dpm_12",
+    "dpm_23",
+    "general_linear",
+    "get",
+    "multistep",
+    "names",
+    "pece",
+    "singlestep",
+    "to_text",
+    "unip",
+    "unipc",
+]
+
+
+def _implicit(order: int, *options: str) -> Scheme:
+    """The options M, ``tol=T`` or ``tol=T``, M of an implicit method."""
+    if not options or not options[0].startswith("tol="):
+        return adams_moulton(order, *map(int, options))
+    tolerance, limit = (*options, None) if len(options) == 1 else options
+    iterations = None if limit is None else int(limit)
+    return adams_moulton(order, iterations, float(tolerance.removeprefix("tol=")))
+
+
+_FAMILIES: dict[str, Callable[..., Scheme]] = {
+    "multistep": multistep,
+    "singlestep": lambda order, *nodes: singlestep(order, nodes[0].split(",") if nodes else None),
+    "general_linear": lambda order, *steps: general_linear(order, *map(int, steps)),
+    "adams_moulton": _implicit,
+    "pece": pece,
+    "unip": unip,
+    "unipc": unipc,
+}
+_IMPLICIT = {"backward_euler": 1, "trapezoidal": 2}
+_NAMED: dict[str, Callable[[], Scheme]] = {
+    "implicit_heun": lambda: adams_moulton(2, 1),
+    "dpm_12": dpm_12,
+    "dpm_23": dpm_23,
+    "res_3s": exponential.res_3s,
+    "cox_matthews": exponential.cox_matthews,
+    "krogstad": exponential.krogstad,
+    "strehmel_weiner": exponential.strehmel_weiner,
+    "hochbruck_ostermann": exponential.hochbruck_ostermann,
+}
+
+
+def get(text: str) -> Scheme:
+    """The scheme that ``text`` says, as the command line does.
+
+    Args:
+        text: one of ``names()``, or all supports in the form of ``to_text``; either of them may be
+            followed by ``=> P``, the order that it has to have at least.
+
+    Raises:
+        SchemeError: there is no such scheme, or it has not the order that is claimed.
+    """
+    text, claims, claim = map(str.strip, text.partition(SEPARATOR))
+    if claims:
+        if not claim.isdecimal():
+            raise SchemeError(f"{text!r} claims the order {claim!r}; expected a number.")
+        return require_order(get(text), int(claim))
+    if "{" in text:
+        return notation.read(text)
+    family, *options = text.strip().split(":")
+    if family in _FAMILIES and options and options[0].isdecimal():
+        try:
+            return _FAMILIES[family](int(options[0]), *options[1:])
+        except (TypeError, ValueError):
+            pass
+    elif family in _IMPLICIT:
+        try:
+            return _implicit(_IMPLICIT[family], *options)
+        except (TypeError, ValueError):
+            pass
+    elif family in _NAMED and not options:
+        return _NAMED[family]()
+    elif family in TABLEAUX and options in ([], ["embedded"]):
+        tableau = TABLEAUX[family]
+        return tableau.embedded_scheme() if options else tableau.scheme()
+    raise SchemeError(
+        f"unknown scheme {text!r}; expected {', '.join(names())}, with an order K >= 1, or "
+        "supports such as '1/2:{0}; 1:{0,s1}'."
+    )
+
+
+def to_text(scheme: Scheme) -> str:
+    """The scheme as ``get`` reads it: its name if that says it all, else its structure."""
+    try:
+        if get(scheme.name) == scheme:
+            return scheme.name
+    except SchemeError:
+        pass
+    return notation.write(scheme)
+
+
+def names() -> tuple[str, ...]:
+    """The forms that ``get`` reads."""
+    return (
+        "multistep:K",
+        "multistep:K:exact|ramp[:full|ramp]",
+        "singlestep:K",
+        "singlestep:K:r1,r2,..",
+        "general_linear:K:STEPS",
+        *(f"{name}:ITERATIONS" for name in ("adams_moulton:K", *_IMPLICIT)),
+        *(f"{name}:tol=TOLERANCE[:LIMIT]" for name in ("adams_moulton:K", *_IMPLICIT)),
+        "pece:K",
+        "unip:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
+        "unipc:K:exact|bh1|bh2[:exact|ramp[:full|ramp]]",
+        *_NAMED,
+        *TABLEAUX,
+        *(f"{name}:embedded" for name, one in TABLEAUX.items() if one.embedded),
+    )

@@ -1,0 +1,195 @@
+"""A solver's specification: the schedule, the four choices, and what follows from them."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sympy import Expr
+
+from solvergen.derivation import parameterization
+from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
+from solvergen.derivation.parameterization import NOISE, Parameterization
+from solvergen.derivation.semilinear import SemilinearODE, require_determined
+from solvergen.derivation.weights import Weights
+from solvergen.errors import SolvergenError
+from solvergen.methods.scheme import Scheme
+from solvergen.program import fusion, order, program
+from solvergen.program.fusion import Pass
+from solvergen.program.program import StepProgram
+from solvergen.program.series import MODULAR, RATIONALS, Field
+from solvergen.schedules import named, serialization
+from solvergen.schedules.identities import is_zero
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification import endpoints, schemes
+from solvergen.specification.endpoints import EndPoints
+
+LONG_PROGRAM = 8
+"""Landings from which fractions would take longer than a second."""
+
+
+@dataclass(frozen=True, init=False)
+class Solver:
+    """What is compiled.
+
+    Args:
+        schedule: a NoiseSchedule, or the name of one.
+        prediction: what the network returns: a Parameterization, or its text.
+        integrand: what is expanded, likewise; the prediction by default.
+        expansion: the variable gamma that it is expanded in: a name, an expression in t, alpha,
+            sigma, or an Expansion.
+        scheme: a Scheme, or its text.
+
+    Attributes:
+        weights: the integrating factor, the zeroth moment and the two clocks.
+
+    Raises:
+        SolvergenError: a ScheduleError, DerivationError or SchemeError that says which choice
+            does not exist for this schedule.
+    """
+
+    schedule: NoiseSchedule
+    prediction: Parameterization
+    integrand: Parameterization
+    expansion: Expansion
+    scheme: Scheme
+    weights: Weights = field(compare=False)
+
+    def __init__(
+        self,
+        schedule: NoiseSchedule | str,
+        prediction: Parameterization | str = NOISE,
+        integrand: Parameterization | str | None = None,
+        expansion: Expansion | Expr | str = HALF_LOG_SNR,
+        scheme: Scheme | str = "multistep:2",
+    ) -> None:
+        self._set("schedule", _read(schedule, named.get))
+        self._set("prediction", _read(prediction, parameterization.get))
+        self._set("integrand", _read(integrand or self.prediction, parameterization.get))
+        self._set("scheme", _read(scheme, schemes.get))
+        require_determined(self.schedule, self.prediction)
+        self._set("expansion", resolve(expansion, self.ode.clock))
+        self._set("weights", Weights.derive(self.ode, self.expansion))
+
+    def _set(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
+
+    @cached_property
+    def ode(self) -> SemilinearODE:
+        """The semilinear ODE of the integrand."""
+        return SemilinearODE.derive(self.schedule, self.integrand)
+
+    @cached_property
+    def program(self) -> StepProgram:
+        """What a step computes, in which order."""
+        return program.lower(self.scheme, self.weights.reaches_infinity)
+
+    @cached_property
+    def order_report(self) -> order.OrderReport:
+        """The order of the main step and of the start-up, from exact power series."""
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return order.report(self.program, *clocks, field=self.order_field)
+
+    @property
+    def order_field(self) -> Field:
+        """What the series' coefficients are: rationals, or modulo a prime for long programs."""
+        phases = (*self.program.phases, *self.program.closing)
+        landings = sum(len(phase.landings) for phase in phases)
+        return RATIONALS if landings <= LONG_PROGRAM else MODULAR
+
+    @property
+    def order(self) -> int:
+        """The order of a whole run, computed by power series (``solvergen.order``)."""
+        return self.order_report.order
+
+    @cached_property
+    def endpoints(self) -> EndPoints:
+        """Whether a run may touch the ends of the domain, and the order that it then has."""
+        return endpoints.endpoints(self)
+
+    @cached_property
+    def converts(self) -> tuple[bool, bool]:
+        """Whether A differs from 0 and B from 1, with integrand = A x + B prediction."""
+        a, b = parameterization.conversion(self.prediction, self.integrand)
+        zeros = (parameterization.at_schedule(one, self.schedule) for one in (a, b - 1))
+        shifts, scales = (not is_zero(one, self.schedule) for one in zeros)
+        return shifts, scales
+
+    @cached_property
+    def passes(self) -> tuple[tuple[Pass, ...], ...]:
+        """The fused passes of every phase of the program."""
+        return fusion.passes(self.program, self.converts)
+
+    @cached_property
+    def pair_passes(self) -> tuple[tuple[Pass, ...], ...]:
+        """The fused passes of the phases of adaptive steps."""
+        return fusion.pair_passes(self.program, self.converts)
+
+    @cached_property
+    def estimate_powers(self) -> tuple[int, ...]:
+        """k of each of them, with an error estimate of O(h^k)."""
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return tuple(order.estimate_power(one, *clocks) for one in self.program.pairs)
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """The inputs as plain text: what an emitted module carries as ``SPEC``."""
+        return {
+            "schedule": serialization.to_dictionary(self.schedule),
+            "prediction": self.prediction.text,
+            "integrand": self.integrand.text,
+            "expansion": self.expansion.name,
+            "scheme": schemes.to_text(self.scheme),
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """Of everything that determines the emitted code but the target and the version."""
+        canonical = json.dumps(self.specification, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def arguments(self) -> str | None:
+        """The command line options of ``solvergen compile`` that say the same; None if none do."""
+        options = serialization.options(self.schedule)
+        if options is None:
+            return None
+        spec = self.specification
+        for key in ("prediction", "integrand", "expansion", "scheme"):
+            options += [f"--{key}", spec[key]]
+        return " ".join(map(shlex.quote, options))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                str(self.schedule),
+                str(self.weights),
+                f"{schemes.to_text(self.scheme)}: {self.order_report}",
+                str(self.endpoints),
+            )
+        )
+
+
+def _read(value: Any, get: Callable[[str], Any]) -> Any:
+    """A choice that may be given as its text."""
+    return get(value) if isinstance(value, str) else value
+
+
+def from_specification(spec: Mapping[str, Any]) -> Solver:
+    """The solver that an emitted module's ``SPEC`` describes.
+
+    Raises:
+        SolvergenError: a field is missing or does not read.
+    """
+    try:
+        schedule = serialization.from_dictionary(spec["schedule"])
+        choices = (spec["prediction"], spec["integrand"], spec["expansion"], spec["scheme"])
+    except (KeyError, TypeError) as error:
+        raise SolvergenError(
+            f"SPEC has no readable field {error}; expected schedule (name, alpha, sigma, domain, "
+            "parameters), prediction, integrand, expansion and scheme, as solvergen writes them."
+        ) from error
+    return Solver(schedule, *choices)

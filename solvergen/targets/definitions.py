@@ -1,0 +1,86 @@
+"""The tables and the functions that a module carries along with its formulas."""
+
+import textwrap
+from collections.abc import Iterable
+from pprint import pformat
+
+import numpy as np
+
+from solvergen.algebra import functions
+from solvergen.algebra.numpy_code import column_names, float_literal
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.schedules.serialization import tables_of
+from solvergen.specification.solver import Solver
+
+WIDTH = 92
+SLOPE = '''def _slope(t, x, y):
+    """The slope at t of the piecewise linear function through the points (x, y)."""
+    n = np.searchsorted(x[1:-1], t, "right")
+    return (y[n + 1] - y[n]) / (x[n + 1] - x[n])'''
+
+RISE = '''def _rise(t, s, x, y):
+    """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
+    n = np.searchsorted(x[1:-1], [t, s], "right")
+    (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
+    inner = y[low + 1] - y[high]
+    across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)
+    return np.where(low == high, slope[0] * (t - s), across)'''
+
+
+def tables_code(schedule: NoiseSchedule) -> str:
+    """The columns of every table, as module constants."""
+    lines = []
+    for table in tables_of(schedule.alpha, schedule.sigma):
+        for name, column in zip(column_names(table), (table.x, table.y), strict=True):
+            lines.append(f"{name} = {_column(column)}")
+    return "\n".join(lines)
+
+
+def kinks_code(schedule: NoiseSchedule) -> str:
+    """The times at which the schedule is not smooth; empty if there is none."""
+    columns = [column_names(one)[0] for one in tables_of(schedule.alpha, schedule.sigma)]
+    known = {x for one in tables_of(schedule.alpha, schedule.sigma) for x in one.x}
+    cuts = [float_literal(one) for one in schedule.kinks if float(one) not in known]
+    parts = [*columns, f"[{', '.join(cuts)}]"] if cuts else columns
+    if not schedule.kinks:
+        return ""
+    return parts[0] if len(parts) == 1 else f"np.concatenate([{', '.join(parts)}])"
+
+
+def _column(values: tuple[float, ...]) -> str:
+    """An array in source: as the evenly spaced times n / N if it is those, else every number."""
+    count = len(values)
+    if values == tuple((np.arange(1, count + 1) / count).tolist()):
+        return f"np.arange(1, {count + 1}) / {count}"
+    rows = textwrap.wrap(", ".join(map(repr, values)), WIDTH)
+    return "np.array([\n" + "".join(f"    {row}\n" for row in rows) + "])  # fmt: skip"
+
+
+def definitions_code(schedule: NoiseSchedule, code: Iterable[str]) -> str:
+    """What the formulas in ``code`` call besides numpy."""
+    sources = [one.source for one in functions.used(schedule.alpha + schedule.sigma)]
+    shown = "".join(code)
+    for name, source in (("_slope(", SLOPE), ("_rise(", RISE)):
+        sources += [source] if name in shown else []
+    return "\n\n\n".join(sources)
+
+
+def specification_code(solver: Solver, target: str) -> str:
+    """The literal of SPEC, in which tables are the module's constants."""
+    specification = {**solver.specification, "target": target}
+    schedule = solver.schedule
+    tables = tables_of(schedule.alpha, schedule.sigma)
+    if tables:
+        shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
+        specification["schedule"] = {**specification["schedule"], "tables": shown}
+    return pformat(specification, sort_dicts=False)
+
+
+class _Source:
+    """A constant of the module, as a list."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.name}.tolist()"

@@ -92,6 +92,10 @@ class HostPrinter(NumPyPrinter):
         table, argument = expr.args
         return f"_slope({self._print(argument)}, {', '.join(column_names(table))})"
 
+    def _print_Rise(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        table, *times = expr.args
+        return f"_rise({', '.join(map(self._print, times))}, {', '.join(column_names(table))})"
+
     def _print_Function(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
         if isinstance(expr, Registered):
             return f"{expr.definition.name}({self._print(expr.args[0])})"

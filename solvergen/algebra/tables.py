@@ -127,6 +127,28 @@ class Slope(_TableFunction):
         return slopes[np.clip(np.searchsorted(table.x, x, "right") - 1, 0, len(slopes) - 1)]
 
 
+class Rise(Function):
+    """Interpolate(table, t) - Interpolate(table, s) for near times too: the sum over segments."""
+
+    nargs = 3
+    is_real = True
+    is_commutative = True
+
+    @staticmethod
+    def in_many_digits(table: Table, t: Any, s: Any) -> Any:
+        """The value at two mpf."""
+        return Interpolate.in_many_digits(table, t) - Interpolate.in_many_digits(table, s)
+
+    @staticmethod
+    def in_float(table: Table, t: Any, s: Any) -> Any:
+        """The values at two arrays."""
+        x, y = np.array(table.x), np.array(table.y)
+        n = np.searchsorted(x[1:-1], [t, s], "right")
+        (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
+        across = slope[0] * (t - x[low + 1]) + (y[low + 1] - y[high]) + slope[1] * (x[high] - s)
+        return np.where(low == high, slope[0] * (t - s), across)
+
+
 def read_column(path: str | Path) -> NDArray[np.float64]:
     """The numbers in a file: a ``.npy`` array, else text with numbers apart by space or commas.
 
@@ -168,6 +190,6 @@ def namespace(expression: Expr, in_float: bool) -> dict[str, Any]:
         return {}
     functions = {
         kind.__name__: kind.in_float if in_float else kind.in_many_digits
-        for kind in (Interpolate, Slope)
+        for kind in (Interpolate, Slope, Rise)
     }
     return tables | functions

@@ -1,0 +1,242 @@
+"""How long a step is: one accurate length, and what follows from it (THEORY section 4).
+
+With h = lambda_t - lambda_s in all its digits and the wedge
+
+    alpha_s sigma_t - alpha_t sigma_s = alpha_t sigma_s (e^-h - 1),
+
+which has all of them too, M0 and the difference of gamma are products: of the data integrand
+-alpha_t expm1(-h), of noise (alpha_t sigma_s/alpha_s) expm1(-h), of sigma/(alpha + sigma) the wedge
+over (alpha_s + sigma_s) (alpha_t + sigma_t), of the angle atan2(sigma, alpha) atan2(wedge, alpha_t
+alpha_s + sigma_t sigma_s). None has a difference of near numbers, and none is 0 times infinity
+where alpha_s = 0 or sigma_t = 0, where h is infinite.
+
+h itself, and what is no function of alpha/sigma, come from ``algebra.differences``: of the forms
+that it finds the shortest is taken whose error over steps of 2^-40 to 1 of the distance to the
+nearer end is below ``GOOD``. A length for which there is none is t - s over the mean of dt/dlambda.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Expr, Symbol, atan2, cancel, expand_log, log
+from sympy.codegen.cfunctions import expm1
+
+from solvergen.algebra.collection import collected
+from solvergen.algebra.differences import d, differences
+from solvergen.algebra.evaluation import compiled
+from solvergen.derivation.expansion import Expansion, is_ratio_variable
+from solvergen.derivation.parameterization import at_schedule
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
+
+H = Symbol("h", positive=True)
+"""lambda_t - lambda_s."""
+GAP = Symbol("gap", real=True)
+"""gamma_t - gamma_s."""
+WEDGE = alpha * sigma_s * expm1(-H)
+_DIFFERENCE = alpha_s * sigma - alpha * sigma_s
+
+GOOD, FAIR = 4e-15, 1e-13
+"""A form with an error below the first is as good as any; one above the second loses digits."""
+DIGITS = 60
+STEPS = 240
+SEED = 1
+CLOSEST = 1e-12
+"""How near to an end, relative to the domain, the steps lie on which a form is measured."""
+SHORTEST = 40
+"""Steps are as short as 2^-40 of the distance to the nearer end."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of a step from s to t, in t, s, d = s - t, alpha, sigma and h.
+
+    Attributes:
+        half_log_snr: h in t, s and d; None where it has to be integrated.
+        gap: gamma_t - gamma_s; None likewise.
+        zeroth_moment: M0; None where the clock has no closed form.
+    """
+
+    half_log_snr: Expr | None
+    gap: Expr | None
+    zeroth_moment: Expr | None
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, ode: SemilinearODE, expansion: Expansion) -> "Lengths":
+        """Choose the forms."""
+        schedule = ode.schedule
+        h = half_log_snr_length(schedule)
+        gap = _gap(expansion, schedule, h)
+        return cls(h, gap, _zeroth_moment(ode, expansion, h, gap))
+
+    @property
+    def reads_length(self) -> bool:
+        """Whether h is read by one of the others."""
+        return any(one is not None and one.has(H) for one in (self.gap, self.zeroth_moment))
+
+
+@lru_cache(maxsize=64)
+def half_log_snr_length(schedule: NoiseSchedule) -> Expr | None:
+    """h in t, s and d."""
+    formula = log(schedule.alpha / schedule.sigma)
+    return _best(_of_logarithm(schedule), formula, schedule)
+
+
+def _of_logarithm(schedule: NoiseSchedule) -> Iterable[Expr]:
+    """Forms of lambda_t - lambda_s, from several forms of lambda."""
+    level = schedule.half_log_snr
+    yield from differences(level)
+    yield from differences(schedule.stable(level))
+    parts = (schedule.stable(one) for one in (schedule.alpha, schedule.sigma))
+    logarithms = [expand_log(log(one), force=True) for one in parts]
+    yield from differences(logarithms[0] - logarithms[1])
+
+
+def _gap(expansion: Expansion, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
+    """gamma_t - gamma_s."""
+    if expansion.name == "time":
+        return -d
+    if expansion.name == "half_log_snr":
+        return None if h is None else H
+    return _difference_of(expansion.variable, schedule, h)
+
+
+def _difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
+    """The difference of a function of t, alpha and sigma over a step."""
+    at_time = at_schedule(variable, schedule)
+    forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
+    if h is not None and is_ratio_variable(variable):
+        forms += _of_ratio(variable)
+    return _best(forms, at_time, schedule, h)
+
+
+def _of_ratio(variable: Expr) -> list[Expr]:
+    """Differences of functions of alpha/sigma that are multiples of the wedge."""
+    if variable == atan2(sigma, alpha):
+        return [atan2(WEDGE, alpha * alpha_s + sigma * sigma_s)]
+    if variable == log(alpha / sigma):
+        return [H]
+    multiple = cancel((variable - at_start(variable)) / _DIFFERENCE)
+    return [cancel(multiple * WEDGE)] if multiple.count_ops() < 20 else []
+
+
+def at_start(formula: Expr) -> Expr:
+    """A formula in t, alpha, sigma at s."""
+    return formula.subs({t: s, alpha: alpha_s, sigma: sigma_s}, simultaneous=True)
+
+
+def _zeroth_moment(
+    ode: SemilinearODE, expansion: Expansion, h: Expr | None, gap: Expr | None
+) -> Expr | None:
+    """M0 = R_t (q_t - q_s)."""
+    general = ode.general_zeroth_moment
+    if general is None or ode.factor is None or ode.clock is None:
+        return None
+    multiple = cancel(general / _DIFFERENCE)
+    if h is not None and not multiple.free_symbols & {t, s, alpha, sigma}:
+        return multiple * WEDGE
+    scale = cancel(ode.clock / expansion.variable)
+    if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
+        return cancel(ode.factor * scale) * GAP
+    found = _difference_of(ode.clock, ode.schedule, h)
+    return general if found is None else cancel(ode.factor * found)
+
+
+def _best(
+    forms: Iterable[Expr], formula: Expr, schedule: NoiseSchedule, h: Expr | None = None
+) -> Expr | None:
+    """The shortest form of a difference of ``formula`` that is good; else the most accurate one."""
+    names = frozenset(name for name, _ in schedule.parameters)
+    candidates = list(dict.fromkeys(collected(one, names) for one in forms))
+    if not candidates:
+        return None
+    steps = Steps.of(schedule)
+    exact = steps.differences(formula)
+    found = {one: steps.error(one, exact, h) for one in candidates}
+    good = [one for one in candidates if found[one] <= GOOD]
+    if good:
+        return min(good, key=lambda form: (form.count_ops(), found[form]))
+    best = min(candidates, key=lambda form: found[form])
+    return best if found[best] <= FAIR else None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps of all lengths, everywhere, on which forms are measured.
+
+    Attributes:
+        start, end: s and t in float64.
+    """
+
+    schedule: NoiseSchedule
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def of(cls, schedule: NoiseSchedule) -> "Steps":
+        """Starts evenly spread in logit time, lengths in octaves; and some that span the domain."""
+        low, high = float(schedule.t_min), float(schedule.t_max)
+        random = np.random.default_rng(SEED)
+        reach = -np.log(CLOSEST)
+        u = random.uniform(-reach, reach, STEPS)
+        distance = (high - low) / (1.0 + np.exp(np.abs(u)))
+        start = np.where(u < 0, low + distance, high - distance)
+        length = distance * 2.0 ** -random.uniform(0, SHORTEST, STEPS)
+        end = start - length
+        whole = np.sort(random.uniform(-reach / 2, reach / 2, (2, STEPS // 6)), axis=0)
+        far = low + (high - low) / (1.0 + np.exp(-whole))
+        start, end = np.append(start, far[1]), np.append(end, far[0])
+        kept = (end > low) & (start < high) & (end < start)
+        return cls(schedule, start[kept], end[kept])
+
+    def differences(self, formula: Expr) -> list[Any]:
+        """formula(t) - formula(s) in many digits."""
+        function = compiled(self.schedule.substitute(formula), (t,), "mpmath")
+        with mpmath.workdps(DIGITS):
+            return [
+                function(mpmath.mpf(float(last))) - function(mpmath.mpf(float(first)))
+                for first, last in zip(self.start, self.end, strict=True)
+            ]
+
+    def error(self, form: Expr, exact: Sequence[Any], h: Expr | None) -> float:
+        """The largest relative error of a form in float64."""
+        with np.errstate(all="ignore"):
+            found = self._values(form, h)
+        worst = 0.0
+        for value, truth in zip(found, exact, strict=True):
+            if not np.isfinite(value):
+                return float("inf")
+            worst = max(worst, float(abs(mpmath.mpf(float(value)) - truth) / abs(truth)))
+        return worst
+
+    def _values(self, form: Expr, h: Expr | None) -> NDArray[np.float64]:
+        schedule = self.schedule
+        values: dict[Expr, Any] = {t: self.end, s: self.start, d: self.start - self.end}
+        values |= {name: float(value) for name, value in schedule.parameters}
+        for symbol, at, formula in (
+            (alpha, t, schedule.alpha),
+            (sigma, t, schedule.sigma),
+            (alpha_s, s, schedule.alpha),
+            (sigma_s, s, schedule.sigma),
+        ):
+            if symbol in form.free_symbols:
+                values[symbol] = self._evaluated(schedule.stable(formula).xreplace({t: at}), values)
+        if H in form.free_symbols:
+            assert h is not None
+            values[H] = self._evaluated(h, values)
+        return np.broadcast_to(self._evaluated(form, values), self.end.shape)
+
+    @staticmethod
+    def _evaluated(form: Expr, values: dict[Expr, Any]) -> Any:
+        symbols = tuple(sorted(form.free_symbols, key=str))
+        if not symbols:
+            return float(form)
+        return compiled(form, symbols, "numpy")(*(values[one] for one in symbols))

@@ -34,6 +34,7 @@ from solvergen.methods.scheme import Kind, Node
 from solvergen.program.fusion import Array
 from solvergen.program.program import node_of
 from solvergen.scalars.quadrature import gauss
+from solvergen.scalars.rows import phase_numbers
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.targets import rendering
 from solvergen.targets.passes import Columns
@@ -193,8 +194,7 @@ class Measured:
     @classmethod
     def of(cls, spec: sg.Solver, scheme: str) -> "Measured":
         plain = sg.Solver(spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme)
-        source = rendering.render(plain, "numpy", accuracy="")
-        return cls(load_text(source, "measured"), plain)
+        return cls(load_text(rendering.coefficients_module(plain), "measured"), plain)
 
     def weights(self, grid: np.ndarray) -> dict[float, float] | None:
         """ell_j of the last step of a grid, by the times of the nodes.
@@ -203,18 +203,18 @@ class Measured:
         factor, is 0 in float64.
         """
         with np.errstate(all="ignore"):
-            if not np.isfinite(self.module.expansion_variable(grid)).all():
+            gamma = self.module.expansion_variable(grid)
+            if not np.isfinite(gamma).all():
                 return {}
         try:
-            _, phase, (*_, table) = self.module._planned(grid)
+            *_, table = self.module.coefficients(grid)
         except ValueError:
             return {}  # Phi is infinite at the start
         with np.errstate(all="ignore"):
-            gamma = self.module.expansion_variable(grid)
-            zeroth_moment = self.module._Scalars(grid, gamma, phase).m[grid.size - 2]
+            zeroth_moment = self.module.scalars(grid).m[grid.size - 2]
         if zeroth_moment == 0.0:
             return None
-        last = self.solver.passes[phase[-1]][-1]
+        last = self.solver.passes[phase_numbers(self.solver.program, gamma)[-1]][-1]
         found = {}
         for column, term in Columns.of(last).landing:
             node = node_of(last.stage) if term.operand is Array.PREDICTION else term.operand

@@ -23,7 +23,7 @@ derived = time.process_time()
 spec = sg.Solver(schedule, sg.NOISE, sg.DATA, "half_log_snr", "multistep:3")
 report.sections(spec.weights, 3)
 moments = time.process_time()
-emission.render(spec, "numpy", accuracy="")
+rendering.coefficients_module(spec)
 print(derived - started, moments - started, time.process_time() - started)
 """
 

@@ -57,8 +57,8 @@ def emit(
 
 @lru_cache(maxsize=4)
 def _draft(spec: Solver) -> ModuleType:
-    """The module for any grid in numpy, which is measured, and asked for grids."""
-    return load_text(rendering.render(spec, "numpy", accuracy=""), "solvergen_draft")
+    """Its coefficients as code, which is measured, and asked for grids."""
+    return load_text(rendering.coefficients_module(spec), "solvergen_draft")
 
 
 def grid(

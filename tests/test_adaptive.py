@@ -11,7 +11,7 @@ from readers import TARGETS, X, as_target, for_target, sample_adaptive
 import solvergen as sg
 from solvergen.errors import SchemeError
 from solvergen.measurement import problems, verification
-from solvergen.measurement.accuracy import pair_error
+from solvergen.measurement.pairs import pair_error
 from solvergen.methods import notation
 from solvergen.program import order, program
 from solvergen.specification import schemes

@@ -42,7 +42,7 @@ def test_coefficients_are_the_exact_ones_rounded_once(choice: str) -> None:
     module, exact = sg.compile(spec, "numpy", grid), Reference(spec.weights, spec.prediction)
     table = module.coefficients()
     with mpmath.workdps(50):
-        for n, number in enumerate(sg.compile(spec, "numpy")._planned(grid)[1]):
+        for n, number in enumerate(sg.compile(spec, "numpy").Plan(grid, np.float64).phases):
             phase = spec.program.all_phases[number]
             scalars = ReferenceScalars.over(exact, phase, grid.tolist(), n)
             values = symbol_values(scalars, phase)

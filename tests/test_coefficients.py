@@ -36,7 +36,7 @@ def benchmark() -> ModuleType:
 def emitted(schedule: str, integrand: str, expansion: str, scheme: str = "multistep:4:ramp"):
     """A module whose landings are Phi x + M0 sum_j ell_j N_j, N_0 being the prediction."""
     spec = sg.Solver(schedule, integrand, integrand, expansion, scheme)
-    return load_text(rendering.render(spec, "numpy", accuracy=""), "emitted")
+    return load_text(rendering.coefficients_module(spec), "emitted")
 
 
 def last_weights(module: ModuleType, grid: np.ndarray, order: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def test_ten_nodes_of_arbitrary_spacing_reproduce_polynomials() -> None:
 def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
     """M0 of the velocity or score by quadrature, against mpmath, for a short and a long step."""
     spec = sg.Solver(schedule, sg.SCORE, sg.SCORE, "half_log_snr", "multistep:2")
-    module = load_text(rendering.render(spec, "numpy", accuracy=""), "emitted")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
     for t, s in ((0.3, 0.8), (0.4, 0.4 + 2.0**-40)):
         with mpmath.workdps(40):
             exact, _ = Reference(spec.weights, sg.NOISE).means(mpmath.mpf(t), mpmath.mpf(s), ())
@@ -115,7 +115,7 @@ def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
 @pytest.mark.parametrize("scheme", ["multistep:1", "multistep:3", "singlestep:3"])
 def test_amplification_is_below_the_lebesgue_constant(scheme: str) -> None:
     spec = sg.Solver("vp_linear", sg.NOISE, sg.DATA, "half_log_snr", scheme)
-    module = load_text(rendering.render(spec, "numpy", accuracy=""), "emitted")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
     check = check_amplification(module, spec)
     assert check.passed, check
     assert float(check.found) >= 1
@@ -133,7 +133,7 @@ def test_steps_of_every_length_have_the_weights_of_phi_functions(integrand: str,
     """mu_k = k! phi_(k+1)(z)/phi_1(z) with z = h for noise and -h for data (THEORY section 4)."""
     schedule = sg.NoiseSchedule(1, sg.t, domain=(0, "10**30"), name="wide")
     spec = sg.Solver(schedule, integrand, integrand, "half_log_snr", "multistep:3:ramp")
-    module = load_text(rendering.render(spec, "numpy", accuracy=""), "emitted")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
     grid = 1e10 * np.exp(-h * np.arange(4))
     found = module.coefficients(grid)[-1, 0, 2:5]
     with mpmath.workdps(150):
@@ -143,7 +143,7 @@ def test_steps_of_every_length_have_the_weights_of_phi_functions(integrand: str,
         mu = [_phi_moment(k, z) for k in range(3)]
         places = [(gamma[2 - j] - gamma[2]) / step for j in range(3)]
         exact = [mpmath.fdot(lagrange_basis(places, j), mu) for j in range(3)]
-        scalars = module._Scalars(grid, module.expansion_variable(grid), np.arange(3))
+        scalars = module.scalars(grid)
         m0 = mpmath.mpf(float(scalars.m[2]))
         gaps = [abs(mpmath.mpf(float(a)) / m0 - b) for a, b in zip(found, exact, strict=True)]
         assert max(gaps) < 5e-14 * max(map(abs, exact))

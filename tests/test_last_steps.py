@@ -10,6 +10,7 @@ from solvergen.measurement import problems
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.methods import notation
 from solvergen.program import order, program
+from solvergen.scalars.rows import phase_numbers
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
@@ -35,8 +36,9 @@ def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
     lowered = spec.program
     numbers = [lowered.number(n, steps - 1 - n) for n in range(steps)]
     assert [lowered.all_phases[number].name for number in numbers] == expected
-    module = sg.compile(spec, "numpy")
-    assert module._planned(np.linspace(1, 0, steps + 1))[1].tolist() == numbers
+    module, grid = sg.compile(spec, "numpy"), np.linspace(1, 0, steps + 1)
+    assert phase_numbers(lowered, module.expansion_variable(grid)) == numbers
+    assert module.Plan(grid, np.float64).phases == numbers
 
 
 @pytest.mark.parametrize("steps", range(1, 7))

@@ -6,14 +6,18 @@ from typing import Any
 
 import mpmath
 import numpy as np
+from numpy.typing import NDArray
 from sympy import Symbol
 
+from solvergen.algebra.evaluation import compiled
 from solvergen.program.columns import Columns
 from solvergen.program.fusion import Pass
+from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.quadrature import choose
 from solvergen.scalars.reference import Reference, ReferenceScalars
-from solvergen.scalars.rows import evaluate, symbol_values
+from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
 from solvergen.specification.solver import Solver
+from solvergen.symbols import alpha, sigma, t
 
 DIGITS = 30
 INSIDE = 0.02
@@ -28,14 +32,16 @@ def coefficient_error(
     """The worst error of the coefficients of some steps.
 
     It is the difference from the same products of scalars in mpmath, with every scalar computed
-    from its definition (``solvergen.reference``), relative to the largest coefficient of the pass.
+    from its definition (``solvergen.scalars.reference``), relative to the largest coefficient of
+    the pass.
     """
-    phases, table = module._planned(timesteps)[1], module.coefficients(timesteps)
+    table = module.coefficients(timesteps)
+    phases = phase_numbers(solver.program, _gamma(solver, module, timesteps))
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
     with mpmath.workdps(DIGITS):
         for n in steps:
-            number = int(phases[n])
+            number = phases[n]
             phase = solver.program.all_phases[number]
             scalars = ReferenceScalars.over(reference, phase, [float(u) for u in timesteps], n)
             values = symbol_values(scalars, phase)
@@ -43,17 +49,15 @@ def coefficient_error(
     return worst
 
 
-def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> float:
-    """The worst error of the coefficients of the adaptive step from start to end, likewise."""
-    number = len(solver.program.all_phases)
-    grid = np.array([start, end])
-    run = module._Scalars(grid, module.expansion_variable(grid), np.array([number]))
-    rows = [[float(one) for one in row] for _, _, row in run.rows()]
-    phase = solver.program.pairs[0]
-    with mpmath.workdps(DIGITS):
-        reference = Reference(solver.weights, solver.prediction)
-        values = symbol_values(ReferenceScalars.over(reference, phase, [start, end], 0), phase)
-        return _rows_error(rows, solver.pair_passes[0], values)
+def _gamma(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> NDArray[np.float64]:
+    """The expansion variable on a grid, from the module's functions of time."""
+    times = np.array(timesteps, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        if solver.expansion.name == "half_log_snr":
+            return np.asarray(module.half_log_snr(times))
+        values = (times, module.alpha(times), module.sigma(times))
+        found = compiled(solver.expansion.variable, (t, alpha, sigma), "numpy")(*values)
+        return np.broadcast_to(found, times.shape)
 
 
 def _rows_error(
@@ -86,7 +90,8 @@ def statement(solver: Solver, module: ModuleType) -> str:
     found = ", ".join(
         f"{_bound(error):.0e} on {steps} steps" for error, steps in zip(errors, grids, strict=True)
     )
-    means = f" Means over q: {choose(solver.weights)}." if hasattr(module, "_GAUSS") else ""
+    rows = Formulas.of(solver).integrals.rows
+    means = f" Means over q: {choose(solver.weights)}." if rows else ""
     return (
         f"The coefficients were compared with {DIGITS}-digit quadrature of their definitions. "
         f"Relative to the largest of a pass, they differ by less than {found} that are uniform in "

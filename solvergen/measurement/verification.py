@@ -18,8 +18,10 @@ from solvergen.compiler import load, load_text
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import EmissionError
 from solvergen.measurement import derivation
-from solvergen.measurement.accuracy import coefficient_error, pair_error
+from solvergen.measurement.accuracy import coefficient_error
+from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
+from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.columns import Columns
@@ -147,7 +149,7 @@ def check_amplification(module: ModuleType, solver: Solver) -> Check:
     alone in the landing.
     """
     plain = replaced(solver, solver.integrand)
-    draft = load_text(rendering.render(plain, "numpy", ""), "amplification")
+    draft = load_text(rendering.coefficients_module(plain), "amplification")
     start, end = interior(module)
     grid = module.timesteps(AMPLIFICATION_STEPS, "time", start=start, end=end)
     n = np.arange(solver.program.history, AMPLIFICATION_STEPS)
@@ -239,20 +241,6 @@ def adapted(
     import torch
 
     return lambda x, time: torch.from_numpy(predict(x.numpy(), float(time)))
-
-
-def as_input(module: ModuleType, x: NDArray[Any]) -> Any:
-    """A numpy array as the module's target takes it."""
-    if module.SPEC.get("target") not in TORCH_TARGETS:
-        return x
-    import torch
-
-    return torch.from_numpy(x)
-
-
-def as_numpy(x: Any) -> NDArray[Any]:
-    """An array of any target as numpy."""
-    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
 
 
 def assert_order(module: ModuleType, order: int) -> None:

@@ -24,7 +24,7 @@ from solvergen.errors import EmissionError
 from solvergen.program.columns import Columns
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import DIGITS, Reference, ReferenceScalars
-from solvergen.scalars.rows import evaluate, symbol_values
+from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -53,17 +53,19 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
 
     Args:
         solver: the solver.
-        module: its module for any grid, whose float64 coefficients are a check.
+        module: its coefficients as code, which know the grid's phases and whose float64 rows are
+            a check.
         timesteps: the grid.
 
     Raises:
         EmissionError: the grid is none, or the two computations differ.
     """
     try:
-        times, numbers, table = module._planned(timesteps)
+        table = module.coefficients(timesteps)
     except ValueError as error:
         raise EmissionError(f"cannot bake this grid: {error}") from error
-    grid, phases = times.tolist(), numbers.tolist()
+    grid = [float(time) for time in timesteps]
+    phases = phase_numbers(solver.program, module.expansion_variable(grid))
     reference = PreciseReference(solver.weights, solver.prediction)
     rows = []
     with mpmath.workdps(DIGITS + CLOSE + GUARD):

@@ -1,12 +1,31 @@
-"""The coefficients of a row in many digits: the numbers behind their symbols."""
+"""The rows of a run: which phase each step takes, and the numbers behind a row's symbols."""
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sympy import Expr, Symbol, lambdify
 
 from solvergen.program.fusion import conversion, phi, rival_weight, weight, zeroth_moment
-from solvergen.program.program import PhaseProgram
+from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.scalars.reference import ReferenceScalars
+
+
+def phase_numbers(program: StepProgram, gamma: ArrayLike) -> list[int]:
+    """Which of ``program.all_phases`` each step of a run takes.
+
+    Args:
+        program: all phases.
+        gamma: the expansion variable on the grid. A step that starts or ends where it is infinite
+            runs ``at_infinity``; no later step reads the value at such a start.
+    """
+    finite = np.isfinite(gamma) | (program.at_infinity is None)
+    steps = finite.size - 1
+    last = len(program.all_phases) - 1
+    return [
+        program.number(int(finite[:n].sum()), steps - 1 - n) if finite[n : n + 2].all() else last
+        for n in range(steps)
+    ]
 
 
 def symbol_values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:

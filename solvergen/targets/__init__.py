@@ -2,9 +2,9 @@
 
 A backend has ``standard`` and ``requires`` (what its modules import beside numpy, from Python's
 library and from others), ``dtypes`` (what they take),
-``passes(solver)``, the source of the pass functions, and ``settings(solver)``, what its template
-alone asks for; that one refuses a solver that the target has no place for. A backend that has
-``function``, the source of a single pass, gets adaptive steps where a scheme has an estimate.
+``passes(solver)``, the source of the pass functions, and ``settings(solver, formulas)``, what its
+template alone asks for; that one refuses a solver that the target has no place for. A backend that
+has ``function``, the source of a single pass, gets adaptive steps where a scheme has an estimate.
 Everything else is in ``templates/``: the host part that all targets share, and one folder a target
 for its ``Stepper``.
 """

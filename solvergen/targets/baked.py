@@ -8,10 +8,10 @@ from typing import Any
 from solvergen.algebra.numpy_code import tuple_code
 from solvergen.errors import EmissionError
 from solvergen.scalars.baking import Baked
+from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.reference import DIGITS
 from solvergen.specification.solver import Solver
-from solvergen.targets.definitions import definitions_code
-from solvergen.targets.host import HostCode
+from solvergen.targets.definitions import baked_definitions_code
 from solvergen.targets.passes import pass_name
 
 TARGETS = ("numba", "torch", "numpy")
@@ -20,7 +20,7 @@ KEYS = ("baked_timesteps", "baked_phases", "baked_rows", "baked_digits")
 
 
 def settings(
-    solver: Solver, backend: ModuleType, host: HostCode, baked: Baked | None
+    solver: Solver, backend: ModuleType, formulas: Formulas, baked: Baked | None
 ) -> dict[str, Any]:
     """The literals, and only the passes that the grid's phases run."""
     if baked is None:
@@ -33,7 +33,6 @@ def settings(
         for one in fused
     ]
     names = [tuple_code([pass_name(name, one) for one in fused]) for name, fused in phases]
-    shown = (host.alpha, host.sigma, host.half_log_snr, host.time_at_half_log_snr)
     return {
         "baked": True,
         "baked_timesteps": _wrapped(map(repr, baked.timesteps)),
@@ -42,7 +41,8 @@ def settings(
             textwrap.indent(f"{place}: {_row(row)},", "    ") for place, row in baked.rows
         ),
         "baked_digits": DIGITS,
-        "definitions": definitions_code(solver.schedule, shown),
+        "definitions": baked_definitions_code(formulas.schedule),
+        "solves": formulas.schedule.time_at_half_log_snr is None,
         "passes": "\n\n\n".join(functions),
         "phase_passes": tuple_code(names),
     }

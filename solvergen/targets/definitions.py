@@ -6,9 +6,9 @@ from pprint import pformat
 
 import numpy as np
 
-from solvergen.algebra import functions
 from solvergen.algebra.numpy_code import column_names, float_literal
-from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.algebra.tables import Table
+from solvergen.scalars.formulas import Formulas, ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 
@@ -27,19 +27,19 @@ RISE = '''def _rise(t, s, x, y):
     return np.where(low == high, slope[0] * (t - s), across)'''
 
 
-def tables_code(schedule: NoiseSchedule) -> str:
+def tables_code(tables: Iterable[Table]) -> str:
     """The columns of every table, as module constants."""
     lines = []
-    for table in tables_of(schedule.alpha, schedule.sigma):
+    for table in tables:
         for name, column in zip(column_names(table), (table.x, table.y), strict=True):
             lines.append(f"{name} = {_column(column)}")
     return "\n".join(lines)
 
 
-def kinks_code(schedule: NoiseSchedule) -> str:
+def kinks_code(schedule: ScheduleFormulas) -> str:
     """The times at which the schedule is not smooth; empty if there is none."""
-    columns = [column_names(one)[0] for one in tables_of(schedule.alpha, schedule.sigma)]
-    known = {x for one in tables_of(schedule.alpha, schedule.sigma) for x in one.x}
+    columns = [column_names(one)[0] for one in schedule.tables]
+    known = {x for one in schedule.tables for x in one.x}
     cuts = [float_literal(one) for one in schedule.kinks if float(one) not in known]
     parts = [*columns, f"[{', '.join(cuts)}]"] if cuts else columns
     if not schedule.kinks:
@@ -56,13 +56,17 @@ def _column(values: tuple[float, ...]) -> str:
     return "np.array([\n" + "".join(f"    {row}\n" for row in rows) + "])  # fmt: skip"
 
 
-def definitions_code(schedule: NoiseSchedule, code: Iterable[str]) -> str:
-    """What the formulas in ``code`` call besides numpy."""
-    sources = [one.source for one in functions.used(schedule.alpha + schedule.sigma)]
-    shown = "".join(code)
-    for name, source in (("_slope(", SLOPE), ("_rise(", RISE)):
-        sources += [source] if name in shown else []
+def definitions_code(formulas: Formulas) -> str:
+    """What the formulas call besides numpy."""
+    sources = [one.source for one in formulas.schedule.functions]
+    sources += [SLOPE] if formulas.reads_slopes else []
+    sources += [RISE] if formulas.reads_length and formulas.integrals.table else []
     return "\n\n\n".join(sources)
+
+
+def baked_definitions_code(schedule: ScheduleFormulas) -> str:
+    """What the functions of time call, which are all the formulas of a module for one grid."""
+    return "\n\n\n".join(one.source for one in schedule.functions)
 
 
 def specification_code(solver: Solver, target: str) -> str:

@@ -19,11 +19,12 @@ from solvergen.algebra.budget import within
 from solvergen.algebra.evaluation import vanishes
 from solvergen.derivation.parameterization import DATA, NOISE, STRAIGHT, VELOCITY, Parameterization
 from solvergen.errors import EmissionError
+from solvergen.scalars.formulas import Formulas
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.serialization import tables_of
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha_dot, sigma_dot, t
+from solvergen.targets.formulas import Spelling
 from solvergen.targets.host import conversion_code
 from solvergen.targets.names import class_name
 from solvergen.targets.torch import OPTIONAL, dtypes, passes, standard
@@ -41,7 +42,7 @@ SIMPLIFY_SECONDS = 0.5
 __all__ = ["dtypes", "passes", "requires", "settings", "standard"]
 
 
-def settings(solver: Solver) -> dict[str, Any]:
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """What the scheduler is called, and which networks it is for.
 
     Raises:
@@ -56,15 +57,15 @@ def settings(solver: Solver) -> dict[str, Any]:
         )
     schedule = solver.schedule
     flow = _is_flow(schedule)
-    reaches_zero = schedule.limit_at(schedule.sigma, schedule.t_min) == 0
-    tables = tables_of(schedule.alpha, schedule.sigma)
+    spelling = Spelling(schedule.parameters)
+    tables, to_data = formulas.schedule.tables, formulas.data_conversion
     return {
         "class_name": f"{class_name(solver)}Scheduler",
         "flow": flow,
         "prediction_type": _prediction_type(solver, flow),
         "depends_on_time": not flow and depends_on_time(solver),
         "train_timesteps": len(tables[0].x) if tables else TRAIN_TIMESTEPS,
-        "to_data": "" if reaches_zero else conversion_code(solver, DATA),
+        "to_data": "" if to_data is None else conversion_code(to_data, spelling),
         "uneven": len({phase.evaluations for phase in solver.scheme.all_phases}) > 1,
     }
 

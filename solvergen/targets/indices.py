@@ -11,34 +11,16 @@ step and ends at time k; intervals that start elsewhere follow. So a step n of a
 and gap[k] is gamma at the end of interval k minus gamma at its start.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
 
 from solvergen.methods.scheme import CURRENT, Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
-
-START, END = Fraction(0), Fraction(1)
+from solvergen.program.program import Combine
+from solvergen.scalars.intervals import END, START, Intervals
 
 
 @dataclass(frozen=True)
-class Places:
-    """The names of one phase."""
-
-    phase: PhaseProgram
-
-    @cached_property
-    def inner(self) -> tuple[Fraction, ...]:
-        """theta of the inner evaluations, each once, in their order."""
-        positions = {one.position for one in self.phase.combines}
-        return tuple(sorted(positions - {START, END}))
-
-    @cached_property
-    def extra(self) -> tuple[tuple[Fraction, Fraction], ...]:
-        """(end, start) of the intervals that do not start with a step."""
-        pairs = (self._ends(one) for one in self.phase.combines if one.base != CURRENT)
-        return tuple(dict.fromkeys(pairs))
+class Places(Intervals):
+    """The names of one phase's times and intervals."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,32 +42,22 @@ class Places:
         if combine.base.kind is Kind.PAST:
             return f"n - {combine.base.index}"
         if combine.base != CURRENT:
-            return f"e_{1 + self.extra.index(self._ends(combine))}"
+            return f"e_{1 + self.extra.index(self.ends(combine))}"
         return "n" if combine.position == END else f"{self.time(combine.node)} - 1"
 
-    def falling(self, combine: Combine, nodes: Sequence[Node]) -> list[str]:
-        """r of the first node and the falls of r between neighbours, for falling nodes.
+    def falls(self, combine: Combine) -> list[str]:
+        """r of the latest node and the falls of r between neighbours.
 
         r is gamma from the base of a landing to a node, in units of gap of the landing's interval.
         """
-        pairs = [(combine.base, nodes[0]), *zip(nodes[1:], nodes[:-1], strict=True)]
-        return [self._ratio(combine, start, end) for start, end in pairs]
+        return [self._ratio(combine, *pair) for pair in self.distances(combine)]
 
     def _ratio(self, combine: Combine, start: Node, end: Node) -> str:
         """gamma from one node to another, in units of gap of the landing's interval."""
-        times = self.time(start), self.time(end)
-        if times[0] == times[1]:
-            return "0.0"
-        if times == (self.time(combine.base), self.time(combine.node)):
-            return "1.0"
+        known = self.ratio(combine, start, end)
+        if known is not None:
+            return str(float(known))
         return f"{self._distance(start, end)} / gap[{self.interval(combine)}]"
-
-    def theta(self, node: Node) -> Fraction:
-        """Where a node lies, with earlier steps of equal length standing in for the real ones."""
-        return Fraction(-node.index) if node.kind is Kind.PAST else self.phase.position(node.index)
-
-    def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:
-        return combine.position, self.theta(combine.base)
 
     def _distance(self, base: Node, node: Node) -> str:
         """gamma at a node minus gamma at the base."""

@@ -14,6 +14,7 @@ from sympy import Expr, Integer
 
 from solvergen.derivation.parameterization import DATA
 from solvergen.errors import EmissionError
+from solvergen.scalars.formulas import Formulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints
 from solvergen.specification.solver import Solver
@@ -31,7 +32,7 @@ _SPACES: tuple[tuple[Expr, str], ...] = (
 )
 
 
-def settings(solver: Solver) -> dict[str, Any]:
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The names of the sampling function, and the space of its noise levels.
 
     Raises:

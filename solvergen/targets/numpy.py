@@ -10,6 +10,7 @@ from typing import Any
 
 from solvergen.program.columns import Columns, is_copy
 from solvergen.program.fusion import Pass, Term
+from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets.passes import argument, formula, pass_name
 
@@ -27,7 +28,7 @@ def passes(solver: Solver) -> str:
     )
 
 
-def settings(solver: Solver) -> dict[str, Any]:
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """Nothing but what every target asks for."""
     return {}
 

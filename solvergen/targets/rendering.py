@@ -14,16 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 from ruff import find_ruff_bin
 
 from solvergen import targets
+from solvergen.algebra.numpy_code import tuple_code
 from solvergen.errors import EmissionError
 from solvergen.program.columns import Storage
 from solvergen.scalars.baking import Baked
+from solvergen.scalars.formulas import Formulas
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
 from solvergen.targets import baked as bakery
 from solvergen.targets.definitions import definitions_code, specification_code
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
-from solvergen.targets.host import host_code_of, tuple_code
+from solvergen.targets.host import host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import pair_functions
 from solvergen.targets.run import run_code_of
@@ -51,17 +53,14 @@ def context(
     backend = targets.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
     adaptive = _adaptive(solver, backend if baked is None else None)
-    code = host_code_of(solver, adaptive["pairs"])
-    run, integrals = (of(solver, adaptive["pairs"]) for of in (run_code_of, integral_code_of))
-    host = _merged(asdict(code), asdict(run), asdict(integrals))
+    formulas = Formulas.of(solver, adaptive["pairs"], target == "diffusers")
     own = {
-        "definitions": definitions_code(solver.schedule, map(str, host.values())),
+        "definitions": definitions_code(formulas),
         "docstring": docstring(solver, header(solver, target, baked), accuracy),
         "standard": "\n".join(backend.standard),
         "imports": "\n".join(backend.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
-        "remedy": _remedy(solver),
         "evaluations_per_step": solver.scheme.main.evaluations,
         "specification": specification_code(solver, target),
         "passes": backend.passes(solver),
@@ -74,10 +73,28 @@ def context(
         "measures": bool(solver.program.repeat or adaptive["pairs"]),
         "is_numba": target == "numba",
         "is_torch": target in targets.TORCH_TARGETS,
-        **backend.settings(solver),
+        **backend.settings(solver, formulas),
     }
-    filled = _merged(host, own, _repetition(solver), adaptive)
-    return {**filled, **bakery.settings(solver, backend, code, baked)}
+    filled = _merged(host_part(solver, formulas), own, _repetition(solver), adaptive)
+    return {**filled, **bakery.settings(solver, backend, formulas, baked)}
+
+
+def host_part(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """What the part of a module asks for that computes its coefficients."""
+    code = host_code_of(formulas, solver.program)
+    run, integrals = run_code_of(formulas), integral_code_of(formulas)
+    return _merged(asdict(code), asdict(run), asdict(integrals), {"remedy": _remedy(solver)})
+
+
+def coefficients_module(solver: Solver) -> str:
+    """The functions of time and of a grid alone, in numpy: what is measured before a module is
+    written that says how accurate they are, and asked for grids.
+
+    They are those of every module of the solver, and no more: no steps, no docstring.
+    """
+    formulas = Formulas.of(solver)
+    filled = {**host_part(solver, formulas), "definitions": definitions_code(formulas)}
+    return fill("common/draft.jinja", filled)
 
 
 def _merged(*parts: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from platformdirs import user_cache_path
 
 from solvergen.errors import EmissionError
-from solvergen.measurement.accuracy import statement
-from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
-from solvergen.targets import baked as bakery
 from solvergen.targets import rendering
 from solvergen.targets.files import load, load_text, write_text
 
@@ -48,11 +45,7 @@ def emit(
     if to_the_ends:
         require_both(spec)
     draft = _draft(spec)
-    if timesteps is None:
-        return rendering.render(spec, target, accuracy=statement(spec, draft))
-    bakery.require_target(target)
-    baked = baking.bake(spec, draft, np.asarray(timesteps, dtype=np.float64).tolist())
-    return rendering.render(spec, target, baking.statement(baked), baked)
+    return rendering.render(spec, target, accuracy="")
 
 
 @lru_cache(maxsize=4)

@@ -35,6 +35,7 @@ from functools import cached_property
 
 from sympy import Expr, Integer, Rational, Symbol
 
+from solvergen.errors import SchemeError
 from solvergen.methods.rule import is_constant
 from solvergen.methods.scheme import CURRENT, Kind, Node, past
 from solvergen.program.program import Combine, PhaseProgram, StepProgram, node_of
@@ -59,15 +60,7 @@ class Place:
     index: int
 
 
-@dataclass(frozen=True)
-class Before:
-    """The value of an inner stage of the step before, which only a correction reads."""
-
-    stage: int
-
-
-Label = Node | Before
-Operand = Array | Label
+Operand = Array | Node
 Terms = dict[Operand, Expr]
 Placed = dict[Array | Place, Expr]
 
@@ -81,7 +74,7 @@ class Row:
         landing: the factors of the next y; empty if the evaluation serves an estimate alone.
         value: the factors of N_stage; empty if no later row reads it.
         order: the places of this row, as they are ordered for the next one.
-        ends: whether the step ends with it.
+        ends: whether x becomes y after it: the step ends with it, and x is kept.
         repeats: whether it is run again until y stays what it is.
         shape: the number of its pass in ``Table.shapes``.
     """
@@ -93,6 +86,41 @@ class Row:
     ends: bool
     repeats: bool = False
     shape: int = 0
+
+    @property
+    def kind(self) -> "RowKind":
+        """What a run does with it."""
+        return RowKind(self.shape, self.ends, self.repeats, self.order)
+
+
+@dataclass(frozen=True, order=True)
+class RowKind:
+    """What a run does with a row.
+
+    Attributes:
+        shape: the number of its pass.
+        ends: whether the step ends: x becomes y.
+        repeats: whether the row is run again until y stays what it is.
+        order: the places of the values, as they are ordered for the next row.
+    """
+
+    shape: int
+    ends: bool
+    repeats: bool
+    order: tuple[int, ...]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the value that was written last comes first: the newest of a queue."""
+        return len(self.order) > 1 and self.order == (
+            len(self.order) - 1,
+            *range(len(self.order) - 1),
+        )
+
+    @property
+    def stays(self) -> bool:
+        """Whether the places stay in their order."""
+        return self.order == tuple(range(len(self.order)))
 
 
 @dataclass(frozen=True)
@@ -165,10 +193,16 @@ class Table:
     shapes: tuple[Shape, ...]
     pairs: tuple[TablePhase, ...] = ()
 
+    @cached_property
+    def kinds(self) -> tuple["RowKind", ...]:
+        """What may be done after a row, by the number that its last column holds."""
+        found = {row.kind for phase in self.phases for row in phase.rows}
+        return tuple(sorted(found))
+
     @property
     def width(self) -> int:
-        """Columns of the table."""
-        return max(shape.width for shape in self.shapes)
+        """Columns of the table: the time, the factors, and the kind of row if there are several."""
+        return max(shape.width for shape in self.shapes) + (len(self.kinds) > 1)
 
 
 def phi(i: int, base: int | None = None) -> Symbol:
@@ -213,16 +247,16 @@ def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
     drafts = [
         _Phase(program.all_phases[number], before, keeps_start, converts) for number, before in keys
     ]
-    crossing = {
-        one.stage for draft in drafts for row in draft.rows for one in row.landing
-        if isinstance(one, Before)
-    }  # fmt: skip
+    count = len(program.all_phases)
     allocated = [
-        _Places(draft, _readable(program, number), program.history, frozenset(crossing))
+        _Places(draft, _readable(program, number), program.history)
         for draft, (number, _) in zip(drafts, keys, strict=True)
     ]
     places = max(one.needed for one in allocated)
     phases = [one.phase(places) for one in allocated]
+    phases[count:] = [
+        replace(one, name=f"{one.name}_{n}") for n, one in enumerate(phases[count:], start=1)
+    ]
     shapes, numbered = _shaped(phases, phases[len(program.phases) - 1])
     return Table(numbered, variants, keeps_start, places, shapes, _pairs(program, converts))
 
@@ -375,10 +409,9 @@ class _Phase:
         terms: Terms = {}
         for j, node in enumerate(one.support):
             terms[node] = m0 * number(one, j, weight(0, j))
-        for j, node in enumerate(self.before.support):
-            moved = _a_step_later(node)
+        for j, node in enumerate(shifted(self.before).support):
             factor = m0 * number(self.before, j, weight_before(j))
-            terms[moved] = terms.get(moved, Integer(0)) - factor
+            terms[node] = terms.get(node, Integer(0)) - factor
         return terms
 
     def _resolved(self, i: int, terms: Terms) -> Terms:
@@ -411,11 +444,19 @@ class _Phase:
         return {node: m0 * factor for node, factor in terms.items() if factor != 0}
 
 
-def _a_step_later(node: Node) -> Label:
-    """What the step before calls ``node``, in the words of this step."""
-    if node.kind is Kind.STAGE:
-        return Before(node.index)
-    return past(1 if node == CURRENT else node.index + 1)
+def shifted(before: Combine) -> Combine:
+    """The last landing of the step before, in the words of this one: it lands at theta = 0.
+
+    Raises:
+        SchemeError: it reads an inner stage, whose time is not known in this step.
+    """
+    if any(node.kind is Kind.STAGE for node in (*before.support, before.base)):
+        raise SchemeError(
+            f"a correction replaces the landing {before}, which reads inner stages of its step; "
+            "expected steps before a correction that land from earlier steps alone."
+        )
+    support = tuple(past(1 if node == CURRENT else node.index + 1) for node in before.support)
+    return Combine(0, Fraction(0), support, before.rule, past(1))
 
 
 def number(combine: Combine, j: int, symbol: Symbol) -> Expr:
@@ -436,32 +477,28 @@ class _Places:
         draft: the phase.
         readable: how many earlier values it finds; None if nothing is read after it.
         history: how many the main phase reads.
-        crossing: the inner stages whose values a correction in the next step reads.
     """
 
     draft: _Phase
     readable: int | None
     history: int
-    crossing: frozenset[int]
 
     @cached_property
     def rows(self) -> tuple[_Draft, ...]:
         return self.draft.rows
 
-    def live(self, row: int) -> list[Label]:
+    def live(self, row: int) -> list[Node]:
         """What is read after this row: step values, newest first, then those of inner stages."""
         read = {one for later in self.rows[row + 1 :] for one in later.landing}
         done = {node_of(each.stage) for each in self.rows[: row + 1]}
-        steps: list[Label] = [CURRENT, *(past(j) for j in range(1, (self.readable or 0) + 1))]
+        steps: list[Node] = [CURRENT, *(past(j) for j in range(1, (self.readable or 0) + 1))]
         found = [
             node
             for age, node in enumerate(steps)
             if (node in done or age > 0)
             and (node in read or (self.readable is not None and age < self.history))
         ]
-        inner = sorted(node for node in done if isinstance(node, Node) and node != CURRENT)
-        crosses = self.crossing if self.readable is not None else frozenset()
-        return [*found, *(node for node in inner if node in read or node.index in crosses)]
+        return [*found, *sorted(node for node in done & read if node != CURRENT)]
 
     def keeps(self, row: int) -> bool:
         """Whether the value of a row is read later."""
@@ -479,20 +516,21 @@ class _Places:
 
     def phase(self, places: int) -> TablePhase:
         """The phase with places for its values."""
-        state: list[Label | None] = [past(j) for j in range(1, (self.readable or 0) + 1)]
+        state: list[Node | None] = [past(j) for j in range(1, (self.readable or 0) + 1)]
         state = (state + [None] * places)[:places]
         rows = []
         for n, row in enumerate(self.rows):
             placed = {operand: Place(k) for k, operand in enumerate(state) if operand is not None}
             landing = {
-                placed[one] if isinstance(one, Label) else one: factor
+                placed[one] if isinstance(one, Node) else one: factor
                 for one, factor in row.landing.items()
             }
             written = [*state[:-1], node_of(row.stage) if self.keeps(n) else None][:places]
             order = self._order(n, written)
             state = [written[k] for k in order]
             value = row.value if self.keeps(n) else {}
-            rows.append(Row(row.stage, landing, value, order, row.ends, row.repeats))
+            ends = row.ends and self.draft.keeps_start
+            rows.append(Row(row.stage, landing, value, order, ends, row.repeats))
         return TablePhase(
             self.draft.phase.name,
             self.draft.phase,
@@ -501,7 +539,7 @@ class _Places:
             self.draft.error,
         )
 
-    def _order(self, row: int, written: list[Label | None]) -> tuple[int, ...]:
+    def _order(self, row: int, written: list[Node | None]) -> tuple[int, ...]:
         """The places as the next row finds them: what lives, then what does not.
 
         The next row writes over the last one, which it may read but nobody after it.
@@ -509,7 +547,7 @@ class _Places:
         live = self.live(row)
         order = [written.index(one) for one in live]
         order += [k for k in range(len(written)) if k not in order]
-        if row + 1 < len(self.rows) and len(live) == len(written):
+        if row + 1 < len(self.rows) and live and len(live) == len(written):
             later = self.live(row + 1)
             dying = next(k for k in reversed(order) if written[k] not in later)
             order.remove(dying)
@@ -585,7 +623,6 @@ def _with_all_values(draft: _Phase) -> TablePhase:
         landing = {
             Place(one.index) if isinstance(one, Node) else one: factor
             for one, factor in row.landing.items()
-            if not isinstance(one, Before)
         }
         rows.append(Row(row.stage, landing, row.value, (), row.ends))
     return TablePhase(draft.phase.name, draft.phase, tuple(rows), None, draft.error)

@@ -1,45 +1,52 @@
 """Every scalar that a module computes, in the form that keeps its digits: decided here.
 
-    alpha, sigma, lambda at t;  t at lambda and at gamma        the schedule
-    A and B                 N = A x + B prediction              of each evaluation
-    Phi, M0 and ell_j       x_t = Phi x_s + M0 sum_j ell_j N_j  of each landing
+    alpha, sigma, lambda at t;    t at lambda and at gamma                      the schedule
+    A and B                                              N = A x + B prediction, at each evaluation
+    h, gamma_t - gamma_s, Phi, M0                 of each landing, from s to t (``scalars.lengths``)
+    mu_k, ell_j                                                       of each landing, by its rule
 
 ``Formulas`` is what stands between a solver and its text. Formulas in t are those of the schedule
 that are most accurate in float64 to the ends of the domain; formulas in alpha and sigma are kept
 where they hold, because these two have all their digits. None says that there is no closed form: t
-is then found by bisection, and Phi by quadrature. Printers spell these values and decide nothing.
+is then found by bisection, and Phi by quadrature. A printer spells these values, and decides
+nothing.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 
-from sympy import Expr, Integer, Rational, Symbol, log
+from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
 
-from solvergen.algebra import functions
+from solvergen.algebra import functions, tables
 from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.functions import Definition
-from solvergen.algebra.tables import Slope, Table
 from solvergen.derivation.parameterization import DATA, at_schedule
-from solvergen.program.columns import Columns
-from solvergen.program.fusion import Pass, phi
-from solvergen.program.program import PhaseProgram
+from solvergen.program.program import node_of
+from solvergen.program.table import (
+    Row,
+    Shape,
+    Table,
+    TablePhase,
+    conversion,
+    phi,
+    zeroth_moment,
+)
 from solvergen.scalars import landings
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import in_time, inverse, with_parameters
-from solvergen.scalars.integrals import Integrals, reaches_infinity
+from solvergen.scalars.integrals import Integrals
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.landings import LandingWeights, Needs
+from solvergen.scalars.lengths import GAP, H, Lengths
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 from solvergen.symbols import (
     alpha,
-    alpha_s,
     gamma,
     half_log_snr_symbol,
-    s,
     sigma,
-    sigma_s,
     t,
 )
 
@@ -47,10 +54,8 @@ LONG = 24
 """Operations beyond which a formula in lambda or t is better put together from shorter ones: the
 search for a better form takes seconds and finds none."""
 
-GAP, MASS = Symbol("gap"), Symbol("mass")
-"""gamma(t) - gamma(s), and int q' over a step, where M0 is computed from what is integrated."""
-
-START_OF = {alpha: alpha_s, sigma: sigma_s}
+MASS = Symbol("mass", positive=True)
+"""int_s^t q', where M0 is computed from what is integrated."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +70,20 @@ class ScheduleFormulas:
         alpha, sigma: in t.
         half_log_snr: in t, or in alpha and sigma where that is shorter.
         time_at_half_log_snr: in lambda; None without a closed form.
-        is_infinite: whether lambda is infinite at an end of the domain.
+        span: how far lambda runs over the domain; infinite if it is at an end.
         reaches_data: whether sigma = 0 at t_min.
     """
 
     domain: tuple[Expr, Expr]
     parameters: Parameters
-    tables: tuple[Table, ...]
+    tables: tuple[tables.Table, ...]
     functions: tuple[Definition, ...]
     kinks: tuple[Expr, ...]
     alpha: Expr
     sigma: Expr
     half_log_snr: Expr
     time_at_half_log_snr: Expr | None
-    is_infinite: bool
+    span: float
     reaches_data: bool
 
     @classmethod
@@ -98,14 +103,19 @@ class ScheduleFormulas:
             sigma=in_time(schedule.sigma, schedule),
             half_log_snr=level,
             time_at_half_log_snr=inverse(ratio, half_log_snr_symbol, schedule),
-            is_infinite=reaches_infinity(schedule),
+            span=_span(schedule),
             reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
         )
 
     @property
     def spacing(self) -> str:
         """What a time grid is uniform in unless it is said: lambda, if it is finite, else time."""
-        return "time" if self.is_infinite else "half_log_snr"
+        return "half_log_snr" if isfinite(self.span) else "time"
+
+
+def _span(schedule: NoiseSchedule) -> float:
+    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
+    return float(high) - float(low)
 
 
 @dataclass(frozen=True)
@@ -113,48 +123,69 @@ class PhaseFormulas:
     """The scalars of the steps of one phase.
 
     Attributes:
-        program: what a step computes.
-        passes: the passes over memory.
+        table: its rows, with the factors as they follow from Phi, M0, ell_j, A and B.
         weights: those of every landing, the second one of an estimate last.
-        rows: for every pass its coefficients, in the order of ``Columns``, in the symbols of
-            ``solvergen.program.fusion``: numbers are put in.
+        rows: for every row the columns of the table after the time, numbers put in.
+        error: the factors of N_0, N_1, .. in the estimate of the error; empty without one.
     """
 
-    program: PhaseProgram
-    passes: tuple[Pass, ...]
+    table: TablePhase
     weights: tuple[LandingWeights, ...]
     rows: tuple[tuple[Expr, ...], ...]
+    error: tuple[Expr, ...]
 
     @classmethod
-    def of(
-        cls, program: PhaseProgram, passes: tuple[Pass, ...], has_factor: bool
-    ) -> "PhaseFormulas":
+    def of(cls, table: TablePhase, shapes: tuple[Shape, ...], has_factor: bool) -> "PhaseFormulas":
         """Put in the weights that are numbers, and Phi = 1 where there is no factor."""
-        weights = landings.of_phase(program)
+        intervals = Intervals(table.program)
+        weights = landings.of_phase(table)
         numbers = {name: form for one in weights for name, form in one.numbers}
-        if not has_factor:
-            numbers |= {phi(combine.stage): Integer(1) for combine in program.landings}
-        rows = tuple(
-            tuple(term.coefficient.subs(numbers) for _, term in Columns.of(one).all)
-            for one in passes
-        )
-        return cls(program, passes, weights, rows)
+        same = _shared_scalars(intervals)
+
+        def known(factor: Expr) -> Expr:
+            found = factor.subs(numbers).subs(same)
+            if not has_factor:
+                found = found.subs({one: 1 for one in found.free_symbols if is_factor(one)})
+            return factor_terms(expand(found)) if found.is_Add else found
+
+        rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
+        nodes = [node_of(i) for i in table.program.evaluations] if table.error else []
+        error = tuple(known(table.error.get(node, Integer(0))) for node in nodes)
+        return cls(table, weights, rows, error)
 
     @property
     def intervals(self) -> Intervals:
-        return Intervals(self.program)
+        return Intervals(self.table.program)
 
     @property
     def read(self) -> frozenset[Symbol]:
         """The symbols that the rows, and the weights that are sums of moments, are written in."""
-        forms = [form for row in self.rows for form in row]
+        forms = [form for row in (*self.rows, self.error) for form in row]
         forms += [form for one in self.weights for _, form in one.rows]
         return frozenset(symbol for form in forms for symbol in form.free_symbols)
 
-    @property
-    def reads_gaps(self) -> bool:
-        """Whether differences of gamma are read."""
-        return any(one.reads_gaps for one in self.weights)
+
+def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:
+    """Scalars of landings over one interval and of evaluations at one time: those of the first."""
+    program, same = intervals.phase, {}
+    for one in program.landings:
+        first = intervals.first(one)
+        same |= {phi(one.stage): phi(first), zeroth_moment(one.stage): zeroth_moment(first)}
+    for i in program.evaluations:
+        same |= zip(conversion(i), conversion(intervals.first_at(i)), strict=True)
+    return same
+
+
+def columns_of(row: Row, shape: Shape) -> list[Expr]:
+    """The factors of a row in the columns of its pass."""
+    zero = Integer(0)
+    value = [] if shape.copies else [row.value.get(one, zero) for one in shape.value]
+    return [*(row.landing.get(one, zero) for one in shape.landing), *value]
+
+
+def is_factor(symbol: Symbol) -> bool:
+    """Whether a symbol of ``program.table`` stands for Phi."""
+    return symbol.name.startswith("phi_")
 
 
 @dataclass(frozen=True)
@@ -163,33 +194,41 @@ class Formulas:
 
     Attributes:
         schedule: the functions of time.
+        table: the rows and the passes.
         expansion: what the expansion variable is called.
         gamma: in t, alpha and sigma.
+        infinite_ends: whether gamma is infinite where a run starts, and where it ends.
         inverts_gamma: whether times are looked for at which gamma has a value.
         time_at_gamma: those, in gamma; None without a closed form.
         conversion: A and B; 0 and 1 where they are that for every t.
         data_conversion: those of a last step to sigma = 0 of a module that takes it; else None.
+        lengths: h and gamma_t - gamma_s.
         integrating_factor: Phi, in t, alpha, sigma and, at the start of a step, s, alpha_s,
             sigma_s; None where it is the exponential of a quadrature.
         linear_coefficient: a(t), which that integrates; else None.
-        zeroth_moment: M0 in the same symbols; ``GAP``, or a multiple of ``MASS``.
+        zeroth_moment: M0 in the same symbols, ``H``, ``GAP`` and ``MASS``.
         needs: what the weights of all landings read.
+        exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
         integrals: what is integrated over lambda.
         phases: the scalars of each phase, in the order of their numbers.
         pairs: those of adaptive steps; empty for a module without.
     """
 
     schedule: ScheduleFormulas
+    table: Table
     expansion: str
     gamma: Expr
+    infinite_ends: tuple[bool, bool]
     inverts_gamma: bool
     time_at_gamma: Expr | None
     conversion: Conversion
     data_conversion: Conversion | None
+    lengths: Lengths
     integrating_factor: Expr | None
     linear_coefficient: Expr | None
     zeroth_moment: Expr
     needs: Needs
+    exponent: Expr | None
     integrals: Integrals
     phases: tuple[PhaseFormulas, ...]
     pairs: tuple[PhaseFormulas, ...]
@@ -204,27 +243,34 @@ class Formulas:
             adaptive: whether the module takes adaptive steps too, if the scheme has an estimate.
             ends_in_data: whether a run goes on to sigma = 0 where the schedule ends before it.
         """
-        schedule, ode = solver.schedule, solver.ode
-        phases = _phases(solver, solver.program.all_phases, solver.passes)
-        pairs = _phases(solver, solver.program.pairs, solver.pair_passes) if adaptive else ()
+        schedule, ode, table = solver.schedule, solver.ode, solver.table
+        phases = _phases(solver, table.phases)
+        pairs = _phases(solver, table.pairs) if adaptive else ()
         needs = Needs.of(tuple(one for phase in (*phases, *pairs) for one in phase.weights))
-        integrals = Integrals.of(solver, needs)
+        lengths = Lengths.of(ode, solver.expansion)
+        exponent = _exponent(solver)
+        moment = _zeroth_moment(solver, lengths)
+        integrals = Integrals.of(solver, needs, lengths, moment.has(MASS), exponent is not None)
         inverts = bool(pairs) or any(one.intervals.inner for one in phases)
         in_schedule = ScheduleFormulas.of(schedule)
         goes_on = ends_in_data and not in_schedule.reaches_data
         rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)
         return cls(
             in_schedule,
+            table,
             solver.expansion.name,
             solver.expansion.variable,
+            _infinite_ends(solver),
             inverts,
             _time_at_gamma(solver) if inverts else None,
             Conversion.of(solver.prediction, solver.integrand, schedule).proved(*solver.converts),
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
+            lengths,
             ode.general_integrating_factor,
             rate,
-            _zeroth_moment(solver, needs, integrals),
+            moment,
             needs,
+            exponent,
             integrals,
             phases,
             pairs,
@@ -247,28 +293,81 @@ class Formulas:
         return has_none or self.schedule.time_at_half_log_snr is None
 
     @property
-    def uniform_means(self) -> tuple[Expr, ...]:
-        """The means of (theta - 1/2)^k where gamma is the clock; empty where they vary."""
-        if not self.integrals.is_uniform:
-            return ()
-        return tuple(Rational(1 - k % 2, (k + 1) * 2**k) for k in range(self.needs.moments))
+    def is_half_log_snr(self) -> bool:
+        """Whether gamma = lambda."""
+        return self.expansion == "half_log_snr"
 
     @property
     def reads_length(self) -> bool:
-        """Whether the exact length of an interval, t - s or u(t) - u(s), is read."""
-        found = self.integrals
-        return found.is_scaled or (found.is_straight and self.needs.gaps)
+        """Whether h is computed: it is the difference of gamma, or that or M0 follows from it."""
+        reads = self.zeroth_moment.has(H) and self._reads("m_")
+        if self.is_half_log_snr:
+            means = self.exponent is not None and self.needs.moments > 1
+            return reads or means or self.needs.gaps
+        return reads or (
+            self.reads_gap and self.lengths.gap is not None and self.lengths.gap.has(H)
+        )
+
+    @property
+    def reads_gap(self) -> bool:
+        """Whether the difference of gamma is computed by a function."""
+        if self.is_half_log_snr or self.expansion == "time":
+            return False
+        return self.needs.gaps or (self.zeroth_moment.has(GAP) and self._reads("m_"))
+
+    @property
+    def reads_factor(self) -> bool:
+        """Whether Phi is, and has a closed form."""
+        return self.integrating_factor is not None and self._reads("phi_")
+
+    @property
+    def reads_moment(self) -> bool:
+        """Whether M0 is computed by a function; else it is a length."""
+        return self.zeroth_moment not in (GAP, H) or self.has_distances
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether an inner stage starts from another one, so that an interval has no name."""
+        return any(one.intervals.extra for one in self.all_phases)
+
+    def _reads(self, prefix: str) -> bool:
+        """Whether a row reads a scalar of this name."""
+        return any(symbol.name.startswith(prefix) for one in self.all_phases for symbol in one.read)
 
     @property
     def reads_slopes(self) -> bool:
         """Whether the slope of a table is looked up."""
         found, conversion = self.integrals, self.conversion
-        forms = (
-            *(found.clock, found.speed, found.length),
-            *(self.linear_coefficient, self.zeroth_moment),
-            *(*conversion.forms, conversion.alpha_dot),
-        )
-        return any(one is not None and one.has(Slope) for one in forms)
+        forms = (found.clock, found.speed, found.length, self.linear_coefficient)
+        forms += (self.zeroth_moment, *conversion.forms, conversion.alpha_dot)
+        return any(one is not None and one.has(tables.Slope) for one in forms)
+
+    @property
+    def reads_rises(self) -> bool:
+        """Whether differences of a table are summed by its segments."""
+        found, lengths = self.integrals, self.lengths
+        forms = (lengths.half_log_snr if self.reads_length else None, lengths.gap)
+        measured = found.timed and found.table is not None
+        return measured or any(one is not None and one.has(tables.Rise) for one in forms)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether gamma is the clock, whose moments are 1/(k+1)."""
+        return self.integrals.is_uniform
+
+
+def _exponent(solver: Solver) -> Expr | None:
+    """k with dq/dgamma ~ e^(k gamma), gamma = lambda: 1 for data and -1 for noise."""
+    density = solver.weights.density
+    if solver.expansion.name != "half_log_snr" or not isinstance(density, exp):
+        return None
+    k = density.args[0] / gamma
+    return k if k.is_number else None
+
+
+def _infinite_ends(solver: Solver) -> tuple[bool, bool]:
+    finite = solver.weights.is_finite_at
+    return not finite(solver.schedule.t_max), not finite(solver.schedule.t_min)
 
 
 def _time_at_gamma(solver: Solver) -> Expr | None:
@@ -288,26 +387,17 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
     return inverse(expansion.at(schedule), gamma, schedule)
 
 
-def _phases(
-    solver: Solver, programs: tuple[PhaseProgram, ...], passes: tuple[tuple[Pass, ...], ...]
-) -> tuple[PhaseFormulas, ...]:
+def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:
     has_factor = not solver.weights.no_linear_part
-    pairs = zip(programs, passes, strict=True)
-    return tuple(PhaseFormulas.of(*one, has_factor) for one in pairs)
+    return tuple(PhaseFormulas.of(one, solver.table.shapes, has_factor) for one in phases)
 
 
-def _zeroth_moment(solver: Solver, needs: Needs, integrals: Integrals) -> Expr:
-    """M0: its closed form; the difference of gamma where it is that, which is known in more
-    digits; R times the integral of q' where q has no closed form.
-    """
-    ode, variable = solver.ode, solver.expansion.variable
-    found = ode.general_zeroth_moment
-    if found is None:
-        return _shortest(Integer(1) if ode.factor is None else ode.factor, solver.schedule) * MASS
-    is_measured = needs.gaps and (variable == t or not integrals.is_straight)
-    if is_measured and found == variable - variable.xreplace({t: s, **START_OF}):
-        return GAP
-    return found
+def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
+    """M0: from the length of the step; R times the integral of q' where q has no closed form."""
+    ode = solver.ode
+    if lengths.zeroth_moment is not None:
+        return lengths.zeroth_moment
+    return _shortest(Integer(1) if ode.factor is None else ode.factor, solver.schedule) * MASS
 
 
 def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:

@@ -41,6 +41,16 @@ class Intervals:
         """theta where a landing is, and where its base is."""
         return combine.position, self.theta(combine.base)
 
+    def first(self, combine: Combine) -> int:
+        """The first landing over the same interval: Phi, M0 and the moments are the same."""
+        ends = self.ends(combine)
+        return next(one.stage for one in self.phase.landings if self.ends(one) == ends)
+
+    def first_at(self, evaluation: int) -> int:
+        """The first evaluation at the same time: A and B are the same."""
+        theta = self.phase.position(evaluation)
+        return next(i for i in self.phase.evaluations if self.phase.position(i) == theta)
+
     def theta(self, node: Node) -> Fraction:
         """Where a node lies, with earlier steps of equal length standing in for the real ones."""
         return Fraction(-node.index) if node.kind is Kind.PAST else self.phase.position(node.index)

@@ -3,9 +3,10 @@
 A weight is a number, a sum of moments mu_k with rational factors, or one of all those that
 interpolation through the nodes of the support gives,
 
-    sum_j ell_j (r_j - 1/2)^k = mean of (theta - 1/2)^k,      k = 0 .. n - 1,
+    sum_j ell_j r_j^k = mu_k,      k = 0 .. n - 1,
 
-about the middle, where nothing cancels; with other moments than the clock's, about 0.
+with mu_k the mean of theta^k. Nodes of earlier steps lie at r < 0: their weights are sums of terms
+of one sign, in which nothing cancels.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,15 @@ from dataclasses import dataclass
 from sympy import Expr, Integer, Rational, Symbol
 
 from solvergen.methods.rule import Moments, Monomial, Row, is_constant
-from solvergen.program.fusion import rival_weight, weight, zeroth_moment
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.program import Combine
+from solvergen.program.table import (
+    TablePhase,
+    rival_weight,
+    shifted,
+    weight,
+    weight_before,
+    zeroth_moment,
+)
 from solvergen.scalars.intervals import Intervals
 
 Named = tuple[tuple[Symbol, Expr], ...]
@@ -28,8 +36,7 @@ class LandingWeights:
     Attributes:
         combine: the landing.
         numbers: the weights that are numbers.
-        powers: (stage, k): the moments mu_1 .. mu_k that are read, of the landing's interval (None)
-            or of that to an inner stage.
+        powers: (stage, k): the moments mu_1 .. mu_k that are read, of the interval of a landing.
         density: the symbol of the clock's density at the end, where moments are made of it.
         rows: the weights that are sums of moments.
         nodes: the weights that are found by interpolation, with the places of their nodes in the
@@ -40,7 +47,7 @@ class LandingWeights:
 
     combine: Combine
     numbers: Named = ()
-    powers: tuple[tuple[int | None, int], ...] = ()
+    powers: tuple[tuple[int, int], ...] = ()
     density: Symbol | None = None
     rows: Named = ()
     nodes: tuple[tuple[Symbol, int], ...] = ()
@@ -48,26 +55,30 @@ class LandingWeights:
     reads_gaps: bool = False
 
     @classmethod
-    def of(cls, combine: Combine, phase: PhaseProgram, rival: bool = False) -> "LandingWeights":
-        """Those of a landing of a phase; ``rival`` says that it is the second of an estimate."""
-        names = [
-            rival_weight(j) if rival else weight(combine.stage, j)
-            for j in range(len(combine.support))
-        ]
-        if len(names) == 1:
+    def of(cls, combine: Combine, names: list[Symbol], intervals: Intervals) -> "LandingWeights":
+        """Those of a landing, under these names."""
+        if len(names) == 1 and not combine.rule.rows:
             return cls(combine, numbers=((names[0], Integer(1)),))
         if combine.rule.rows:
-            return cls._of_rows(combine, names)
-        return cls._of_interpolation(combine, names, Intervals(phase))
+            return cls._of_rows(combine, names, intervals)
+        return cls._of_interpolation(combine, names, intervals)
 
     @classmethod
-    def _of_rows(cls, combine: Combine, names: list[Symbol]) -> "LandingWeights":
+    def _of_rows(
+        cls, combine: Combine, names: list[Symbol], intervals: Intervals
+    ) -> "LandingWeights":
         rows = list(zip(names, combine.rule.rows, strict=True))
-        forms = {name: _sum_of_moments(row, combine.stage) for name, row in rows}
+        own = intervals.first(combine)
+        firsts = {one.stage: intervals.first(one) for one in intervals.phase.landings}
+        forms = {name: _sum_of_moments(row, own, firsts) for name, row in rows}
         return cls(
             combine,
             numbers=tuple((name, forms[name]) for name, row in rows if is_constant(row)),
-            powers=tuple(one for one in combine.rule.powers.items() if one[1]),
+            powers=tuple(
+                (own if along is None else firsts[along], power)
+                for along, power in combine.rule.powers.items()
+                if power
+            ),
             rows=tuple((name, forms[name]) for name, row in rows if not is_constant(row)),
         )
 
@@ -75,16 +86,15 @@ class LandingWeights:
     def _of_interpolation(
         cls, combine: Combine, names: list[Symbol], intervals: Intervals
     ) -> "LandingWeights":
-        rule, count = combine.rule, len(names)
+        rule, count, own = combine.rule, len(names), intervals.first(combine)
         density = Symbol(f"w_{combine.stage}")
         used = [
-            rule.used_moment(k, lambda k, along: _moment(k, along, combine.stage), lambda: density)
-            for k in range(count)
+            rule.used_moment(k, lambda k, _: _moment(k, own), lambda: density) for k in range(count)
         ]
         is_exact = rule.moments is Moments.EXACT and not rule.is_plain
         return cls(
             combine,
-            powers=((None, count - 1),) if is_exact else (),
+            powers=((own, count - 1),) if is_exact or rule.is_plain else (),
             density=density if rule.moments is Moments.FROZEN else None,
             nodes=tuple((names[j], j) for j in intervals.falling(combine)),
             moments=None if rule.is_plain else tuple(map(_rational, used)),
@@ -93,17 +103,23 @@ class LandingWeights:
 
     @property
     def count(self) -> int:
-        """How many means of powers of theta the weights read, the zeroth included."""
-        own = len(self.nodes) if self.nodes and self.moments is None else 0
-        return max([own, *(1 + power for _, power in self.powers)])
+        """How many means of powers of theta are read, that of 1 included."""
+        return max((1 + power for _, power in self.powers), default=0)
 
 
-def of_phase(phase: PhaseProgram) -> tuple[LandingWeights, ...]:
-    """Those of each landing of a phase, the second one of an estimate last."""
-    found = [LandingWeights.of(combine, phase) for combine in phase.landings]
-    if phase.rival is not None:
-        found.append(LandingWeights.of(phase.rival, phase, rival=True))
-    return tuple(found)
+def of_phase(phase: TablePhase) -> tuple[LandingWeights, ...]:
+    """Those of each landing of a phase, of the one that a correction replaces, and of a rival."""
+    program, intervals = phase.program, Intervals(phase.program)
+    named = [
+        (one, [weight(one.stage, j) for j in range(len(one.support))]) for one in program.landings
+    ]
+    if phase.before is not None:
+        before = shifted(phase.before)
+        named.append((before, [weight_before(j) for j in range(len(before.support))]))
+    if program.rival is not None:
+        rival = program.rival
+        named.append((rival, [rival_weight(j) for j in range(len(rival.support))]))
+    return tuple(LandingWeights.of(*one, intervals) for one in named)
 
 
 @dataclass(frozen=True)
@@ -111,18 +127,18 @@ class Needs:
     """What the weights of some landings read of a run.
 
     Attributes:
-        moments: how many of the means of (theta - 1/2)^k.
+        moments: how many of the means of theta^k, that of 1 included.
         gaps: whether gamma over the intervals.
         end_density: whether the density of the clock at the end of an interval.
-        interpolation: whether any are found by interpolation.
-        powers: whether any read means of powers of theta itself.
+        interpolation: the largest number of nodes that are interpolated through.
+        is_general: whether the base of a landing is none of them.
     """
 
     moments: int
     gaps: bool
     end_density: bool
-    interpolation: bool
-    powers: bool
+    interpolation: int
+    is_general: bool
 
     @classmethod
     def of(cls, found: tuple[LandingWeights, ...]) -> "Needs":
@@ -132,25 +148,30 @@ class Needs:
             max((one.count for one in found), default=0),
             end_density or any(one.reads_gaps for one in found),
             end_density,
-            any(one.nodes for one in found),
-            any(one.powers for one in found),
+            max((len(one.nodes) for one in found), default=0),
+            any(one.nodes and one.combine.base not in one.combine.support for one in found),
         )
 
 
-def moment_symbol(stage: int, k: int, along: int | None = None) -> Symbol:
-    """mu_k of a landing, or of the interval to the stage ``along``."""
-    return Symbol(f"mu_{stage}_{k}" if along is None else f"mu_{stage}_{k}_along_{along}")
+def moment_symbol(stage: int, k: int) -> Symbol:
+    """mu_k of the interval of the landing at a stage."""
+    return Symbol(f"mu_{stage}_{k}")
 
 
-def _moment(k: int, along: int | None, stage: int) -> Expr:
-    """mu_k, or (M0_l/M0) mu_k^(l) for the stage l = ``along``."""
-    value = moment_symbol(stage, k, along) if k else Integer(1)
-    return value if along is None else value * zeroth_moment(along) / zeroth_moment(stage)
+def _moment(k: int, stage: int) -> Expr:
+    """mu_k of the interval of a landing."""
+    return moment_symbol(stage, k) if k else Integer(1)
 
 
-def _sum_of_moments(row: Row, stage: int) -> Expr:
+def _sum_of_moments(row: Row, own: int, firsts: dict[int, int]) -> Expr:
+    """sum_k C_k mu_k + sum_(l,k) D_lk (M0_l/M0) mu_k^(l)."""
+
     def term(one: Monomial) -> Expr:
-        return _rational(one.coefficient) * _moment(one.power, one.along, stage)
+        if one.along is None:
+            return _rational(one.coefficient) * _moment(one.power, own)
+        other = firsts[one.along]
+        ratio = zeroth_moment(other) / zeroth_moment(own)
+        return _rational(one.coefficient) * ratio * _moment(one.power, other)
 
     return sum(map(term, row), Integer(0))
 

@@ -17,10 +17,10 @@ from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
 from solvergen.errors import SolvergenError
 from solvergen.methods.scheme import Scheme
-from solvergen.program import fusion, order, program
-from solvergen.program.fusion import Pass
+from solvergen.program import order, program
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
+from solvergen.program.table import Table, tabulate
 from solvergen.schedules import named, serialization
 from solvergen.schedules.identities import is_zero
 from solvergen.schedules.schedule import NoiseSchedule
@@ -119,14 +119,9 @@ class Solver:
         return shifts, scales
 
     @cached_property
-    def passes(self) -> tuple[tuple[Pass, ...], ...]:
-        """The fused passes of every phase of the program."""
-        return fusion.passes(self.program, self.converts)
-
-    @cached_property
-    def pair_passes(self) -> tuple[tuple[Pass, ...], ...]:
-        """The fused passes of the phases of adaptive steps."""
-        return fusion.pair_passes(self.program, self.converts)
+    def table(self) -> Table:
+        """A run as rows, and the passes that take them."""
+        return tabulate(self.program, self.converts)
 
     @cached_property
     def estimate_powers(self) -> tuple[int, ...]:

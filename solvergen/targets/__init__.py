@@ -1,35 +1,27 @@
-"""Targets: each module here prints the passes of a program for one of them.
+"""Targets: what modules are written for. ``target.Target`` says what one is."""
 
-A backend has ``standard`` and ``requires`` (what its modules import beside numpy, from Python's
-library and from others), ``dtypes`` (what they take),
-``passes(solver)``, the source of the pass functions, and ``settings(solver, formulas)``, what its
-template alone asks for; that one refuses a solver that the target has no place for. A backend that
-has ``function``, the source of a single pass, gets adaptive steps where a scheme has an estimate.
-Everything else is in ``templates/``: the host part that all targets share, and one folder a target
-for its ``Stepper``.
-"""
-
-from importlib import import_module
-from types import ModuleType
+from functools import lru_cache
+from importlib import import_module, resources
 
 from solvergen.errors import EmissionError
-
-TARGETS = ("numba", "torch", "numpy", "diffusers", "k-diffusion")
-TORCH_TARGETS = ("torch", "diffusers", "k-diffusion")
-"""Those whose arrays are tensors."""
+from solvergen.targets.target import Target
 
 
-def get(target: str) -> ModuleType:
-    """The backend of a target.
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """The targets there are: the folders of templates that have a module."""
+    folders = [one for one in resources.files("solvergen.templates").iterdir() if one.is_dir()]
+    found = [one.name for one in folders if one.joinpath("module.jinja").is_file()]
+    return tuple(sorted(name.replace("_", "-") for name in found))
+
+
+def get(name: str) -> Target:
+    """The target of a name.
 
     Raises:
         EmissionError: there is none of that name.
     """
-    if target not in TARGETS:
-        raise EmissionError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}.")
-    return import_module(f"solvergen.targets.{folder(target)}")
-
-
-def folder(target: str) -> str:
-    """What the backend's module and its folder of templates are called."""
-    return target.replace("-", "_")
+    if name not in names():
+        raise EmissionError(f"unknown target {name!r}; expected one of {', '.join(names())}.")
+    found: Target = import_module(f"solvergen.targets.{name.replace('-', '_')}").TARGET
+    return found

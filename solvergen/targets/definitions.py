@@ -60,7 +60,7 @@ def definitions_code(formulas: Formulas) -> str:
     """What the formulas call besides numpy."""
     sources = [one.source for one in formulas.schedule.functions]
     sources += [SLOPE] if formulas.reads_slopes else []
-    sources += [RISE] if formulas.reads_length and formulas.integrals.table else []
+    sources += [RISE] if formulas.reads_rises else []
     return "\n\n\n".join(sources)
 
 

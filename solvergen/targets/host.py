@@ -1,34 +1,27 @@
 """The host part of a module, the same for every target: float64 numpy functions of time.
 
-What is printed here is what ``templates/common/host.jinja`` asks for; the two change together.
+The schedule's functions, the table's, and the text that joins the rows of all phases. What is
+spelled here is what ``templates/common/functions.jinja`` and ``coefficients.jinja`` ask for.
 """
 
-import textwrap
-from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from sympy import Symbol
-
-from solvergen.algebra.numpy_code import constant_name, float_literal, tuple_code
-from solvergen.methods.scheme import Stage
-from solvergen.program.columns import Columns
-from solvergen.program.program import Combine, PhaseProgram, StepProgram, node_of
-from solvergen.scalars.conversion import Conversion
-from solvergen.scalars.formulas import Formulas, PhaseFormulas
-from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma, t
+from solvergen.algebra.numpy_code import constant_name, float_literal
+from solvergen.program.program import StepProgram
+from solvergen.program.table import Array, Place, Table
+from solvergen.scalars.formulas import Formulas
+from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import tables_code
 from solvergen.targets.formulas import INDENT, Spelling
-from solvergen.targets.indices import Places
-from solvergen.targets.passes import pass_name
-from solvergen.targets.weights import WeightPrinter
+from solvergen.targets.rows import PhasePrinter
+from solvergen.targets.steps import StepPrinter, rows_code
 
 BISECTIONS = 100
-DOCSTRING_WIDTH = 96
 
 
 @dataclass(frozen=True)
 class HostCode:
-    """The expressions and statements that the host template lays out."""
+    """The expressions and statements that the host templates lay out."""
 
     tables: str
     constants: str
@@ -43,24 +36,24 @@ class HostCode:
     solves: bool
     bisections: int
     expansion_name: str
-    history: int
-    first_order_phase: str
-    closing: str
-    closing_phase: str
-    stages: int
-    width: int
-    phase_scalars: str
-    phase_names: str
-    phase_passes: str
-    pair_first: int
     default_spacing: str
+    step_functions: str
+    phase_functions: str
+    phase_numbers: str
+    columns: str
+    width: int
+    all_rows: str
 
 
 def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
     """Spell the host part of a module."""
     schedule, spelling = formulas.schedule, Spelling(formulas.schedule.parameters)
-    columns = [Columns.of(one) for phase in formulas.phases for one in phase.passes]
-    phases, every = formulas.phases, formulas.all_phases
+    phases = [
+        PhasePrinter(formulas, one, kind_codes(formulas.table, n))
+        for n, one in enumerate(formulas.phases)
+    ]
+    pairs = [PhasePrinter(formulas, one) for one in formulas.pairs]
+    steps = [*StepPrinter(formulas).functions(), rows_code()]
     return HostCode(
         tables=tables_code(schedule.tables),
         constants="\n".join(
@@ -80,137 +73,161 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
         solves=formulas.bisects,
         bisections=BISECTIONS,
         expansion_name=formulas.expansion,
-        history=program.history,
-        first_order_phase=str(len(phases) - 1) if program.at_infinity else "",
-        closing=_closing(program),
-        closing_phase=_closing_phase(program),
-        stages=max(len(phase.passes) for phase in phases),
-        width=max(one.width for one in columns),
-        phase_scalars="\n\n\n".join(_scalars(one, formulas, spelling) for one in every),
-        phase_names=tuple_code([f"_{phase.program.name}" for phase in every]),
-        phase_passes=tuple_code(
-            [
-                tuple_code([pass_name(phase.program.name, one) for one in phase.passes])
-                for phase in phases
-            ]
-        ),
-        pair_first=len(phases),
         default_spacing=schedule.spacing,
+        step_functions="\n\n\n".join(steps),
+        phase_functions="\n\n\n".join(one.function() for one in (*phases, *pairs)),
+        phase_numbers=_numbered(formulas, program, phases),
+        columns=columns_text(formulas.table),
+        width=formulas.table.width,
+        all_rows=_joined(formulas, program, phases),
     )
 
 
-def conversion_code(conversion: Conversion, spelling: Spelling) -> str:
-    """Statements that return (A, B) at t."""
-    symbols = {symbol for form in conversion.forms for symbol in form.free_symbols}
-    lines = [f"{symbol}_t = {symbol}(t)" for symbol in (alpha, sigma) if symbol in symbols]
-    slope = conversion.alpha_dot
-    if slope is not None or not lines:
-        lines.append("t = np.asarray(t, dtype=np.float64)")
-    lines += [] if slope is None else [f"alpha_dot = {spelling.at_times(slope)}"]
-    return _statements([*lines, f"return {', '.join(map(spelling.code, conversion.forms))}"])
+def kind_codes(table: Table, number: int) -> tuple[str, ...]:
+    """The last column of the rows of a phase, if there are several kinds of rows."""
+    if len(table.kinds) == 1:
+        return ()
+    return tuple(str(table.kinds.index(row.kind)) for row in table.phases[number].rows)
+
+
+def place_name(table: Table, place: Array | Place) -> str:
+    """What a module calls an array: n_1 is the value of the step before where no start is kept."""
+    if isinstance(place, Place):
+        return f"v_{place.index}" if table.keeps_start else f"n_{place.index + 1}"
+    return "x" if place is Array.INPUT and not table.keeps_start else place.value
+
+
+def columns_text(table: Table) -> str:
+    """What the columns of the table are."""
+    shape = table.shapes[0]
+    names = [
+        ", ".join(place_name(table, one) for one in part) for part in (shape.landing, shape.value)
+    ]
+    text = f"the time; the factors of {names[0]}"
+    text += f"; of {names[1]} in N" if shape.value and not shape.copies else ""
+    if len(table.shapes) > 1:
+        text = "the time, and the factors in the order of the passes"
+    return text + ("; the kind of row" if len(table.kinds) > 1 else "")
+
+
+def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
+    """Statements that make ``rows`` of the times t."""
+    if program.closing or formulas.table.variants:
+        return _by_number()
+    steps = phases[: len(program.phases)]
+    if program.at_infinity is None:
+        calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
+        if len(calls) == 1:
+            return f"rows = {calls[0]}"
+        return f"rows = np.concatenate([{', '.join(calls)}])"
+    first_order = phases[len(program.phases)].name
+    calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
+    at_start, at_end = formulas.infinite_ends
+    lines = [
+        "finite = np.isfinite(expansion_variable(t))",
+        "u = t[finite]  # a step from or to an infinite gamma is of first order",
+        f"rows = [{', '.join(calls)}]",
+    ]
+    if at_start:
+        lines += ["if not finite[0]:", f"    rows.insert(0, {first_order}(t[1:2], t[:1]))"]
+    if at_end:
+        known = " and (finite[0] or t.size > 2)" if at_start else ""
+        lines += [f"if not finite[-1]{known}:", f"    rows.append({first_order}(t[-1:], t[-2:-1]))"]
+    return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
+
+
+def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
+    """The call of a phase for the steps that run it: step ``number``, or all from there on."""
+    is_last = number == count - 1
+    arguments = []
+    for back in range(len(phase.arguments)):
+        low = number + 1 - back
+        if is_last:
+            start, stop = (low if low else ""), ("" if back == 0 else -back)
+            arguments.append(f"{grid}[{start}:{stop}]")
+        else:
+            arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
+    return f"{phase.name}({', '.join(arguments)})"
+
+
+def _by_number() -> str:
+    """The same by the number of the phase of every step (``_phases``)."""
+    lines = (
+        "rows = []",
+        "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
+        "    n = np.array([step for step, _ in steps])",
+        "    function, starts = _PHASES[number]",
+        "    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2))))",
+        "rows = np.concatenate(rows)",
+    )
+    return f"\n{INDENT}".join(lines)
+
+
+def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
+    """The phases by number, and the function that says which one each step runs."""
+    if not (program.closing or formulas.table.variants):
+        return ""
+    listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in phases)
+    count, history = len(program.phases), program.history
+    closing = ", ".join(
+        f"{left}: ({count + left}, {one.history})" for left, one in enumerate(program.closing)
+    )
+    lines = [f"_PHASES = ({listed},)  # and how many earlier starts of steps each reads"]
+    if program.closing:
+        lines.append(f"_CLOSING = {{{closing}}}  # by the steps that follow: phase, earlier values")
+    if formulas.table.variants:
+        lines.append(f"_VARIANTS = {formulas.table.variants}  # of a phase, by the one before it")
+    finite = "finite = np.isfinite(expansion_variable(t))"
+    lines += [
+        "",
+        "",
+        "def _phases(t):",
+        f'{INDENT}"""The number in ``_PHASES`` of what each step runs."""',
+    ]
+    body = ["phases, readable = [], 0", "for left in range(t.size - 2, -1, -1):"]
+    if program.at_infinity:
+        body.insert(0, finite)
+        body += [
+            "    n = t.size - 2 - left",
+            "    if not (finite[n] and finite[n + 1]):",
+            f"        phases.append({len(program.all_phases) - 1})",
+            "        readable += int(finite[n])",
+            "        continue",
+        ]
+    body.append(f"    phase = min(readable, {history})")
+    if program.closing:
+        body += [
+            "    closing, needed = _CLOSING.get(left, (phase, 0))",
+            "    phase = closing if readable >= needed else phase",
+        ]
+    body += ["    phases.append(phase)", "    readable += 1"]
+    if formulas.table.variants:
+        body.append(
+            "return [_VARIANTS.get(pair, pair[0]) for pair in zip(phases, [None, *phases])]"
+        )
+    else:
+        body.append("return phases")
+    return "\n".join([*lines, *(INDENT + one for one in body)])
 
 
 def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:
     """Statements that return gamma(t): one formula for any schedule."""
     form = formulas.gamma
-    if formulas.expansion == "half_log_snr":
+    if formulas.is_half_log_snr:
         return "return half_log_snr(t)"
     if formulas.expansion == "time":
         return "return np.asarray(t, dtype=np.float64)"
-    if form in (alpha, sigma) or not form.free_symbols & {alpha, sigma, t}:
+    if form in (alpha, sigma) or not form.free_symbols & {alpha, sigma}:
         return spelling.function_of_time(form)
     read = [one for one in (alpha, sigma) if one in form.free_symbols]
     lines = [f"{spelling.code(one)} = {one}(t)" for one in read]
-    return _statements([*lines, f"return {spelling.code(form)}"])
+    return f"\n{INDENT}".join([*lines, f"return {spelling.code(form)}"])
 
 
 def _time_at_gamma(formulas: Formulas, spelling: Spelling) -> str:
     """Statements that return t(gamma); empty if nothing asks for it."""
     if not formulas.inverts_gamma:
         return ""
-    if formulas.expansion == "half_log_snr":
+    if formulas.is_half_log_snr:
         return "return time_at_half_log_snr(gamma)"
     return spelling.inverse(formulas.time_at_gamma, gamma, "expansion_variable")
-
-
-def _statements(lines: list[str]) -> str:
-    return f"\n{INDENT}".join(lines)
-
-
-def _closing(program: StepProgram) -> str:
-    """Statements that say which steps run a closing phase; empty if none does."""
-    conditions = []
-    for left, phase in enumerate(program.closing):
-        needs = f" & (readable >= {phase.history})" if phase.history else ""
-        conditions.append(f"(left == {left}){needs}" if needs else f"left == {left}")
-    lines = (
-        "left = np.arange(gamma.size - 1)[::-1]  # how many steps follow",
-        f"last_steps = [{', '.join(conditions)}]",
-    )
-    return f"\n{INDENT}".join(lines) if conditions else ""
-
-
-def _closing_phase(program: StepProgram) -> str:
-    """The phase numbers of steps by what they can read and how many are left, likewise."""
-    first = len(program.phases)
-    numbers = list(range(first, first + len(program.closing)))
-    return f"np.select(last_steps, {numbers}, readable)" if numbers else ""
-
-
-def _scalars(phase: PhaseFormulas, formulas: Formulas, spelling: Spelling) -> str:
-    """The function that computes the scalars of the steps of one phase."""
-    program, code = phase.program, spelling.code
-    places = Places(program)
-    body = ["gap = run.gap"] if phase.reads_gaps else []
-    body += [_taken("ab", i, places.time(node_of(i)), phase.read) for i in program.evaluations]
-    body += [
-        _taken(("phi", "m"), one.stage, places.interval(one), phase.read)
-        for one in program.landings
-    ]
-    for one in phase.weights:
-        body += WeightPrinter(one, places, code, formulas.integrals.is_uniform).lines()
-    rows = ",\n".join(
-        f"{2 * INDENT}{tuple_code([f'run.t[{places.time(node_of(one.stage))}]', *map(code, row)])}"
-        for one, row in zip(phase.passes, phase.rows, strict=True)
-    )
-    text = _statements([*(line for line in body if line), "return ("])
-    arguments = ", ".join(("run", "n", *places.names))
-    return (
-        f"def _{program.name}({arguments}):\n"
-        f"{_phase_docstring(program)}\n"
-        f"{INDENT}{text}\n{rows},\n{INDENT})"
-    )
-
-
-def _taken(names: Iterable[str], i: int, index: str, read: Set[Symbol]) -> str:
-    """a_0, b_0 = run.a[n], run.b[n], as far as they are read."""
-    used = [name for name in names if Symbol(f"{name}_{i}") in read]
-    left = ", ".join(f"{name}_{i}" for name in used)
-    return f"{left} = {', '.join(f'run.{name}[{index}]' for name in used)}" if used else ""
-
-
-def _phase_docstring(phase: PhaseProgram) -> str:
-    """Says which supports the phase has, in as many lines as that takes."""
-    lead = f'{INDENT}"""The rows of the passes of steps ``n``: '
-    shown = [_landing(one) for one in phase.landings]
-    shown += [f"estimate {_landing(phase.rival)}"] if phase.rival else []
-    text = "; ".join(shown)
-    if len(lead) + len(text) <= DOCSTRING_WIDTH:
-        return f'{lead}{text}."""'
-    lines = ";\n".join(_indented(one) for one in shown)
-    return f'{lead.rstrip()}\n\n{lines}\n{INDENT}"""'
-
-
-def _indented(text: str) -> str:
-    return textwrap.fill(
-        text,
-        DOCSTRING_WIDTH,
-        initial_indent=2 * INDENT,
-        subsequent_indent=4 * INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _landing(combine: Combine) -> str:
-    return str(Stage(combine.position, combine.support, combine.rule, combine.base))

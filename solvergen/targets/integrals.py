@@ -33,12 +33,14 @@ class IntegralCode:
     integrals: str
     integrated: bool
     has_means: bool
+    moments: int
+    kink_levels: str
+    varying_factor: bool
     even: bool
     joins: bool
     joined_rows: str
     joined: str
     row_views: str
-    subtracts: bool
     end_density: str
     quadrature_points: int
     panel: float
@@ -62,18 +64,26 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
         integrals=printer.integrals(),
         integrated=bool(found.rows),
         has_means=found.moments,
+        moments=formulas.needs.moments,
+        kink_levels=_kink_levels(formulas),
+        varying_factor=formulas.integrating_factor is None,
         even=found.is_even,
         joins=found.joins,
         joined_rows=printer.joined_rows(),
         joined=printer.joined(),
         row_views=printer.row_views if found.moments else "rows",
-        subtracts=found.subtracts,
         end_density=printer.end_density(),
         quadrature_points=found.points,
         panel=found.panel,
         tail="" if found.tail is None else repr(found.tail),
         kinks=kinks_code(formulas.schedule) if found.kinks else "",
     )
+
+
+def _kink_levels(formulas: Formulas) -> str:
+    """lambda at the kinks in order, computed as for the times; empty if no rate has kinks."""
+    times = kinks_code(formulas.schedule) if formulas.integrals.kinks else ""
+    return f"np.sort(half_log_snr({times}))" if times else ""
 
 
 PANELS = "Panels begin at ``lower``"
@@ -151,10 +161,22 @@ class IntegralPrinter:
         return "integrals" if self.found.kinks else "means"
 
     @property
-    def unpacked(self) -> str:
-        """What the rows are assigned to: _ is a width that only serves to join parts."""
-        names = {} if self.found.reads_width else {"width": "_"}
-        return items_code(names.get(one, self.row_name(one)) for one in self.found.rows)
+    def call(self) -> str:
+        """The integrals over an interval."""
+        return f"{'_over_kinks' if self.found.kinks else '_integrals'}(last, first)"
+
+    def unpacked(self, read: list[str]) -> str:
+        """What the rows are assigned to, where only some of them are read."""
+        return items_code(self.row_name(one) if one in read else "_" for one in self.found.rows)
+
+    def in_proportion(self, value: str) -> str:
+        """A length that is known, times an integral over that of its rate."""
+        length = f"({self.length})" if self.found.table is None else self.length
+        if value == "last - first":
+            value = "(last - first)" if self.found.kinks else "1.0"
+        elif value not in ("moments[0]",):
+            value = self.result(value)
+        return f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
 
     def result(self, row: str) -> str:
         """The name of a result, or the constant that it is."""

@@ -1,82 +1,99 @@
-"""The numba target: one fused loop a pass, in place, without allocation."""
+"""The numba target: one fused loop a pass, in place, without allocation.
 
-from solvergen.methods.scheme import CURRENT, stage
-from solvergen.program.columns import Columns, Storage, is_copy
-from solvergen.program.fusion import Pass, Term
+A pass reads all its arrays at i, then writes at i. The landing is written over the one before it,
+and the value over the oldest of those that are kept, which the same pass reads for the last time:
+one argument each, since two names for one array would stop the compiler from vectorising.
+"""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from solvergen.program.table import Table
+from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.numpy import settings
-from solvergen.targets.passes import formula, operand_name, pass_name
-
-standard = ("import sys",)
-requires = ("from numba import njit",)
-dtypes = "float32 or float64"
-
-__all__ = ["dtypes", "passes", "requires", "settings", "standard"]
+from solvergen.targets.functional import signature
+from solvergen.targets.passes import Control, Sums, values
+from solvergen.targets.target import Target
 
 
-def passes(solver: Solver) -> str:
-    """The source of every pass: reads all its arrays at i, then writes at i.
-
-    A stage's own input and the oldest integrand value may share a buffer with what is written,
-    because the reads of an element come before its writes.
-    """
-    return "\n\n\n".join(
-        function(solver, pass_name(phase.name, one), one)
-        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
-        for one in fused
-    )
+def _same(array: NDArray[Any]) -> NDArray[Any]:
+    return array
 
 
-def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
-    """The source of one pass; one that measures an error or a change returns its norm."""
-    fused = solver.pair_passes if adaptive else solver.passes
-    storage = Storage.of(fused, solver.program.history)
-    columns = Columns.of(one)
-    measures = bool(one.error) or one.repeated
-    reads = [operand_name(operand, storage) for operand in one.reads]
-    reads += ["x"] if measures and "x" not in reads else []
-    reads += ["y"] if measures and "y" not in reads and not (one.error and one.landing) else []
-    local = {name: f"{name}_i" for name in reads}
+def passes(table: Table) -> str:
+    """The source of every pass."""
+    return "\n\n\n".join(_pass(table, number) for number in range(len(table.shapes)))
 
-    def total(terms: tuple[tuple[int, Term], ...], whole: tuple[Term, ...]) -> str:
-        if is_copy(whole):
-            return local[operand_name(whole[0].operand, storage)]
-        return " + ".join(
-            f"c_{column} * {local[operand_name(term.operand, storage)]}" for column, term in terms
-        )
 
+def _pass(table: Table, number: int) -> str:
+    shape = table.shapes[number]
+    sums = Sums.of(table, shape)
+    state = "y" if table.keeps_start else "x"
+    columns = [column for column, _ in (*sums.landing, *sums.value)]
+    columns = columns[: len(sums.landing)] if sums.copies else columns
+    local = {one: f"{one}[i]" for one in sums.read}
+    local |= {state: f"{state}_i", "prediction": "p"}
+
+    def total(terms: tuple[tuple[int, str], ...]) -> str:
+        return " + ".join(f"c_{column} * {local[array]}" for column, array in terms)
+
+    reads = [f"{local[one]} = {one}[i]" for one in (state, "prediction") if one in sums.read]
     lines = [
-        "@njit(**_JIT, error_model='numpy')" if measures else "@njit(**_JIT)",
-        f"def {name}({', '.join(_arguments(one, storage))}):",
-        f'    """{formula(one)}."""',
-        f"    {', '.join(f'c_{column}' for column, _ in columns.all)} = "
-        + ", ".join(f"c[{column}]" for column, _ in columns.all),
-        *(["    total = 0.0"] if measures else []),
+        "@njit(**_JIT)",
+        signature(table, number),
+        f'    """{sums.formula(state)}."""',
+        f"    {', '.join(f'c_{k}' for k in columns)} = {', '.join(f'c[{k}]' for k in columns)}",
         "    for i in range(x.size):",
-        *(f"        {name_i} = {name}[i]" for name, name_i in local.items()),
+        *(f"        {one}" for one in reads),
+        f"        {state}[i] = {total(sums.landing)}",
     ]
-    if not measures:
-        lines.append(f"        {one.target.value}[i] = {total(columns.landing, one.landing)}")
-    else:
-        landing = "landing" if one.landing else "y_i"
-        if one.landing:
-            lines.append(f"        landing = {total(columns.landing, one.landing)}")
-        tolerances = ("TOLERANCE", "TOLERANCE") if one.repeated else ("atol", "rtol")
-        error = total(columns.error, one.error) if one.error else "landing - y_i"
-        largest = f"max(abs(x_i), abs({landing}))"
-        lines.append(f"        scale = {tolerances[0]} + {tolerances[1]} * {largest}")
-        lines.append(f"        total += (({error}) / scale) ** 2")
-        lines += ["        y[i] = landing"] if one.landing else []
-    if one.sample:
-        lines.append(f"        x[i] = {total(columns.sample, one.sample)}")
-    if one.stored:
-        kept = storage.slot(CURRENT if one.stage == 0 else stage(one.stage))
-        lines.append(f"        {kept}[i] = {total(columns.stored, one.stored)}")
-    lines += ["    return np.sqrt(total / x.size)"] if measures else []
+    if shape.value:
+        written = values(table)[-1]
+        lines.append(f"        {written}[i] = {'p' if sums.copies else total(sums.value)}")
     return "\n".join(lines)
 
 
-def _arguments(one: Pass, storage: Storage) -> list[str]:
-    tolerances = ["rtol", "atol"] if one.error else []
-    arrays = ["x", *(["y"] if storage.has_input else []), "prediction", *storage.slots]
-    return ["c", *tolerances, *arrays]
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """The statements of a step."""
+    return {
+        "passes": passes(formulas.table),
+        "step_lines": "\n        ".join(step_lines(formulas.table)),
+        "landing_name": "self._y",
+    }
+
+
+def step_lines(table: Table) -> list[str]:
+    """The statements of a step after its prediction is checked and its ``row`` is chosen."""
+    control, index = Control(table), "self.index"
+    lines = [control.chosen(f"self._plan.kinds[{index}]")] if control.mode == "kinds" else []
+    state = ["self._start", "self._y"] if table.keeps_start else ["self._x"]
+    past = ["*self._past"] if table.places else []
+    repeats = any(one.repeats for one in table.kinds)
+    lines += ["before = self._y.copy() if repeats else None"] if repeats else []
+    call = control.pass_name()
+    lines.append(f"{call}(row, {', '.join([*state, 'prediction', *past])})")
+    lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
+    if table.places > 1:
+        lines += control.reordered("self._past", "self._past", f"self._plan.keeps[{index}]")
+    if table.keeps_start:
+        known = {"ends": f"self._plan.ends[{index}]", "kinds": "ends"}
+        has_field = control.mode == "ends" or "ends" in control.fields
+        ends = known[control.mode] if has_field else "True"
+        lines += [
+            f"self._is_inside = not {ends}",
+            "if not self._is_inside:",
+            "    self._start, self._y = self._y, self._start",
+        ]
+    return [*lines, f"{index} += 1"]
+
+
+TARGET = Target(
+    name="numba",
+    dtypes="float32 or float64",
+    to_array=_same,
+    to_numpy=_same,
+    standard=("import sys", "from pathlib import Path"),
+    requires=("from numba import njit",),
+    settings=settings,
+)

@@ -1,64 +1,57 @@
-"""The numpy target: plain array expressions, for reading, testing and small problems.
-
-A pass takes the row of coefficients, the arrays, the earlier steps' integrand values ``past``
-(newest first) and this step's ``inner`` values by stage, and returns the landing and the value
-to keep (None if nothing reads it later); before them the sample, in a program that corrects. The
-last pass of an adaptive step returns the landing and the estimate of its error.
-"""
+"""The numpy target: plain array expressions, for reading, testing and small problems."""
 
 from typing import Any
 
-from solvergen.program.columns import Columns, is_copy
-from solvergen.program.fusion import Pass, Term
+from numpy.typing import NDArray
+
+from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.passes import argument, formula, pass_name
-
-standard = ()
-requires = ()
-dtypes = "float32 or float64"
+from solvergen.targets.functional import combination, kept, signature, step_lines
+from solvergen.targets.passes import Control, Sums
+from solvergen.targets.target import Target
 
 
-def passes(solver: Solver) -> str:
+def _same(array: NDArray[Any]) -> NDArray[Any]:
+    return array
+
+
+def passes(table: Table) -> str:
     """The source of every pass."""
-    return "\n\n\n".join(
-        function(solver, pass_name(phase.name, one), one)
-        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
-        for one in fused
+    return "\n\n\n".join(_pass(table, number) for number in range(len(table.shapes)))
+
+
+def _pass(table: Table, number: int) -> str:
+    shape = table.shapes[number]
+    sums = Sums.of(table, shape)
+    value = kept(table, shape)
+    if shape.value:
+        value = "np.array(prediction)" if sums.copies else combination(sums.value, {})
+    returned = [combination(sums.landing, {}), *([value] if value else [])]
+    return (
+        f"{signature(table, number)}\n"
+        f'    """{sums.formula("y" if table.keeps_start else "x")}."""\n'
+        f"    return {', '.join(returned)}"
     )
 
 
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
-    """Nothing but what every target asks for."""
-    return {}
+    """The statements of a step."""
+    table = formulas.table
+    call = Control(table).pass_name()
+    return {
+        "passes": passes(table),
+        "step_lines": "\n        ".join(step_lines(table, call)),
+        "zeros": "np.zeros_like",
+        "landing_name": "self.x",
+        "waits": False,
+    }
 
 
-def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> str:
-    """The source of one pass."""
-    columns = Columns.of(one)
-    stored = "None"
-    if is_copy(one.stored):
-        stored = "_keep(prediction)"
-    elif one.stored:
-        stored = _combination(columns.stored)
-    sample = "x"
-    if is_copy(one.sample):
-        sample = argument(one.sample[0].operand)
-    elif one.sample:
-        sample = _combination(columns.sample)
-    returned = [sample] if solver.program.corrects else []
-    returned += ["landing" if one.landing else "y"]
-    returned += [_combination(columns.error) if one.error else stored]
-    lines = [
-        f"def {name}(c, x, y, prediction, past, inner):",
-        f'    """{formula(one)}."""',
-        *([f"    landing = {_combination(columns.landing)}"] if one.landing else []),
-        f"    return {', '.join(returned)}",
-    ]
-    return "\n".join(lines)
-
-
-def _combination(terms: tuple[tuple[int, Term], ...]) -> str:
-    first, last = terms[0][0], terms[-1][0] + 1
-    arrays = ", ".join(argument(term.operand) for _, term in terms)
-    return f"_combine(c[{first}:{last}], {arrays})"
+TARGET = Target(
+    name="numpy",
+    dtypes="float32 or float64",
+    to_array=_same,
+    to_numpy=_same,
+    settings=settings,
+)

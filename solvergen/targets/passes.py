@@ -1,68 +1,186 @@
-"""What the pass functions of all targets share: names, docstrings, the order of their arguments."""
+"""What the passes of all targets share: names, formulas for docstrings, and what comes after them.
 
-from collections.abc import Callable
+A pass gets a row c of the table, the arrays, and the values that are kept, the one that it writes
+last:
 
-from solvergen.methods.scheme import CURRENT, Kind
-from solvergen.program.columns import Storage, is_copy
-from solvergen.program.fusion import Array, Operand, Pass
-from solvergen.specification.solver import Solver
+    _advance(c, x, prediction, n_1, n_2)          where no start is kept: x is the network's input
+    _advance(c, x, y, prediction, v_0, v_1)       where x is the start of the step and y the input
+
+After it the places of the values may be put into another order, and x may become y: that is the
+kind of the row (``program.table.RowKind``), which is spelled here for every target.
+"""
+
+from dataclasses import dataclass
+
+from solvergen.algebra.numpy_code import tuple_code
+from solvergen.program.table import Array, Place, Shape, Table
 
 
-def pass_name(phase: str, one: Pass) -> str:
-    """The name of the function of a pass."""
-    return f"_{phase}_pass_{one.stage}"
+def place_name(table: Table, place: Array | Place) -> str:
+    """What a module calls an array: n_1 is the value of the step before where no start is kept."""
+    if isinstance(place, Place):
+        return f"v_{place.index}" if table.keeps_start else f"n_{place.index + 1}"
+    return "x" if place is Array.INPUT and not table.keeps_start else place.value
 
 
-def pair_functions(
-    solver: Solver, function: Callable[..., str]
-) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    """The passes of adaptive steps that the steps of a fixed grid do not have, and all names.
+def arrays(table: Table) -> tuple[str, ...]:
+    """The arguments of every pass after the row."""
+    state = ("x", "y") if table.keeps_start else ("x",)
+    return (*state, "prediction", *values(table))
 
-    Args:
-        solver: the solver.
-        function: ``function(solver, name, one, adaptive)`` is the source of a pass.
+
+def values(table: Table) -> tuple[str, ...]:
+    """Those of the values that are kept."""
+    return tuple(place_name(table, Place(k)) for k in range(table.places))
+
+
+def name(table: Table, number: int) -> str:
+    """Of a pass."""
+    return "_advance" if len(table.shapes) == 1 else f"_advance_{number}"
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A pass as sums of products of columns and arrays.
+
+    Attributes:
+        landing: (column, array) of the landing.
+        value: of the value; empty if it keeps none.
+        copies: whether the value is the prediction itself.
     """
-    known = {
-        (pass_name(phase.name, one), function(solver, pass_name(phase.name, one), one))
-        for phase, fused in zip(solver.program.all_phases, solver.passes, strict=True)
-        for one in fused
-    }
-    added, names = [], []
-    for phase, fused in zip(solver.program.pairs, solver.pair_passes, strict=True):
-        listed = []
-        for one in fused:
-            shared = (
-                name for name, text in sorted(known) if text == function(solver, name, one, True)
-            )
-            name = next(shared, pass_name(phase.name, one))
-            if name == pass_name(phase.name, one):
-                added.append(function(solver, name, one, True))
-            listed.append(name)
-        names.append(tuple(listed))
-    return "\n\n\n".join(added), tuple(names)
+
+    landing: tuple[tuple[int, str], ...]
+    value: tuple[tuple[int, str], ...]
+    copies: bool
+
+    @classmethod
+    def of(cls, table: Table, shape: Shape) -> "Sums":
+        """The columns in the order of the row: the time, the landing, the value."""
+        landing = [place_name(table, one) for one in shape.landing]
+        value = [place_name(table, one) for one in shape.value]
+        first = 1 + len(landing)
+        return cls(
+            tuple(enumerate(landing, start=1)), tuple(enumerate(value, start=first)), shape.copies
+        )
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The arrays that are read, each once."""
+        return tuple(dict.fromkeys(array for _, array in (*self.landing, *self.value)))
+
+    def formula(self, target: str) -> str:
+        """For a docstring: x <- c_1 x + c_2 P .., and N = c_5 x + c_6 P."""
+        text = f"{target} <- {_sum(self.landing)}"
+        if not self.value:
+            return text
+        return f"{text}, and N = {'P' if self.copies else _sum(self.value)}"
 
 
-def operand_name(operand: Operand, storage: Storage) -> str:
-    """The name of the array that a pass reads."""
-    return operand.value if isinstance(operand, Array) else storage.slot(operand)
+def _sum(terms: tuple[tuple[int, str], ...]) -> str:
+    short = {"prediction": "P"}
+    return " + ".join(f"c_{column} {short.get(array, array)}" for column, array in terms)
 
 
-def formula(one: Pass) -> str:
-    """The pass as a formula for its docstring, in the symbols of the module docstring."""
-    text = f"{one.target.value} <- Phi x + M0 sum_j ell_j N_j" if one.landing else ""
-    if one.sample:
-        start = "x <- y" if is_copy(one.sample) else "x <- Phi_0 x + M0_0 sum_j ell_0j N_j"
-        text = f"{start}; then {text}"
-    parts = [text] if text else []
-    parts += [f"keep N_{one.stage}"] if one.stored else []
-    parts += ["e <- M0 sum_j (ell_j - ell^_j) N_j"] if one.error else []
-    return ", and ".join(parts)
+@dataclass(frozen=True)
+class Control:
+    """What is done after a pass, by the kind of its row.
+
+    Attributes:
+        table: of the solver.
+    """
+
+    table: Table
+
+    @property
+    def mode(self) -> str:
+        """What the last column says: nothing, ``keeps`` or ``ends``, or which of ``_KINDS``."""
+        kinds = self.table.kinds
+        if len(kinds) == 1:
+            return ""
+        first, last = kinds[0], kinds[-1]
+        if len(kinds) == 2 and first.shape == last.shape and first.repeats == last.repeats:
+            if first.ends == last.ends and first.stays and last.keeps:
+                return "keeps"
+            if first.order == last.order and not first.ends:
+                return "ends"
+        return "kinds"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What differs between kinds."""
+        kinds = self.table.kinds
+        differs = {
+            "advance": len(self.table.shapes) > 1,
+            "order": len({one.order for one in kinds}) > 1,
+            "ends": len({one.ends for one in kinds}) > 1,
+            "repeats": len({one.repeats for one in kinds}) > 1,
+        }
+        return tuple(key for key, is_wanted in differs.items() if is_wanted)
+
+    def definition(self) -> str:
+        """``_KINDS``, where the last column chooses from it; else empty."""
+        if self.mode != "kinds":
+            return ""
+        says = {
+            "advance": "the pass",
+            "order": "the places of the values for the next row",
+            "ends": "whether the step ends",
+            "repeats": "whether the row is repeated",
+        }
+        rows = []
+        for one in self.table.kinds:
+            shown = {
+                "advance": name(self.table, one.shape),
+                "order": repr(one.order),
+                "ends": repr(one.ends),
+                "repeats": repr(one.repeats),
+            }
+            rows.append(tuple_code([shown[key] for key in self.fields]))
+        meaning = ", ".join(says[key] for key in self.fields)
+        return f"# Of rows: {meaning}.\n_KINDS = {tuple_code(rows)}"
+
+    def planned(self, rows: str) -> str:
+        """The statement of a plan that keeps the kinds; empty without a column for them."""
+        column = f"{rows}[:, -1]"
+        if self.mode == "kinds":
+            return f"self.kinds = [_KINDS[int(kind)] for kind in {column}]"
+        return f"self.{self.mode} = ({column} > 0).tolist()" if self.mode else ""
+
+    def chosen(self, kind: str) -> str:
+        """The statement that unpacks the kind of a row; empty if none needs that."""
+        if self.mode != "kinds":
+            return ""
+        return f"{', '.join(self.fields)}{',' if len(self.fields) == 1 else ''} = {kind}"
+
+    def pass_name(self) -> str:
+        """What is called for a row."""
+        return "advance" if "advance" in self.fields else "_advance"
+
+    def reordered(self, past: str, written: str, keeps: str) -> list[str]:
+        """Statements that put ``written``, the values with the new one last, into their order.
+
+        Args:
+            past: the variable that holds the values.
+            written: an expression for them after the pass, a tuple.
+            keeps: whether the value is kept, where that is what the column says.
+        """
+        if not self.table.places:
+            return []
+        kinds = self.table.kinds
+        if "order" in self.fields and self.mode == "kinds":
+            return [f"written = {written}", f"{past} = tuple(written[k] for k in order)"]
+        if self.mode == "keeps":
+            return [f"if {keeps}:", f"    {past} = {_rotated(written)}"]
+        if kinds[0].keeps:
+            return [f"{past} = {_rotated(written)}"]
+        if kinds[0].stays:
+            return [f"{past} = {written}"]
+        return [f"written = {written}", f"{past} = tuple(written[k] for k in {kinds[0].order})"]
 
 
-def argument(operand: Operand) -> str:
-    """The argument of a pass that holds an array."""
-    if isinstance(operand, Array):
-        return operand.value
-    if operand.kind is Kind.PAST:
-        return f"past[{operand.index - 1}]"
-    return f"inner[{0 if operand == CURRENT else operand.index}]"
+def _rotated(written: str) -> str:
+    """The last value first."""
+    if written.startswith("(*") and written.endswith(")"):
+        rest, value = written[2:-1].rsplit(", ", 1)
+        return f"({value}, *{rest})"
+    return f"{written}[-1:] + {written}[:-1]"

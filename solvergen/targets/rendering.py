@@ -7,83 +7,98 @@ from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
-from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 from ruff import find_ruff_bin
 
 from solvergen import targets
-from solvergen.algebra.numpy_code import tuple_code
 from solvergen.errors import EmissionError
-from solvergen.program.columns import Storage
-from solvergen.scalars.baking import Baked
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
-from solvergen.targets import baked as bakery
-from solvergen.targets.definitions import definitions_code, specification_code
+from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
+from solvergen.targets.formulas import Spelling
 from solvergen.targets.host import host_code_of
 from solvergen.targets.integrals import integral_code_of
-from solvergen.targets.passes import pair_functions
-from solvergen.targets.run import run_code_of
+from solvergen.targets.passes import Control
 
 LINE_LENGTH = 100
-PAIR_KEYS = (
-    "pair_functions", "pair_pass_names", "pair_powers", "pair_reuses", "pair_infinite",
-    "pair_slots",
-)  # fmt: skip
 
 
-def render(solver: Solver, target: str, accuracy: str, baked: Baked | None = None) -> str:
-    """The formatted source of a module, for any grid or for the ``baked`` one.
+def render(solver: Solver, target: str, accuracy: str) -> str:
+    """The formatted source of a module for any grid.
 
     ``accuracy`` is what its docstring says of its coefficients.
     """
-    filled = context(solver, target, accuracy, baked)
-    return tidy(fill(f"{targets.folder(target)}/module.jinja", filled))
+    found = targets.get(target)
+    return tidy(fill(f"{found.folder}/module.jinja", context(solver, target, accuracy)))
 
 
-def context(
-    solver: Solver, target: str, accuracy: str, baked: Baked | None = None
-) -> dict[str, Any]:
+def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
-    backend = targets.get(target)
-    storage = Storage.of(solver.passes, solver.program.history)
-    adaptive = _adaptive(solver, backend if baked is None else None)
-    formulas = Formulas.of(solver, adaptive["pairs"], target == "diffusers")
-    own = {
-        "definitions": definitions_code(formulas),
-        "docstring": docstring(solver, header(solver, target, baked), accuracy),
-        "standard": "\n".join(backend.standard),
-        "imports": "\n".join(backend.requires),
+    found = targets.get(target)
+    pairs = bool(found.adapts and solver.program.pairs)
+    formulas = Formulas.of(solver, pairs, found.ends_in_data)
+    host = host_part(solver, formulas)
+    return _merged(
+        host,
+        _shared(solver, target, accuracy, host),
+        _run(solver, formulas),
+        _repetition(solver),
+        found.settings(solver, formulas),
+    )
+
+
+def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) -> dict[str, Any]:
+    """What every module says of itself."""
+    found = targets.get(target)
+    standard = [
+        *found.standard,
+        *(("from itertools import groupby",) if host["phase_numbers"] else ()),
+    ]
+    return {
+        "docstring": docstring(solver, header(solver, target), accuracy),
+        "standard": "\n".join(sorted(standard)),
+        "imports": "\n".join(found.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "evaluations_per_step": solver.scheme.main.evaluations,
+        "extra_evaluations": solver.scheme.extra_evaluations,
         "specification": specification_code(solver, target),
-        "passes": backend.passes(solver),
-        "dtypes": backend.dtypes,
+        "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
-        "ring": storage.ring,
-        "inner": len(storage.inner),
-        "has_input": storage.has_input,
-        "corrects": solver.program.corrects,
-        "measures": bool(solver.program.repeat or adaptive["pairs"]),
-        "is_numba": target == "numba",
-        "is_torch": target in targets.TORCH_TARGETS,
-        **backend.settings(solver, formulas),
     }
-    filled = _merged(host_part(solver, formulas), own, _repetition(solver), adaptive)
-    return {**filled, **bakery.settings(solver, backend, formulas, baked)}
+
+
+def _run(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """What takes the steps, the same for every target."""
+    table, control = formulas.table, Control(formulas.table)
+    return {
+        "definitions": definitions_code(formulas),
+        "kinds": control.definition(),
+        "planned_kinds": control.planned("rows"),
+        "keeps_start": table.keeps_start,
+        "places": table.places,
+        "measures": bool(solver.program.repeat or formulas.pairs),
+    }
 
 
 def host_part(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """What the part of a module asks for that computes its coefficients."""
-    code = host_code_of(formulas, solver.program)
-    run, integrals = run_code_of(formulas), integral_code_of(formulas)
-    return _merged(asdict(code), asdict(run), asdict(integrals), {"remedy": _remedy(solver)})
+    rate = formulas.linear_coefficient
+    own = {
+        "remedy": _remedy(solver),
+        "factor_kinks": kinks_code(formulas.schedule),
+        "linear_coefficient": ""
+        if rate is None
+        else Spelling(formulas.schedule.parameters).at_times(rate),
+    }
+    return _merged(
+        asdict(host_code_of(formulas, solver.program)), asdict(integral_code_of(formulas)), own
+    )
 
 
 def coefficients_module(solver: Solver) -> str:
@@ -106,24 +121,6 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _adaptive(solver: Solver, backend: ModuleType | None) -> dict[str, Any]:
-    """What adaptive steps are made of."""
-    pairs = solver.program.pairs if hasattr(backend, "function") else ()
-    if backend is None or not pairs:
-        return {"pairs": False, **dict.fromkeys(PAIR_KEYS, "")}
-    functions, names = pair_functions(solver, backend.function)
-    reuses = [phase.evaluations[-1] == len(phase.combines) for phase in pairs]
-    return {
-        "pairs": bool(pairs),
-        "pair_functions": functions,
-        "pair_pass_names": tuple_code([tuple_code(one) for one in names]),
-        "pair_powers": repr(solver.estimate_powers),
-        "pair_reuses": repr(tuple(reuses)),
-        "pair_infinite": len(pairs) > 1,
-        "pair_slots": len(Storage.of(solver.pair_passes, 0).slots),
-    }
-
-
 def _repetition(solver: Solver) -> dict[str, Any]:
     """How the implicit equation of a step is solved, if it has one."""
     repeat = solver.program.repeat
@@ -131,7 +128,6 @@ def _repetition(solver: Solver) -> dict[str, Any]:
         "repeats": repeat is not None,
         "tolerance": repr(repeat.tolerance) if repeat else "",
         "max_iterations": repeat.limit if repeat else 0,
-        "repeated_pass": (len(solver.program.phases) - 1, repeat.stage) if repeat else (),
     }
 
 
@@ -146,12 +142,12 @@ def _number(order: Fraction | None) -> str:
     return "None" if order is None else str(int(order) if order == int(order) else float(order))
 
 
-def header(solver: Solver, target: str, baked: Baked | None = None) -> str:
+def header(solver: Solver, target: str, grid: bool = False) -> str:
     """Who generated the module, from what, and the command that does it again."""
     command = f"solvergen compile {solver.arguments} --target {target} -o FILE"
-    if solver.arguments is None or baked is not None:
-        grid = "" if baked is None else ", timesteps=TIMESTEPS"
-        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{grid})"
+    if solver.arguments is None or grid:
+        times = ", timesteps=TIMESTEPS" if grid else ""
+        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{times})"
     lines = textwrap.wrap(command, LINE_LENGTH - 14, break_long_words=False, break_on_hyphens=False)
     shown = " \\\n        ".join(lines)
     return (

@@ -1,0 +1,260 @@
+"""Spells the functions that the rows of a step are made of, as far as a module needs them.
+
+    _length(t, s)    lambda_t - lambda_s          _factor(t, s)        Phi
+    _gap(t, s)       gamma_t - gamma_s            _moment(t, s, ..)    M0
+    _conversion(t)   A and B                      _means(..)           mu_1, mu_2, ..
+
+Each is a line or two where its formula is closed, which is decided in ``scalars.formulas``; the
+templates ``common/integrals.jinja`` and ``common/factor.jinja`` have those that are integrated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Expr, Integer, Symbol
+
+from solvergen.algebra.differences import d
+from solvergen.algebra.numpy_code import items_code, shared
+from solvergen.scalars.formulas import MASS, Formulas
+from solvergen.scalars.lengths import GAP, H
+from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
+from solvergen.targets.formulas import INDENT, Spelling
+from solvergen.targets.integrals import IntegralPrinter
+from solvergen.targets.rows import WRITTEN_OUT
+
+NODES = 24
+"""Of the rule for means by e^(k h theta): all digits up to k h = 25 (``FAR`` is nearer)."""
+FAR = 20.0
+"""From where they are computed by parts, which loses digits in short steps alone."""
+
+WEIGHTS = '''def _weights(mu, first, *falls):
+    """ell_j with sum_j ell_j r_j^k = mu[k], for nodes r_0 = first, r_j = r_(j-1) - falls[j-1].
+
+    As means of Newton's basis, then divided by the distances of nodes, the longest ones first
+    (Bjorck and Pereyra 1970, Math. Comp. 24, 893): sums of terms of one sign for earlier steps.
+    """
+    ell, last, node, distances = [*mu], len(falls), first, [falls]
+    for k, fall in enumerate(falls):
+        for j in range(last, k, -1):
+            ell[j] = ell[j] - node * ell[j - 1]
+        node = node - fall
+    for k in range(1, last):
+        distances.append([distances[-1][j] + falls[j + k] for j in range(last - k)])
+    for k in range(last - 1, -1, -1):
+        for j, distance in enumerate(distances[k], start=k):
+            part = ell[j + 1] / distance
+            ell[j], ell[j + 1] = ell[j] + part, -part
+    return ell'''
+
+ROWS = '''def _rows(*rows):
+    """The rows of each step after one another, as float64 [evaluations, WIDTH]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), WIDTH))
+    for stage, row in enumerate(rows):
+        for column, values in enumerate(row):
+            table[:, stage, column] = values
+    return table.reshape(-1, WIDTH)'''
+
+POWERS = '''def _powers(means):
+    """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""
+    mu, last = [*means], len(means) - 1
+    for k in range(last):
+        for j in range(last, k, -1):
+            mu[j] = mu[j] + 0.5 * mu[j - 1]
+    return mu[1:]'''
+
+CALLS = {
+    alpha: Symbol("alpha(t)"),
+    sigma: Symbol("sigma(t)"),
+    alpha_s: Symbol("alpha(s)"),
+    sigma_s: Symbol("sigma(s)"),
+}
+
+
+@dataclass(frozen=True)
+class StepPrinter:
+    """Spells for one module."""
+
+    formulas: Formulas
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        return Spelling(self.formulas.schedule.parameters)
+
+    @cached_property
+    def _integrals(self) -> IntegralPrinter:
+        return IntegralPrinter(self.formulas.integrals, self._spelling)
+
+    def functions(self) -> Iterator[str]:
+        """Those that the phases of the module call."""
+        formulas = self.formulas
+        if formulas.reads_length:
+            yield self._length()
+        if formulas.reads_gap:
+            yield self._gap()
+        if formulas.conversion.forms != (0, 1):
+            yield self._conversion()
+        if formulas.reads_factor:
+            yield self._factor()
+        if formulas.reads_moment:
+            yield self._moment()
+        yield from self._means()
+        if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
+            yield WEIGHTS
+
+    def _function(self, head: str, says: str, *forms: Expr) -> str:
+        """A function that returns formulas in t, s, alpha and sigma."""
+        called = [self._called(one) for one in forms]
+        found, left = shared(called)
+        lines = [f"{symbol} = {self._spelling.code(form)}" for symbol, form in found]
+        body = [*lines, f"return {', '.join(map(self._spelling.code, left))}"]
+        text = f"\n{INDENT}".join(body)
+        return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'
+
+    @staticmethod
+    def _called(form: Expr) -> Expr:
+        return form.xreplace({**CALLS, d: s - t})
+
+    def _length(self) -> str:
+        form, says = self.formulas.lengths.half_log_snr, "lambda_t - lambda_s in all digits."
+        if form is not None:
+            return self._function("_length(t, s)", says, form)
+        found = self._integrals
+        return (
+            f'def _length(t, s):\n{INDENT}"""{says}"""\n'
+            f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+            f"{INDENT}{found.unpacked(['length'])} = {found.call}\n"
+            f"{INDENT}length = {found.in_proportion('last - first')}\n"
+            f"{INDENT}return np.where(np.isfinite(last - first), length, last - first)"
+        )
+
+    def _gap(self) -> str:
+        form, says = self.formulas.lengths.gap, "gamma_t - gamma_s in all digits."
+        found = self._integrals
+        if form is None:
+            return (
+                f'def _gap(t, s):\n{INDENT}"""{says}"""\n'
+                f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+                f"{INDENT}{found.unpacked(['length', 'width'])} = {found.call}\n"
+                f"{INDENT}return {found.in_proportion('width')}"
+            )
+        return self._function("_gap(t, s)", says, self._with_length(form))
+
+    def _with_length(self, form: Expr) -> Expr:
+        """A formula in h, which is computed on the spot."""
+        return form.xreplace({H: Symbol("_length(t, s)")})
+
+    def _conversion(self) -> str:
+        a, b = self.formulas.conversion.forms
+        names = [name for name, form, known in (("A", a, 0), ("B", b, 1)) if form != known]
+        forms = [form for form, known in ((a, Integer(0)), (b, Integer(1))) if form != known]
+        says = (
+            f"{' and '.join(names)} of N = {'A x + ' if a != 0 else ''}{'B ' if b != 1 else ''}P."
+        )
+        slope = self.formulas.conversion.alpha_dot
+        lines = [] if slope is None else [f"alpha_dot = {self._spelling.at_times(slope)}"]
+        shown = [self._spelling.code(self._called(one)) for one in forms]
+        text = f"\n{INDENT}".join([*lines, f"return {items_code(shown)}"])
+        return f'def _conversion(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'
+
+    def _factor(self) -> str:
+        form = self.formulas.integrating_factor
+        assert form is not None
+        return self._function("_factor(t, s)", "Phi, the integrating factor.", form)
+
+    def _moment(self) -> str:
+        formulas, form = self.formulas, self.formulas.zeroth_moment
+        names = {GAP: "gap", MASS: "mass", H: "h"}
+        given = [GAP, MASS, *([H] if formulas.is_half_log_snr and not form.has(MASS) else [])]
+        passed = [names[one] for one in given if form.has(one)]
+        if H not in given:
+            form = self._with_length(form)
+        head = f"_moment({', '.join(['t', 's', *passed])})"
+        return self._function(head, "M0, the weight of N frozen over the step.", form)
+
+    # Means of powers of theta
+
+    def _means(self) -> Iterator[str]:
+        formulas = self.formulas
+        if formulas.exponent is not None:
+            if formulas.needs.moments > 1:
+                yield self._exponential_means()
+            if formulas.needs.end_density:
+                yield self._exponential_density()
+            return
+        if formulas.integrals.moments:
+            yield POWERS
+        if formulas.integrals.moments or formulas.integrals.mass:
+            yield self._integrated_means()
+        if formulas.integrals.end_density:
+            yield (
+                "def _end_density(t, s, gap, mass):\n"
+                f'{INDENT}"""dq/dgamma at t over its mean from s to t."""\n'
+                f"{INDENT}return _density(half_log_snr(t)) * gap / mass"
+            )
+
+    @property
+    def _scaled(self) -> tuple[str, bool]:
+        """|k| h, and whether the weight grows with theta."""
+        k = self.formulas.exponent
+        assert k is not None
+        return ("h" if abs(k) == 1 else f"({self._spelling.code(abs(k))} * h)"), bool(k > 0)
+
+    def _exponential_means(self) -> str:
+        z, grows = self._scaled
+        count = self.formulas.needs.moments - 1
+        names = ", ".join(f"mu_{k}" for k in range(1, count + 1))
+        power = "" if z == "h" else self._spelling.code(abs(self.formulas.exponent or 1)) + " "
+        sign, shifted = ("", "(_NODES - 1.0)") if grows else ("-", "-_NODES")
+        last = f"-1.0 / np.expm1(-{z}) - {{}} / {z} * by_parts"
+        if not grows:
+            last = f"{{}} / {z} * by_parts - 1.0 / np.expm1({z})"
+        lines = [
+            f'"""{names}: the means of theta^k by e^({sign}{power}h theta) over [0, 1]."""',
+            f"density = _GAUSS * np.exp({z}[..., None] * {shifted})",
+            "mu = density @ _POWERS / density.sum(axis=-1, keepdims=True)",
+        ]
+        if self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
+            lines += [
+                "by_parts = 1.0  # in long steps, for which the rule has too few nodes",
+                f"for k in range({count}):",
+                f"    by_parts = {last.format('(k + 1.0)')}",
+                f"    mu[..., k] = np.where({z} > {FAR}, by_parts, mu[..., k])",
+            ]
+        text = f"\n{INDENT}".join([*lines, "return np.moveaxis(mu, -1, 0)"])
+        head = (
+            f"_NODES, _GAUSS = np.polynomial.legendre.leggauss({NODES})\n"
+            "_NODES = 0.5 * (1.0 + _NODES)\n"
+            f"_POWERS = _NODES[:, None] ** np.arange(1, {count + 1})\n\n\n"
+        )
+        return f"{head}def _means(h):\n{INDENT}{text}"
+
+    def _exponential_density(self) -> str:
+        z, grows = self._scaled
+        return (
+            "def _end_density(h):\n"
+            f'{INDENT}"""dq/dgamma at the end of a step over its mean."""\n'
+            f"{INDENT}return {f'-{z} / np.expm1(-{z})' if grows else f'{z} / np.expm1({z})'}"
+        )
+
+    def _integrated_means(self) -> str:
+        found, integrals = self._integrals, self.formulas.integrals
+        rows, returned, says = ["moments" if integrals.moments else "mass"], [], []
+        if integrals.mass:
+            rows.append("length")
+            returned.append(found.in_proportion("moments[0]" if integrals.moments else "mass"))
+            says.append("int q' from s to t")
+        if integrals.moments:
+            returned.append("*_powers(moments / moments[0])")
+            says.append("mu_1, ..: the means of theta^k over q")
+        return (
+            f'def _means(t, s):\n{INDENT}"""{"; ".join(says)}."""\n'
+            f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+            f"{INDENT}{found.unpacked(rows)} = {found.call}\n"
+            f"{INDENT}return {items_code(returned)}"
+        )
+
+
+def rows_code() -> str:
+    """The function that lays rows out."""
+    return ROWS

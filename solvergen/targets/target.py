@@ -1,0 +1,56 @@
+"""What a target is: its template, how it spells a pass, and how its arrays are made.
+
+A target is one object, ``TARGET``, in a module of this package that is called as the target is, and
+one template, ``module.jinja``, in a folder of that name. Nothing else names it: the list of targets
+is that of the folders, and the rendering of a module, its verification and the tests ask the
+object.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from solvergen.scalars.formulas import Formulas
+from solvergen.specification.solver import Solver
+
+
+@dataclass(frozen=True)
+class Target:
+    """How modules are written for one kind of array.
+
+    Attributes:
+        name: what a user types.
+        dtypes: what its modules take, in words.
+
+        to_array: a numpy array as its modules take it.
+        to_numpy: the way back.
+        standard: imports from Python's own library, beside those that every module has.
+        requires: imports of others, numpy aside.
+        settings: what its template asks for beside what all do, its passes among that; refuses a
+            solver that it has no place for.
+        bakes: whether it has modules for one grid.
+        adapts: whether its modules have adaptive steps where the scheme estimates its error.
+        ends_in_data: whether its runs go on to sigma = 0 where the schedule ends before.
+    """
+
+    name: str
+    dtypes: str
+    settings: Callable[[Solver, Formulas], dict[str, Any]]
+    to_array: Callable[[NDArray[Any]], Any]
+    to_numpy: Callable[[Any], NDArray[Any]]
+    standard: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    bakes: bool = True
+    adapts: bool = True
+    ends_in_data: bool = False
+
+    @property
+    def folder(self) -> str:
+        """What its module and its folder of templates are called."""
+        return self.name.replace("-", "_")
+
+    def model(self, predict: Callable[[Any, float], NDArray[Any]]) -> Callable[[Any, Any], Any]:
+        """A model on numpy arrays as its modules call one."""
+        return lambda x, time: self.to_array(predict(self.to_numpy(x), float(time)))

@@ -97,6 +97,14 @@ class LandingWeights:
         own = len(self.nodes) if self.nodes and self.moments is None else 0
         return max([own, *(1 + power for _, power in self.powers)])
 
+    def __str__(self) -> str:
+        lines = [f"{name} = {form}" for name, form in (*self.numbers, *self.rows)]
+        if self.nodes:
+            support = self.combine.support
+            nodes = ", ".join(f"{name} at {support[j]}" for name, j in self.nodes)
+            lines.append(f"{nodes}: interpolation with {self.moments or 'the means over q'}")
+        return "\n".join(lines)
+
 
 def of_phase(phase: PhaseProgram) -> tuple[LandingWeights, ...]:
     """Those of each landing of a phase, the second one of an estimate last."""

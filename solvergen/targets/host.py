@@ -44,9 +44,7 @@ class HostCode:
     bisections: int
     expansion_name: str
     history: int
-    first_order_phase: str
-    closing: str
-    closing_phase: str
+    phase_of_steps: str
     stages: int
     width: int
     phase_scalars: str
@@ -81,9 +79,7 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
         bisections=BISECTIONS,
         expansion_name=formulas.expansion,
         history=program.history,
-        first_order_phase=str(len(phases) - 1) if program.at_infinity else "",
-        closing=_closing(program),
-        closing_phase=_closing_phase(program),
+        phase_of_steps=_phase_of_steps(program),
         stages=max(len(phase.passes) for phase in phases),
         width=max(one.width for one in columns),
         phase_scalars="\n\n\n".join(_scalars(one, formulas, spelling) for one in every),
@@ -137,24 +133,35 @@ def _statements(lines: list[str]) -> str:
     return f"\n{INDENT}".join(lines)
 
 
-def _closing(program: StepProgram) -> str:
-    """Statements that say which steps run a closing phase; empty if none does."""
-    conditions = []
-    for left, phase in enumerate(program.closing):
-        needs = f" & (readable >= {phase.history})" if phase.history else ""
-        conditions.append(f"(left == {left}){needs}" if needs else f"left == {left}")
-    lines = (
-        "left = np.arange(gamma.size - 1)[::-1]  # how many steps follow",
-        f"last_steps = [{', '.join(conditions)}]",
-    )
-    return f"\n{INDENT}".join(lines) if conditions else ""
+def _phase_of_steps(program: StepProgram) -> str:
+    """Statements that return the numbers of the phases, ``phase_numbers`` on arrays: by how many
+    earlier steps can be read, how many follow, and whether gamma is finite at both ends.
+    """
+    infinite, first = program.at_infinity is not None, len(program.phases)
+    readable = "np.minimum(np.arange(gamma.size - 1), HISTORY)"
+    if not (infinite or program.closing):
+        return f"return {readable}"
+    lines, found = [], "readable"
+    if infinite:
+        lines.append("finite = np.isfinite(gamma)")
+        readable = "np.minimum(finite.cumsum()[:-1] - finite[:-1], HISTORY)"
+    lines.append(f"readable = {readable}")
+    if program.closing:
+        lines.append("left = np.arange(gamma.size - 1)[::-1]  # how many steps follow")
+        lines.append(f"last_steps = [{', '.join(_is_closing(program))}]")
+        numbers = list(range(first, first + len(program.closing)))
+        found = f"np.select(last_steps, {numbers}, readable)"
+    if infinite:
+        found = f"np.where(finite[:-1] & finite[1:], {found}, {len(program.all_phases) - 1})"
+    return _statements([*lines, f"return {found}"])
 
 
-def _closing_phase(program: StepProgram) -> str:
-    """The phase numbers of steps by what they can read and how many are left, likewise."""
-    first = len(program.phases)
-    numbers = list(range(first, first + len(program.closing)))
-    return f"np.select(last_steps, {numbers}, readable)" if numbers else ""
+def _is_closing(program: StepProgram) -> list[str]:
+    """Which steps run each closing phase."""
+    return [
+        f"(left == {left}) & (readable >= {phase.history})" if phase.history else f"left == {left}"
+        for left, phase in enumerate(program.closing)
+    ]
 
 
 def _scalars(phase: PhaseFormulas, formulas: Formulas, spelling: Spelling) -> str:

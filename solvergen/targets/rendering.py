@@ -53,7 +53,7 @@ def context(
     backend = targets.get(target)
     storage = Storage.of(solver.passes, solver.program.history)
     adaptive = _adaptive(solver, backend if baked is None else None)
-    formulas = Formulas.of(solver, adaptive["pairs"], target == "diffusers")
+    formulas = Formulas.of(solver, adaptive["pairs"], ends_in_data=target == "diffusers")
     own = {
         "definitions": definitions_code(formulas),
         "docstring": docstring(solver, header(solver, target, baked), accuracy),

@@ -55,18 +55,12 @@ def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> st
         "    for i in range(x.size):",
         *(f"        {name_i} = {name}[i]" for name, name_i in local.items()),
     ]
-    if not measures:
-        lines.append(f"        {one.target.value}[i] = {total(columns.landing, one.landing)}")
-    else:
-        landing = "landing" if one.landing else "y_i"
-        if one.landing:
-            lines.append(f"        landing = {total(columns.landing, one.landing)}")
-        tolerances = ("TOLERANCE", "TOLERANCE") if one.repeated else ("atol", "rtol")
+    landing = total(columns.landing, one.landing) if one.landing else ""
+    if measures:
         error = total(columns.error, one.error) if one.error else "landing - y_i"
-        largest = f"max(abs(x_i), abs({landing}))"
-        lines.append(f"        scale = {tolerances[0]} + {tolerances[1]} * {largest}")
-        lines.append(f"        total += (({error}) / scale) ** 2")
-        lines += ["        y[i] = landing"] if one.landing else []
+        lines += _measured(one, landing, error)
+    else:
+        lines.append(f"        {one.target.value}[i] = {landing}")
     if one.sample:
         lines.append(f"        x[i] = {total(columns.sample, one.sample)}")
     if one.stored:
@@ -74,6 +68,17 @@ def function(solver: Solver, name: str, one: Pass, adaptive: bool = False) -> st
         lines.append(f"        {kept}[i] = {total(columns.stored, one.stored)}")
     lines += ["    return np.sqrt(total / x.size)"] if measures else []
     return "\n".join(lines)
+
+
+def _measured(one: Pass, landing: str, error: str) -> list[str]:
+    """The statements that land and add up the squares of an error in units of its tolerance."""
+    atol, rtol = ("TOLERANCE", "TOLERANCE") if one.repeated else ("atol", "rtol")
+    return [
+        *([f"        landing = {landing}"] if landing else []),
+        f"        scale = {atol} + {rtol} * max(abs(x_i), abs({'landing' if landing else 'y_i'}))",
+        f"        total += (({error}) / scale) ** 2",
+        *(["        y[i] = landing"] if landing else []),
+    ]
 
 
 def _arguments(one: Pass, storage: Storage) -> list[str]:

@@ -31,13 +31,13 @@ from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import SolvergenError
 from solvergen.methods.rule import lagrange_basis
 from solvergen.methods.scheme import Kind, Node
+from solvergen.program.columns import Columns
 from solvergen.program.fusion import Array
 from solvergen.program.program import node_of
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.rows import phase_numbers
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.targets import rendering
-from solvergen.targets.passes import Columns
 
 RESULTS = Path(__file__).parent / "RESULTS_weights.md"
 DIGITS = 50

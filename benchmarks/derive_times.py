@@ -21,7 +21,7 @@ started = time.process_time()
 schedule.f, schedule.g_squared, schedule.half_log_snr, schedule.time_at_half_log_snr
 derived = time.process_time()
 spec = sg.Solver(schedule, sg.NOISE, sg.DATA, "half_log_snr", "multistep:3")
-report.sections(spec.weights, 3)
+derivation.sections(spec.weights, 3)
 moments = time.process_time()
 rendering.coefficients_module(spec)
 print(derived - started, moments - started, time.process_time() - started)

@@ -1,6 +1,6 @@
 """The table of contents: from a specification to a module.
 
-NoiseSchedule -> SemilinearODE -> Weights -> StepProgram -> passes -> source
+NoiseSchedule -> SemilinearODE -> Weights -> StepProgram -> passes -> Formulas -> source
 """
 
 import hashlib

@@ -234,8 +234,7 @@ class Formulas:
     pairs: tuple[PhaseFormulas, ...]
 
     @classmethod
-    @lru_cache(maxsize=16)
-    def of(cls, solver: Solver, adaptive: bool = False, ends_in_data: bool = False) -> "Formulas":
+    def of(cls, solver: Solver, adaptive: bool = True, ends_in_data: bool = False) -> "Formulas":
         """Choose the form of every scalar.
 
         Args:
@@ -243,6 +242,11 @@ class Formulas:
             adaptive: whether the module takes adaptive steps too, if the scheme has an estimate.
             ends_in_data: whether a run goes on to sigma = 0 where the schedule ends before it.
         """
+        return cls._chosen(solver, adaptive and bool(solver.program.pairs), ends_in_data)
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
         schedule, ode, table = solver.schedule, solver.ode, solver.table
         phases = _phases(solver, table.phases)
         pairs = _phases(solver, table.pairs) if adaptive else ()
@@ -354,6 +358,30 @@ class Formulas:
     def is_uniform(self) -> bool:
         """Whether gamma is the clock, whose moments are 1/(k+1)."""
         return self.integrals.is_uniform
+
+    def __str__(self) -> str:
+        schedule, found = self.schedule, self.integrals
+        a, b = self.conversion.forms
+        rows = {
+            "alpha(t)": schedule.alpha,
+            "sigma(t)": schedule.sigma,
+            "lambda(t)": schedule.half_log_snr,
+            "t(lambda)": schedule.time_at_half_log_snr or "by bisection",
+            "gamma(t)": self.gamma,
+            "t(gamma)": (self.time_at_gamma or "by bisection") if self.inverts_gamma else None,
+            "alpha'(t)": self.conversion.alpha_dot,
+            "N": f"({a}) x + ({b}) prediction",
+            "Phi(t, s)": self.integrating_factor or f"exp int_s^t {self.linear_coefficient}",
+            "h": self.lengths.half_log_snr,
+            "gap": self.lengths.gap,
+            "M0(t, s)": self.zeroth_moment,
+            "dq/dlambda": found.clock,
+            "dgamma/dlambda": found.speed,
+            "dt/dlambda" if found.table is None else "du/dlambda": found.length,
+        }
+        lines = [f"{name} = {form}" for name, form in rows.items() if form is not None]
+        weights = (one for phase in self.all_phases for one in phase.weights)
+        return "\n".join([*lines, *map(str, weights)])
 
 
 def _exponent(solver: Solver) -> Expr | None:

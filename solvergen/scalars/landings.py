@@ -106,6 +106,14 @@ class LandingWeights:
         """How many means of powers of theta are read, that of 1 included."""
         return max((1 + power for _, power in self.powers), default=0)
 
+    def __str__(self) -> str:
+        lines = [f"{name} = {form}" for name, form in (*self.numbers, *self.rows)]
+        if self.nodes:
+            support = self.combine.support
+            nodes = ", ".join(f"{name} at {support[j]}" for name, j in self.nodes)
+            lines.append(f"{nodes}: interpolation with {self.moments or 'the means over q'}")
+        return "\n".join(lines)
+
 
 def of_phase(phase: TablePhase) -> tuple[LandingWeights, ...]:
     """Those of each landing of a phase, of the one that a correction replaces, and of a rival."""

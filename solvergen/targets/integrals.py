@@ -26,8 +26,6 @@ class IntegralCode:
     rates: str
     rate_names: str
     rate_symbols: str
-    rates_need_time: bool
-    rates_look_up: bool
     panel_text: str
     measured: str
     integrals: str
@@ -52,13 +50,10 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
     """Spell the integrals of a run."""
     found = formulas.integrals
     printer = IntegralPrinter(found, Spelling(formulas.schedule.parameters))
-    forms = [printer.form(name) for name in found.varying]
     return IntegralCode(
         rates=printer.rates(),
         rate_names=items_code(map(printer.speed_name, found.varying)),
         rate_symbols=_listed([printer.symbols[name] for name in found.varying]),
-        rates_need_time=any(one.has(t) for one in forms),
-        rates_look_up=any(one.has(FIRST_NODE) for one in forms),
         panel_text=PANELS + (THETA if found.moments else "."),
         measured=_sentence(f"The {printer.kind} over lambda of {{}}.", printer.integrands()),
         integrals=printer.integrals(),
@@ -88,6 +83,7 @@ def _kink_levels(formulas: Formulas) -> str:
 
 PANELS = "Panels begin at ``lower``"
 THETA = "; theta runs from 0 to 1 on each."
+LOOK_UP = "first = l[:1]  # on the same segment of the table as all nodes of its panel"
 DOCSTRING_WIDTH = 96
 
 
@@ -147,7 +143,9 @@ class IntegralPrinter:
             return ""
         forms = [self.form(name) for name in self.found.varying]
         found, left = shared(forms)
-        lines = [f"{symbol} = {self.spelling.code(form)}" for symbol, form in found]
+        lines = ["t = time_at_half_log_snr(l)"] if any(one.has(t) for one in forms) else []
+        lines += [LOOK_UP] if any(one.has(FIRST_NODE) for one in forms) else []
+        lines += [f"{symbol} = {self.spelling.code(form)}" for symbol, form in found]
         returned = items_code(map(self._rate, left, forms))
         return "\n    ".join([*lines, f"return {returned}"])
 

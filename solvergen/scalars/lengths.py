@@ -23,16 +23,17 @@ from typing import Any
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Symbol, atan2, cancel, expand_log, log
+from sympy import Expr, Mul, Pow, Rational, Symbol, atan2, cancel, expand_log, log
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra.collection import collected
 from solvergen.algebra.differences import d, differences
-from solvergen.algebra.evaluation import compiled
+from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, is_real
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.schedules.values import limit_at
 from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
 
 H = Symbol("h", positive=True)
@@ -154,10 +155,10 @@ def _best(
 ) -> Expr | None:
     """The shortest form of a difference of ``formula`` that is good; else the most accurate one."""
     names = frozenset(name for name, _ in schedule.parameters)
-    candidates = list(dict.fromkeys(collected(one, names) for one in forms))
+    steps = Steps.of(schedule)
+    candidates = list(dict.fromkeys(steps.signed(collected(one, names)) for one in forms))
     if not candidates:
         return None
-    steps = Steps.of(schedule)
     exact = steps.differences(formula)
     found = {one: steps.error(one, exact, h) for one in candidates}
     good = [one for one in candidates if found[one] <= GOOD]
@@ -184,6 +185,7 @@ class Steps:
     def of(cls, schedule: NoiseSchedule) -> "Steps":
         """Starts evenly spread in logit time, lengths in octaves; and some that span the domain."""
         low, high = float(schedule.t_min), float(schedule.t_max)
+        middle = (low + high) / 2
         random = np.random.default_rng(SEED)
         reach = -np.log(CLOSEST)
         u = random.uniform(-reach, reach, STEPS)
@@ -193,18 +195,51 @@ class Steps:
         end = start - length
         whole = np.sort(random.uniform(-reach / 2, reach / 2, (2, STEPS // 6)), axis=0)
         far = low + (high - low) / (1.0 + np.exp(-whole))
-        start, end = np.append(start, far[1]), np.append(end, far[0])
-        kept = (end > low) & (start < high) & (end < start)
+        start = np.concatenate([start, far[1], [high, high, middle, high]])
+        end = np.concatenate([end, far[0], [middle, high - CLOSEST, low, low]])
+        kept = (end >= low) & (start <= high) & (end < start)
         return cls(schedule, start[kept], end[kept])
 
+    def signed(self, form: Expr) -> Expr:
+        """The form with sums in products that are positive: d/(t (1 - s)) for -d/(t (s - 1)).
+
+        It is easier to read; and at s = 1, where 1 - s is +0, the quotient has the right sign.
+        """
+        low, high = self.schedule.domain
+        middle = {t: low + (high - low) * Rational(2, 5), s: low + (high - low) * Rational(3, 5)}
+        values = {**middle, d: middle[s] - middle[t], **dict(self.schedule.parameters)}
+
+        def flipped(product: Expr) -> Expr:
+            sign, factors = 1, []
+            for one in Mul.make_args(product):
+                base, exponent = one.as_base_exp()
+                is_odd = exponent.is_Integer and exponent.is_odd
+                if base.is_Add and is_odd and base.xreplace(values).is_negative:
+                    sign, one = -sign, Pow(-base, exponent)
+                factors.append(one)
+            return sign * Mul(*factors)
+
+        return form.replace(lambda one: one.is_Mul, flipped)
+
     def differences(self, formula: Expr) -> list[Any]:
-        """formula(t) - formula(s) in many digits."""
-        function = compiled(self.schedule.substitute(formula), (t,), "mpmath")
+        """formula(t) - formula(s) in many digits; infinite where one of them is no number."""
+        inside = self.schedule.substitute(formula)
+        low, high = map(float, self.schedule.domain)
+        ends = {
+            time: limit_at(formula, self.schedule, end)
+            for time, end in zip((low, high), self.schedule.domain, strict=True)
+        }
         with mpmath.workdps(DIGITS):
-            return [
-                function(mpmath.mpf(float(last))) - function(mpmath.mpf(float(first)))
-                for first, last in zip(self.start, self.end, strict=True)
-            ]
+            values = {
+                time: as_mp(limit) if limit is not None and limit.is_finite else mpmath.nan
+                for time, limit in ends.items()
+            }
+            last, first = (
+                [values.get(time) or evaluate_mp(inside, t, time, DIGITS) for time in times]
+                for times in (self.end.tolist(), self.start.tolist())
+            )
+            pairs = zip(last, first, strict=True)
+            return [a - b if is_real(a) and is_real(b) else mpmath.inf for a, b in pairs]
 
     def error(self, form: Expr, exact: Sequence[Any], h: Expr | None) -> float:
         """The largest relative error of a form in float64."""
@@ -212,7 +247,9 @@ class Steps:
             found = self._values(form, h)
         worst = 0.0
         for value, truth in zip(found, exact, strict=True):
-            if not np.isfinite(value):
+            if np.isinf(value) and mpmath.isinf(truth):
+                continue
+            if not np.isfinite(value) or mpmath.isinf(truth):
                 return float("inf")
             worst = max(worst, float(abs(mpmath.mpf(float(value)) - truth) / abs(truth)))
         return worst

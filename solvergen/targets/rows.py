@@ -98,6 +98,8 @@ class PhasePrinter:
             zip(self.phase.table.rows, self.phase.rows, strict=True)
         ):
             items = [self._time(node_of(row.stage)), *map(self._code, factors)]
+            if self.codes:  # in the last column, behind those of passes that have fewer
+                items += ["0"] * (self.formulas.table.width - 1 - len(items))
             rows.append(tuple_code([*items, *self.codes[n : n + 1]]))
         shown = f"_rows({', '.join(rows)})"
         if not self.phase.error:

@@ -195,13 +195,18 @@ class Table:
 
     @cached_property
     def kinds(self) -> tuple["RowKind", ...]:
-        """What may be done after a row, by the number that its last column holds."""
+        """What may be done after a row, by the number that the column behind its time holds."""
         found = {row.kind for phase in self.phases for row in phase.rows}
         return tuple(sorted(found))
 
     @property
+    def first_factor(self) -> int:
+        """The column of the first factor: behind the time, and the kind if there are several."""
+        return 1 + (len(self.kinds) > 1)
+
+    @property
     def width(self) -> int:
-        """Columns of the table: the time, the factors, and the kind of row if there are several."""
+        """Columns of the table: the time, the kind of row if there are several, the factors."""
         return max(shape.width for shape in self.shapes) + (len(self.kinds) > 1)
 
 

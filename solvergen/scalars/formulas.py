@@ -198,7 +198,6 @@ class Formulas:
         expansion: what the expansion variable is called.
         gamma: in t, alpha and sigma.
         infinite_ends: whether gamma is infinite where a run starts, and where it ends.
-        inverts_gamma: whether times are looked for at which gamma has a value.
         time_at_gamma: those, in gamma; None without a closed form.
         conversion: A and B; 0 and 1 where they are that for every t.
         data_conversion: those of a last step to sigma = 0 of a module that takes it; else None.
@@ -219,7 +218,6 @@ class Formulas:
     expansion: str
     gamma: Expr
     infinite_ends: tuple[bool, bool]
-    inverts_gamma: bool
     time_at_gamma: Expr | None
     conversion: Conversion
     data_conversion: Conversion | None
@@ -255,7 +253,6 @@ class Formulas:
         exponent = _exponent(solver)
         moment = _zeroth_moment(solver, lengths)
         integrals = Integrals.of(solver, needs, lengths, moment.has(MASS), exponent is not None)
-        inverts = bool(pairs) or any(one.intervals.inner for one in phases)
         in_schedule = ScheduleFormulas.of(schedule)
         goes_on = ends_in_data and not in_schedule.reaches_data
         rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)
@@ -265,8 +262,7 @@ class Formulas:
             solver.expansion.name,
             solver.expansion.variable,
             _infinite_ends(solver),
-            inverts,
-            _time_at_gamma(solver) if inverts else None,
+            _time_at_gamma(solver),
             Conversion.of(solver.prediction, solver.integrand, schedule).proved(*solver.converts),
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
             lengths,
@@ -293,8 +289,7 @@ class Formulas:
     @property
     def bisects(self) -> bool:
         """Whether a time is found by bisection."""
-        has_none = self.inverts_gamma and self.time_at_gamma is None
-        return has_none or self.schedule.time_at_half_log_snr is None
+        return None in (self.time_at_gamma, self.schedule.time_at_half_log_snr)
 
     @property
     def is_half_log_snr(self) -> bool:
@@ -368,7 +363,7 @@ class Formulas:
             "lambda(t)": schedule.half_log_snr,
             "t(lambda)": schedule.time_at_half_log_snr or "by bisection",
             "gamma(t)": self.gamma,
-            "t(gamma)": (self.time_at_gamma or "by bisection") if self.inverts_gamma else None,
+            "t(gamma)": self.time_at_gamma or "by bisection",
             "alpha'(t)": self.conversion.alpha_dot,
             "N": f"({a}) x + ({b}) prediction",
             "Phi(t, s)": self.integrating_factor or f"exp int_s^t {self.linear_coefficient}",

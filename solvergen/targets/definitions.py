@@ -1,8 +1,9 @@
 """The tables and the functions that a module carries along with its formulas."""
 
+import json
 import textwrap
-from collections.abc import Iterable
-from pprint import pformat
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 
 WIDTH = 92
+NESTED = 40
+"""Characters of a dictionary that stands on a line with others."""
 SLOPE = '''def _slope(t, x, y):
     """The slope at t of the piecewise linear function through the points (x, y)."""
     n = np.searchsorted(x[1:-1], t, "right")
@@ -77,7 +80,33 @@ def specification_code(solver: Solver, target: str) -> str:
     if tables:
         shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
         specification["schedule"] = {**specification["schedule"], "tables": shown}
-    return pformat(specification, sort_dicts=False)
+    return f"{{\n    {_laid_out(specification, 1)}\n}}  # fmt: skip"
+
+
+def _laid_out(items: Mapping[str, Any], depth: int) -> str:
+    """The items of a dictionary, as many on a line as fit; a long dictionary on lines of its own."""
+    indent, lines = 4 * depth * " ", [""]
+    for key, value in items.items():
+        item = f"{literal(key)}: {literal(value)},"
+        if isinstance(value, Mapping) and len(item) > NESTED:
+            inner = _laid_out(value, depth + 1)
+            lines += [f"{literal(key)}: {{", f"    {inner}", "},", ""]
+        elif len(indent + lines[-1] + item) < WIDTH:
+            lines[-1] += f" {item}" if lines[-1] else item
+        else:
+            lines.append(item)
+    return f"\n{indent}".join(line for line in lines if line)
+
+
+def literal(value: Any) -> str:
+    """A value as source, texts in double quotes: the one way by which text gets into a module."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value)
 
 
 class _Source:

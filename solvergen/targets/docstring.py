@@ -5,13 +5,14 @@ import textwrap
 from sympy import Expr, Symbol
 
 from solvergen.derivation.parameterization import at_schedule
-from solvergen.derivation.semilinear import linear, nonlinear
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 
 WIDTH = 96
 SHORT = 40
 """Operations up to which it is tried whether a formula is shorter in t than in alpha and sigma."""
+LONG = 130
+"""Characters of a formula for which the code below is easier to read."""
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -37,8 +38,8 @@ def ordinal(order: int) -> str:
 
 
 def _title(solver: Solver) -> str:
-    kind = ordinal(solver.order).capitalize()
-    return f"{kind}-order solver for the noise schedule {solver.schedule.name}."
+    kind, scheme = ordinal(solver.order).capitalize(), schemes.to_text(solver.scheme)
+    return f"{kind}-order steps of {scheme} for the noise schedule {solver.schedule.name}."
 
 
 def _paragraph(text: str) -> str:
@@ -59,53 +60,71 @@ def _formulas(rows: list[tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def _shown(expression: Expr | None) -> str:
+    """A formula, unless it is longer than what it says."""
+    text = str(expression)
+    return text if expression is not None and len(text) <= LONG else ""
+
+
 def _schedule(solver: Solver) -> str:
     schedule = solver.schedule
-    rows = [
-        ("alpha(t)", str(schedule.alpha)),
-        ("sigma(t)", str(schedule.sigma)),
-        ("lambda(t)", f"log(alpha/sigma) = {schedule.half_log_snr}"),
-    ]
-    inverse = schedule.time_at_half_log_snr
-    if inverse is not None:
-        rows.append(("t(lambda)", str(inverse)))
     values = "".join(f", {symbol} = {float(value)}" for symbol, value in schedule.parameters)
-    return (
-        _paragraph(
-            f"The schedule is x_t = alpha x_0 + sigma eps for t in [{schedule.t_min}, "
-            f"{schedule.t_max}]{values}:"
+    lines = [
+        f"x_t = alpha x_0 + sigma eps, alpha = {schedule.alpha}, sigma = {schedule.sigma}, "
+        f"t from {schedule.t_max} (noise) to {schedule.t_min} (data){values}",
+    ]
+    level = _shown(schedule.half_log_snr)
+    lines += [f"lambda = log(alpha/sigma) = {level}"] if level else []
+    return _indented(lines)
+
+
+def _indented(lines: list[str]) -> str:
+    """Formulas, each as long as it has to be."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            WIDTH,
+            initial_indent="    ",
+            subsequent_indent="        ",
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-        + "\n\n"
-        + _formulas(rows)
+        for line in lines
     )
 
 
 def _step(solver: Solver) -> str:
-    ode, expansion = solver.ode, solver.weights.expansion
-    quadrature = "by Gauss-Legendre quadrature"
-
-    def shown(expression: Expr | None) -> str:
-        return quadrature if expression is None else str(expression)
-
-    rows = [
-        ("N", _combination(ode.integrand.data, ode.integrand.noise)),
-        ("dx/dt", "a x + b N"),
-        ("a", str(linear(ode.integrand))),
-        ("b", str(nonlinear(ode.integrand))),
-        ("Phi(t, s)", f"exp int_s^t a = {shown(ode.general_integrating_factor)}"),
-        ("q(t)", f"int b/Phi = {shown(ode.clock)}"),
-        ("M0(t, s)", f"int_s^t Phi(t, u) b(u) du = {shown(ode.general_zeroth_moment)}"),
-        ("x_t", "Phi(t, s) x_s + M0(t, s) sum_j ell_j N_j"),
-        ("ell_j", "mean over q of L_j(theta), the Lagrange basis of the nodes in"),
-        ("theta", "(gamma - gamma_s)/(gamma_t - gamma_s)"),
-        ("gamma(t)", str(expansion.variable)),
-        ("dq/dgamma", _density(solver)),
-    ]
+    ode = solver.ode
+    integrand = _combination(ode.integrand.data, ode.integrand.noise)
     text = _paragraph(
-        f"The network predicts {solver.prediction.name}. The solver integrates N = "
-        f"{ode.integrand.name}, expanded in gamma = {expansion.name}:"
+        f"The network predicts {solver.prediction.name}; {ode.integrand.name}, N = {integrand}, is "
+        f"integrated in gamma = {_gamma(solver)}. A step from s to t is"
     )
-    return text + "\n\n" + _formulas(rows)
+    phi, m0 = _shown(ode.general_integrating_factor), _shown(ode.general_zeroth_moment)
+    lead = "" if ode.general_integrating_factor == 1 else "Phi "
+    rows = [f"x_t = {lead}x_s + M0 sum_j ell_j N_j"]
+    named = [("Phi", phi)] if lead else []
+    named += [("M0", m0)]
+    rows += [", ".join(f"{name} = {form or 'by quadrature'}" for name, form in named)]
+    rows += [f"ell_j = mean of the Lagrange basis of its nodes over {_clock(solver)}"]
+    return f"{text}\n\n{_indented(rows)}"
+
+
+def _gamma(solver: Solver) -> str:
+    expansion = solver.expansion
+    if expansion.name in ("time", "half_log_snr"):
+        return {"time": "t", "half_log_snr": "lambda"}[expansion.name]
+    is_said = expansion.name.replace(" ", "") == str(expansion.variable).replace(" ", "")
+    return expansion.name if is_said else f"{expansion.name} = {expansion.variable}"
+
+
+def _clock(solver: Solver) -> str:
+    """What is averaged over, in the words of the docstring."""
+    weights = solver.weights
+    if weights.same_clock:
+        return "gamma, the clock of N"
+    clock = _shown(weights.ode.clock) if weights.ode.clock is not None else ""
+    return f"q = {clock}" if clock else f"q, dq/dgamma = {_density(solver)}"
 
 
 def _combination(data: Expr, noise: Expr) -> str:
@@ -116,15 +135,12 @@ def _combination(data: Expr, noise: Expr) -> str:
 
 def _density(solver: Solver) -> str:
     weights = solver.weights
-    if weights.same_clock:
-        return "constant: gamma is the clock, so the moments are 1/(k+1)"
     forms = [weights.density]
     if at_schedule(weights.density, solver.schedule).count_ops() <= SHORT:
         forms.append(weights.explicit_density)
     shown = min(forms, key=lambda form: form.count_ops())
-    if weights.ode.clock is None:
-        return f"Phi(t, u) b/gamma', b/gamma' = {shown}"
-    return f"{shown}, up to a constant factor"
+    lead = "Phi(t, u) times " if weights.ode.clock is None else ""
+    return f"{lead}{shown}"
 
 
 def _kinks(solver: Solver) -> str:
@@ -144,14 +160,15 @@ def _field(solver: Solver) -> str:
     return f"exact (modulo the prime {modulus})" if modulus else "exact rational"
 
 
+def _times(count: int) -> str:
+    return "1 evaluation" if count == 1 else f"{count} evaluations"
+
+
 def _order(solver: Solver) -> str:
-    scheme = solver.scheme
-    evaluations = scheme.main.evaluations
-    extra = scheme.extra_evaluations
+    scheme, extra = solver.scheme, solver.scheme.extra_evaluations
     lines = [
-        f"The scheme {schemes.to_text(scheme)} has {solver.order_report}; "
-        f"computed on power series with {_field(solver)} coefficients. "
-        f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
+        f"A run has {solver.order_report}; computed on power series with {_field(solver)} "
+        f"coefficients. It takes {_times(scheme.main.evaluations)} a step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]
     repeat = scheme.main.repeat
@@ -167,4 +184,4 @@ def _order(solver: Solver) -> str:
             f"A second landing differs from the last by O(h^{solver.estimate_powers[0]}), which "
             "estimates the error of an adaptive step."
         )
-    return _paragraph(" ".join(lines)) + "\n\n" + _paragraph(str(solver.endpoints))
+    return _paragraph(" ".join([*lines, str(solver.endpoints)]))

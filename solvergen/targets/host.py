@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from solvergen.algebra.numpy_code import constant_name, float_literal
 from solvergen.program.program import StepProgram
-from solvergen.program.table import Array, Place, Table
+from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import tables_code
 from solvergen.targets.formulas import INDENT, Spelling
+from solvergen.targets.passes import Sums
 from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.steps import StepPrinter, rows_code
 
@@ -33,6 +34,7 @@ class HostCode:
     time_at_half_log_snr: str
     expansion_variable: str
     time_at_expansion_variable: str
+    spacings: str
     solves: bool
     bisections: int
     expansion_name: str
@@ -53,7 +55,7 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
         for n, one in enumerate(formulas.phases)
     ]
     pairs = [PhasePrinter(formulas, one) for one in formulas.pairs]
-    steps = [*StepPrinter(formulas).functions(), rows_code()]
+    steps = [*StepPrinter(formulas).functions(), rows_code(formulas.table.width)]
     return HostCode(
         tables=tables_code(schedule.tables),
         constants="\n".join(
@@ -70,6 +72,7 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
         ),
         expansion_variable=_expansion_variable(formulas, spelling),
         time_at_expansion_variable=_time_at_gamma(formulas, spelling),
+        spacings=f",\n{2 * INDENT}".join(_spacings(formulas)),
         solves=formulas.bisects,
         bisections=BISECTIONS,
         expansion_name=formulas.expansion,
@@ -84,30 +87,22 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
 
 
 def kind_codes(table: Table, number: int) -> tuple[str, ...]:
-    """The last column of the rows of a phase, if there are several kinds of rows."""
+    """The kinds of the rows of a phase, if there are several."""
     if len(table.kinds) == 1:
         return ()
     return tuple(str(table.kinds.index(row.kind)) for row in table.phases[number].rows)
 
 
-def place_name(table: Table, place: Array | Place) -> str:
-    """What a module calls an array: n_1 is the value of the step before where no start is kept."""
-    if isinstance(place, Place):
-        return f"v_{place.index}" if table.keeps_start else f"n_{place.index + 1}"
-    return "x" if place is Array.INPUT and not table.keeps_start else place.value
-
-
 def columns_text(table: Table) -> str:
     """What the columns of the table are."""
-    shape = table.shapes[0]
-    names = [
-        ", ".join(place_name(table, one) for one in part) for part in (shape.landing, shape.value)
-    ]
-    text = f"the time; the factors of {names[0]}"
-    text += f"; of {names[1]} in N" if shape.value and not shape.copies else ""
+    kind = "the time, the kind of row" if len(table.kinds) > 1 else "the time"
     if len(table.shapes) > 1:
-        text = "the time, and the factors in the order of the passes"
-    return text + ("; the kind of row" if len(table.kinds) > 1 else "")
+        return f"{kind}, the factors in the order of the passes"
+    sums = Sums.of(table, table.shapes[0])
+    landing, value = (", ".join(name for _, name in part) for part in (sums.landing, sums.value))
+    return f"{kind}, the factors of {landing}" + (
+        f"; of {value} in N" if value and not sums.copies else ""
+    )
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
@@ -124,7 +119,7 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
     calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
     at_start, at_end = formulas.infinite_ends
     lines = [
-        "finite = np.isfinite(expansion_variable(t))",
+        f"finite = np.isfinite({gamma_names(formulas)[0]}(t))",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
         f"rows = [{', '.join(calls)}]",
     ]
@@ -177,7 +172,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
         lines.append(f"_CLOSING = {{{closing}}}  # by the steps that follow: phase, earlier values")
     if formulas.table.variants:
         lines.append(f"_VARIANTS = {formulas.table.variants}  # of a phase, by the one before it")
-    finite = "finite = np.isfinite(expansion_variable(t))"
+    finite = f"finite = np.isfinite({gamma_names(formulas)[0]}(t))"
     lines += [
         "",
         "",
@@ -210,13 +205,47 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     return "\n".join([*lines, *(INDENT + one for one in body)])
 
 
-def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:
-    """Statements that return gamma(t): one formula for any schedule."""
-    form = formulas.gamma
+SPACINGS = {
+    "time": "(np.asarray, np.asarray)",
+    "half_log_snr": "(half_log_snr, time_at_half_log_snr)",
+    "karras": (
+        "(lambda t: np.exp(-half_log_snr(t) / rho), "
+        "lambda v: time_at_half_log_snr(-rho * np.log(v)))"
+    ),
+}
+"""To a variable in which a grid is even, and back: those of every module."""
+FURTHER_SPACINGS = {
+    "exponential": SPACINGS["half_log_snr"],
+    "quadratic": "(np.sqrt, np.square)",
+    "beta": "(np.asarray, lambda t: end + (start - end) * _beta((t - end) / (start - end)))",
+}
+"""Those that a grid which is baked in may have too."""
+
+
+def _spacings(formulas: Formulas) -> list[str]:
+    found = {**SPACINGS, "expansion": f"({', '.join(gamma_names(formulas))})"}
+    return [f'"{name}": {code}' for name, code in found.items()]
+
+
+def further_spacings() -> str:
+    """The entries of spacings that only a grid to be baked in may have."""
+    return ", ".join(f'"{name}": {code}' for name, code in FURTHER_SPACINGS.items())
+
+
+def gamma_names(formulas: Formulas) -> tuple[str, str]:
+    """What computes gamma at a time, and the time at which gamma has a value."""
     if formulas.is_half_log_snr:
-        return "return half_log_snr(t)"
+        return "half_log_snr", "time_at_half_log_snr"
     if formulas.expansion == "time":
-        return "return np.asarray(t, dtype=np.float64)"
+        return "np.asarray", "np.asarray"
+    return "expansion_variable", "time_at_expansion_variable"
+
+
+def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:
+    """Statements that return gamma(t): one formula for any schedule; empty for lambda and time."""
+    form = formulas.gamma
+    if formulas.is_half_log_snr or formulas.expansion == "time":
+        return ""
     if form in (alpha, sigma) or not form.free_symbols & {alpha, sigma}:
         return spelling.function_of_time(form)
     read = [one for one in (alpha, sigma) if one in form.free_symbols]
@@ -225,9 +254,7 @@ def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:
 
 
 def _time_at_gamma(formulas: Formulas, spelling: Spelling) -> str:
-    """Statements that return t(gamma); empty if nothing asks for it."""
-    if not formulas.inverts_gamma:
+    """Statements that return t(gamma); empty for lambda and time."""
+    if formulas.is_half_log_snr or formulas.expansion == "time":
         return ""
-    if formulas.is_half_log_snr:
-        return "return time_at_half_log_snr(gamma)"
     return spelling.inverse(formulas.time_at_gamma, gamma, "expansion_variable")

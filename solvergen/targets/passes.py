@@ -55,12 +55,15 @@ class Sums:
 
     @classmethod
     def of(cls, table: Table, shape: Shape) -> "Sums":
-        """The columns in the order of the row: the time, the landing, the value."""
+        """The columns in the order of the row: the time, its kind, the landing, the value."""
         landing = [place_name(table, one) for one in shape.landing]
         value = [place_name(table, one) for one in shape.value]
-        first = 1 + len(landing)
+        first = table.first_factor
+        last = first + len(landing)
         return cls(
-            tuple(enumerate(landing, start=1)), tuple(enumerate(value, start=first)), shape.copies
+            tuple(enumerate(landing, start=first)),
+            tuple(enumerate(value, start=last)),
+            shape.copies,
         )
 
     @property
@@ -93,7 +96,7 @@ class Control:
 
     @property
     def mode(self) -> str:
-        """What the last column says: nothing, ``keeps`` or ``ends``, or which of ``_KINDS``."""
+        """What the column behind the time says: nothing, ``keeps`` or ``ends``, or which of ``_KINDS``."""
         kinds = self.table.kinds
         if len(kinds) == 1:
             return ""
@@ -118,7 +121,7 @@ class Control:
         return tuple(key for key, is_wanted in differs.items() if is_wanted)
 
     def definition(self) -> str:
-        """``_KINDS``, where the last column chooses from it; else empty."""
+        """``_KINDS``, where that column chooses from it; else empty."""
         if self.mode != "kinds":
             return ""
         says = {
@@ -141,7 +144,7 @@ class Control:
 
     def planned(self, rows: str) -> str:
         """The statement of a plan that keeps the kinds; empty without a column for them."""
-        column = f"{rows}[:, -1]"
+        column = f"{rows}[:, 1]"
         if self.mode == "kinds":
             return f"self.kinds = [_KINDS[int(kind)] for kind in {column}]"
         return f"self.{self.mode} = ({column} > 0).tolist()" if self.mode else ""

@@ -21,7 +21,7 @@ from solvergen.targets.definitions import definitions_code, kinks_code, specific
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
 from solvergen.targets.formulas import Spelling
-from solvergen.targets.host import host_code_of
+from solvergen.targets.host import further_spacings, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
 
@@ -109,6 +109,7 @@ def coefficients_module(solver: Solver) -> str:
     """
     formulas = Formulas.of(solver)
     filled = {**host_part(solver, formulas), "definitions": definitions_code(formulas)}
+    filled["spacings"] = f"{filled['spacings']}, {further_spacings()}"
     return fill("common/draft.jinja", filled)
 
 

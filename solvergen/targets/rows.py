@@ -39,7 +39,7 @@ class PhasePrinter:
     Attributes:
         formulas: of the module.
         phase: what is spelled.
-        codes: the last column of each row: what is done after it; empty if that needs no column.
+        codes: the column behind the time: the kind of each row; empty if that needs no column.
     """
 
     formulas: Formulas
@@ -97,10 +97,11 @@ class PhasePrinter:
         for n, (row, factors) in enumerate(
             zip(self.phase.table.rows, self.phase.rows, strict=True)
         ):
-            items = [self._time(node_of(row.stage)), *map(self._code, factors)]
-            if self.codes:  # in the last column, behind those of passes that have fewer
-                items += ["0"] * (self.formulas.table.width - 1 - len(items))
-            rows.append(tuple_code([*items, *self.codes[n : n + 1]]))
+            items = [self._time(node_of(row.stage)), *self.codes[n : n + 1]]
+            items += map(self._code, factors)
+            while items[-1] == "0":  # the table is filled with zeros
+                items.pop()
+            rows.append(tuple_code(items))
         shown = f"_rows({', '.join(rows)})"
         if not self.phase.error:
             return f"return {shown}"

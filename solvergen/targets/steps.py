@@ -48,12 +48,12 @@ WEIGHTS = '''def _weights(mu, first, *falls):
     return ell'''
 
 ROWS = '''def _rows(*rows):
-    """The rows of each step after one another, as float64 [evaluations, WIDTH]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), WIDTH))
+    """The rows of each step after one another: float64 [evaluations, {width}]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), {width}))
     for stage, row in enumerate(rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
-    return table.reshape(-1, WIDTH)'''
+    return table.reshape(-1, {width})'''
 
 POWERS = '''def _powers(means):
     """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""
@@ -255,6 +255,6 @@ class StepPrinter:
         )
 
 
-def rows_code() -> str:
+def rows_code(width: int) -> str:
     """The function that lays rows out."""
-    return ROWS
+    return ROWS.format(width=width)

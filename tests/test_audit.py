@@ -36,7 +36,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, measure.Row]:
+def rows() -> dict[str, measure.Finding]:
     return {name: measure.row(peer) for name, peer in PEERS.items()}
 
 
@@ -53,7 +53,7 @@ def test_same_steps(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
-def test_orders(name: str, rows: dict[str, measure.Row]) -> None:
+def test_orders(name: str, rows: dict[str, measure.Finding]) -> None:
     """The library is below its claim where we say so and nowhere else; our preset reaches it."""
     row = rows[name]
     expected = BELOW_CLAIM.get(name, row.peer.claimed)
@@ -77,7 +77,7 @@ def test_published_order_is_computed(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_readme_shows_the_table(rows: dict[str, measure.Row]) -> None:
+def test_readme_shows_the_table(rows: dict[str, measure.Finding]) -> None:
     """Names, claims, proofs and presets as they are, rates as they are measured here."""
     shown = re.findall(r"^\| ((?:diffusers|azula) .*) \|$", README, re.MULTILINE)
     table = [line.replace("*", "").replace("`", "").split(" | ") for line in shown]

@@ -8,10 +8,11 @@ import sympy
 from sympy import Integer, Matrix, Rational, Symbol, asin, diff, log, polylog, simplify, sqrt
 
 import solvergen as sg
-from solvergen.algebra.evaluation import DIGITS, compiled
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.phi import elementary, phi
 from solvergen.closed_forms.antiderivatives import moment_closed_form, prove_antiderivative
-from solvergen.closed_forms.proofs import Proof, at_times, prove_zero
+from solvergen.closed_forms.proofs import Proof, prove_zero
 from solvergen.closed_forms.taylor import (
     h,
     normalized_moment,
@@ -20,7 +21,7 @@ from solvergen.closed_forms.taylor import (
 )
 from solvergen.closed_forms.uniformization import uniformize
 from solvergen.derivation.expansion import resolve
-from solvergen.derivation.parameterization import at_schedule, get
+from solvergen.derivation.parameterization import at_schedule, at_times, get
 from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.derivation.weights import Weights
 from solvergen.scalars.reference import Reference
@@ -109,7 +110,7 @@ def test_closed_forms_agree_with_quadrature(schedule: str, integrand: str, expan
     forms = {k: form for k in range(4) if (form := taylor_integral(found, k)) is not None}
     assert len(forms) >= 2
     width = variable - at_start(variable)
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.REFERENCE):
         powers = [lambda x, k=k: x**k for k in forms]
         zeroth, means = reference.means(end, start, powers)
         step = reference.gamma(end) - reference.gamma(start)

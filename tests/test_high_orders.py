@@ -59,7 +59,7 @@ class ClockScalars:
         ell = combine.rule.weights(places, moment, lambda: Fraction(1))
         return [mpmath.mpmathify(one) for one in ell]
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
 
@@ -116,7 +116,7 @@ class ExponentialScalars:
 
         return combine.rule.weights(places, moment, lambda: h / (1 - mpmath.exp(-h)))
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
 

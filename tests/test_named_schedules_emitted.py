@@ -5,7 +5,7 @@ import pytest
 
 import solvergen as sg
 from solvergen import compiler
-from solvergen.algebra.evaluation import end_points
+from solvergen.algebra.evaluation import points_near_ends
 from solvergen.measurement.verification import check_functions
 from solvergen.targets import rendering
 
@@ -30,7 +30,7 @@ def test_round_trip_of_the_emitted_functions(emitted) -> None:
     """t -> lambda -> t to 1e-13 of t, or to what the last digit of lambda says of t."""
     spec, module = emitted
     low, high = (float(end) for end in spec.schedule.domain)
-    points = np.array([*end_points(low, high), high - 1e-8, low + 1e-8])
+    points = np.array([*points_near_ends(low, high), high - 1e-8, low + 1e-8])
     images = module.half_log_snr(points)
     back = module.time_at_half_log_snr(images)
     nudged = module.time_at_half_log_snr(np.nextafter(images, np.inf))

@@ -4,7 +4,8 @@ import mpmath
 import pytest
 
 import solvergen as sg
-from solvergen.scalars.quadrature import POINTS, TOLERANCE, UNMEASURED, choose, gauss
+from solvergen.algebra import precision
+from solvergen.scalars.quadrature import POINTS, UNMEASURED, choose, gauss
 
 
 @pytest.mark.parametrize("points", POINTS)
@@ -29,7 +30,7 @@ def test_smooth_rates_need_fewer_points_than_those_with_near_poles() -> None:
         for expansion in ("half_log_snr", "theta")
     }
     assert rules["half_log_snr"].points < rules["theta"].points
-    assert all(one.error <= TOLERANCE for one in rules.values())
+    assert all(one.error <= precision.QUADRATURE_ERROR for one in rules.values())
 
 
 def test_what_is_not_measured_says_so() -> None:
@@ -46,7 +47,7 @@ def test_table_is_cut_at_its_kinks_where_the_time_is_read(expansion: str, is_cut
     spec = sg.Solver("stable_diffusion", sg.NOISE, sg.DATA, expansion, "multistep:3")
     rule = choose(spec.weights)
     assert rule.is_cut == is_cut
-    assert rule.error <= TOLERANCE
+    assert rule.error <= precision.QUADRATURE_ERROR
     source = sg.emit(spec, "numpy")
     assert ("_KINKS" in source, "_rise(" in source) == (is_cut, not is_cut)
 

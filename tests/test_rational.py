@@ -9,7 +9,8 @@ import sympy
 from sympy import Integer, Poly, Rational, Symbol, atan, cancel, diff, log, polylog, sqrt, symbols
 
 import solvergen as sg
-from solvergen.algebra.evaluation import DIGITS, compiled
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.root_sums import integral_over_roots, root_logarithms
 from solvergen.closed_forms.rational import (
     NotElementaryError,
@@ -55,7 +56,7 @@ def test_every_rational_function_is_integrated(seed: int) -> None:
     function = random_function(random.Random(seed))
     found = integrate_rational(function, z).expression
     assert cancel(diff(found, z) - function) == 0
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.REFERENCE):
         assert abs(change(found, 1, 3) - value(function, 1, 3)) < mpmath.mpf(10) ** -45
 
 
@@ -85,7 +86,7 @@ def test_denominators_with_parameters(bottom: sympy.Expr) -> None:
     """A sum over the roots holds whether they are real or not."""
     found = integrate_rational((z + 2) / bottom, z).expression
     assert cancel(diff(found, z) - (z + 2) / bottom) == 0
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.REFERENCE):
         for size in (Rational(1, 5), 1, 3):
             at_size = (one.subs(a, size) for one in (found, (z + 2) / bottom))
             left, right = next(at_size), next(at_size)
@@ -120,7 +121,7 @@ def test_a_schedule_of_third_degree() -> None:
     line = "t*(t - s) + (3 - t**3 - t)*sum(c*log((c - t)/(c - s))/(3*c**2 + 1) for roots c of"
     assert line in shown
     assert r"\sum_{c^{3} + c - 3 = 0}" in derivation.latex_text(derivation.sections(weights))
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.REFERENCE):
         alpha = compiled(schedule.alpha, (t,), "mpmath")
         clock = compiled(diff(t / schedule.alpha, t), (t,), "mpmath")
         end, start = mpmath.mpf("0.3"), mpmath.mpf("0.8")

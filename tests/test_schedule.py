@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sympy import Rational, Symbol, cos, exp, log, pi, sin, sqrt
 
-from solvergen.algebra.evaluation import end_points, evaluate_float, evaluate_mp
+from solvergen.algebra.evaluation import evaluate_float, evaluate_mp, points_near_ends
 from solvergen.errors import ScheduleError
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, t
@@ -45,7 +45,7 @@ def assert_round_trip(schedule: NoiseSchedule, tolerance: float = 1e-13) -> None
     inverse = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), half_log_snr_symbol)
     assert inverse is not None
     low, high = (float(end) for end in schedule.domain)
-    points = np.array(end_points(low, high))
+    points = np.array(points_near_ends(low, high))
     forward = schedule.stable(schedule.half_log_snr)
     images = evaluate_float(forward, t, points, schedule.parameters)
     slopes = evaluate_float(sympy.diff(forward, t), t, points, schedule.parameters)
@@ -57,7 +57,7 @@ def assert_round_trip(schedule: NoiseSchedule, tolerance: float = 1e-13) -> None
 def assert_stable(schedule: NoiseSchedule) -> None:
     """The stable forms to 1e-13 of many digits, relative to the value or to the way to the end."""
     low, high = (float(end) for end in schedule.domain)
-    points = np.array(end_points(low, high, closest=13))
+    points = np.array(points_near_ends(low, high, closest=13))
     for expression in (schedule.alpha, schedule.sigma, schedule.half_log_snr, schedule.f):
         if not expression.has(t):
             continue

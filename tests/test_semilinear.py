@@ -6,7 +6,6 @@ from sympy import diff
 
 import solvergen as sg
 from solvergen.derivation.parameterization import NAMED, at_schedule, conversion, get
-from solvergen.schedules.identities import is_zero
 from solvergen.symbols import alpha, s, sigma, t
 
 PARAMETERIZATIONS = [one.name for one in NAMED] + [
@@ -22,19 +21,19 @@ PARAMETERIZATIONS = [one.name for one in NAMED] + [
 def test_semilinear_form(schedule: str, name: str) -> None:
     """a x + b N = alpha' x0 + sigma' eps, coefficient by coefficient; R' = a R, q' = b/R."""
     found, integrand = SCHEDULES[schedule](), get(name)
-    if is_zero(at_schedule(integrand.determinant, found), found):
+    if found.vanishes(at_schedule(integrand.determinant, found)):
         pytest.skip("this integrand does not determine x0 for this schedule")
     ode = sg.SemilinearODE.derive(found, integrand)
     data, noise = integrand.coefficients(found)
     a, b = ode.linear_coefficient, ode.nonlinear_coefficient
-    assert is_zero(a * found.alpha + b * data - diff(found.alpha, t), found)
-    assert is_zero(a * found.sigma + b * noise - diff(found.sigma, t), found)
+    assert found.vanishes(a * found.alpha + b * data - diff(found.alpha, t))
+    assert found.vanishes(a * found.sigma + b * noise - diff(found.sigma, t))
     if ode.factor is not None:
         factor = at_schedule(ode.factor, found)
-        assert is_zero(diff(factor, t) - a * factor, found)
+        assert found.vanishes(diff(factor, t) - a * factor)
     if ode.clock is not None:
         clock = at_schedule(ode.clock, found)
-        assert is_zero(diff(clock, t) - ode.clock_rate, found)
+        assert found.vanishes(diff(clock, t) - ode.clock_rate)
 
 
 @pytest.mark.parametrize("name", ["noise", "data", "flow", "straight"])
@@ -49,7 +48,7 @@ def test_closed_forms_exist_for_the_standard_integrands(schedule: str, name: str
     middle = (found.t_min + found.t_max) / 2
     at_s = {s: middle}
     residual = diff(m0, t) - ode.linear_coefficient * m0 - ode.nonlinear_coefficient
-    assert is_zero(residual.subs(at_s), found)
+    assert found.vanishes(residual.subs(at_s))
 
 
 @pytest.mark.parametrize("integrand", PARAMETERIZATIONS)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Symbol
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled
 from solvergen.program.columns import Columns
 from solvergen.program.fusion import Pass
@@ -19,9 +20,13 @@ from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha, sigma, t
 
-DIGITS = 30
 INSIDE = 0.02
+"""The part of the domain that is left out at both ends, where the definitions have poles or roots
+in time that a quadrature in time resolves slowly."""
+
 GRIDS = (8, 64)
+"""Long steps, whose integrals are hard, and short ones, whose differences cancel."""
+
 GRIDS_WITH_KINKS = (64, 512)
 """Fine ones, whose steps hold few of the kinks at which 30-digit quadrature has to stop."""
 
@@ -39,7 +44,7 @@ def coefficient_error(
     phases = phase_numbers(solver.program, _gamma(solver, module, timesteps))
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.MEASUREMENT):
         for n in steps:
             number = phases[n]
             phase = solver.program.all_phases[number]
@@ -93,9 +98,9 @@ def statement(solver: Solver, module: ModuleType) -> str:
     rows = Formulas.of(solver).integrals.rows
     means = f" Means over q: {choose(solver.weights)}." if rows else ""
     return (
-        f"The coefficients were compared with {DIGITS}-digit quadrature of their definitions. "
-        f"Relative to the largest of a pass, they differ by less than {found} that are uniform in "
-        f"time from {ends[0]:.3g} to {ends[1]:.3g}.{means}"
+        f"The coefficients were compared with {precision.MEASUREMENT}-digit quadrature of their "
+        f"definitions. Relative to the largest of a pass, they differ by less than {found} that "
+        f"are uniform in time from {ends[0]:.3g} to {ends[1]:.3g}.{means}"
     )
 
 

@@ -13,8 +13,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.algebra.evaluation import end_points, evaluate_mp
-from solvergen.compiler import load, load_text
+from solvergen.algebra.evaluation import evaluate_mp, points_near_ends
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import EmissionError
 from solvergen.measurement import derivation
@@ -31,17 +30,44 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.symbols import t
 from solvergen.targets import TORCH_TARGETS, rendering
+from solvergen.targets.files import load, load_text
 
 ORDER_TOLERANCE = 0.15
+"""Of a rate that has settled: a method of another order is off by 1."""
+
 FUNCTION_TOLERANCE = 1e-13
+"""Of a function of time, up to 10^-15 of the domain from its ends: three digits below float64."""
+
 COEFFICIENT_TOLERANCE = 1e-12
+"""Of a coefficient, which is a sum of products of such functions."""
+
 HALF_LOG_SNRS = (-1.5, 2.0)
+"""Where a run that is measured starts and ends: the network changes in between, and every named
+schedule gets there."""
+
 ERROR_FLOOR = 3e-10
+"""An error below which no more steps are tried: a high order divides it by hundreds with the next
+number of steps, and then it is the rounding of thousands of them."""
+
 SMALL = 1e-3
+"""The part of the largest value below which a function counts as near one of its zeros, and the
+margin of a bound that is computed in float64 from a maximum over points."""
+
 AMPLIFICATION_STEPS = 20
+"""Enough for main steps of every history, and as long as a sampler's."""
+
 STEPS = tuple(2**k for k in range(4, 13))
+"""Each twice the one before, until the rate has settled."""
+
+SETTLED = 0.03
+"""A fifth of ``ORDER_TOLERANCE``: how little a rate may change when the steps double again."""
+
 AGREEMENT_STEPS = (1, 5, 20)
-PROBLEM = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
+"""One step shows a coefficient, five a start-up, twenty what a run makes of both."""
+
+TWO_GAUSSIANS = GaussianMixture(
+    np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
+)
 CONTRACT = (
     "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
     "coefficients", "Stepper", "sample",
@@ -97,7 +123,7 @@ def check_measured_order(module: ModuleType, solver: Solver) -> Check:
 def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
     """alpha, sigma, lambda and its inverse in float64 against 50 digits, close to both ends too."""
     schedule = solver.schedule
-    points = end_points(float(schedule.t_min), float(schedule.t_max))
+    points = points_near_ends(float(schedule.t_min), float(schedule.t_max))
     checks = []
     for name in ("alpha", "sigma", "half_log_snr"):
         expression = schedule.substitute(getattr(schedule, name))
@@ -209,8 +235,8 @@ def measured_order(module: ModuleType, solver: Solver) -> float:
     ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in (start, end))
     (alpha, sigma) = ends[0]
     x = alpha * 0.1 + np.sqrt(0.9 * alpha**2 + sigma**2) * np.linspace(-1.5, 1.5, 13)[:, None]
-    exact = PROBLEM.exact_flow(x, *ends)
-    predict = adapted(module, model(PROBLEM, solver))
+    exact = TWO_GAUSSIANS.exact_flow(x, *ends)
+    predict = adapted(module, model(TWO_GAUSSIANS, solver))
     spacing = "time" if solver.weights.expansion.name == "time" else "half_log_snr"
     errors: list[float] = []
     for steps in STEPS:
@@ -229,7 +255,7 @@ def settled(errors: Sequence[float]) -> bool:
     if len(errors) < 4:
         return False
     last, before = np.log2(errors[-2] / errors[-1]), np.log2(errors[-3] / errors[-2])
-    return bool(abs(last - before) < 0.03)
+    return bool(abs(last - before) < SETTLED)
 
 
 def adapted(
@@ -303,7 +329,7 @@ def _sample_through_levels(module: ModuleType, steps: int) -> NDArray[Any]:
     grid = module.time_at_half_log_snr(np.linspace(start, end, steps + 1))
     scale = float(module.alpha(grid[0]))
     x = scale * np.exp(-start) * np.linspace(-1.5, 1.5, 13)[:, None]
-    found = module.sample(adapted(module, model(PROBLEM, solver)), as_input(module, x), grid)
+    found = module.sample(adapted(module, model(TWO_GAUSSIANS, solver)), as_input(module, x), grid)
     return as_numpy(found) / float(module.alpha(grid[-1]))
 
 

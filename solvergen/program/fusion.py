@@ -33,7 +33,8 @@ class Array(Enum):
 
 
 Operand = Array | Node
-Terms = dict[Operand, Expr]
+Combination = dict[Operand, Expr]
+"""{array or integrand value: its factor}"""
 
 
 @dataclass(frozen=True)
@@ -93,27 +94,27 @@ def _label(operand: Operand) -> str:
     return operand.value if isinstance(operand, Array) else f"N[{operand}]"
 
 
-def phi(i: int) -> Symbol:
+def phi_symbol(i: int) -> Symbol:
     """Phi(t_i, t_base)."""
     return Symbol(f"phi_{i}")
 
 
-def zeroth_moment(i: int) -> Symbol:
+def zeroth_moment_symbol(i: int) -> Symbol:
     """M0(t_i, t_base)."""
     return Symbol(f"m_{i}")
 
 
-def weight(i: int, j: int) -> Symbol:
+def weight_symbol(i: int, j: int) -> Symbol:
     """ell_j of landing i."""
     return Symbol(f"ell_{i}_{j}")
 
 
-def rival_weight(j: int) -> Symbol:
+def rival_weight_symbol(j: int) -> Symbol:
     """ell^_j of the second landing of an estimate."""
     return Symbol(f"ell_hat_{j}")
 
 
-def conversion(i: int) -> tuple[Symbol, Symbol]:
+def conversion_symbols(i: int) -> tuple[Symbol, Symbol]:
     """(A_i, B_i) of  N = A y + B prediction  at evaluation i."""
     return Symbol(f"a_{i}"), Symbol(f"b_{i}")
 
@@ -182,16 +183,16 @@ class _Fusion:
         return next((one for one in self.phase.combines if one.stage > self._evaluated), None)
 
     @property
-    def _error(self) -> Terms:
+    def _error(self) -> Combination:
         """M sum_j (ell_j - ell^_j) N_j."""
-        terms: Terms = {}
+        terms: Combination = {}
         last, rival = self.phase.combines[-1], self.phase.rival
         assert rival is not None
         for j, node in enumerate(last.support):
-            terms[node] = _number(last, j, weight(last.stage, j))
+            terms[node] = _number(last, j, weight_symbol(last.stage, j))
         for j, node in enumerate(rival.support):
-            terms[node] = terms.get(node, Integer(0)) - _number(rival, j, rival_weight(j))
-        m0 = zeroth_moment(last.stage)
+            terms[node] = terms.get(node, Integer(0)) - _number(rival, j, rival_weight_symbol(j))
+        m0 = zeroth_moment_symbol(last.stage)
         return {node: m0 * factor for node, factor in terms.items() if factor != 0}
 
     @property
@@ -199,7 +200,7 @@ class _Fusion:
         return self.program.corrects and self._evaluated == 0
 
     @property
-    def _start(self) -> Terms:
+    def _start(self) -> Combination:
         """The sample at the start of the step, in what is in memory before the pass."""
         if not self._moves_sample:
             return {Array.SAMPLE: Integer(1)}
@@ -207,41 +208,41 @@ class _Fusion:
             return {Array.INPUT: Integer(1)}
         return self._landing(self.phase.correction)
 
-    def _landing(self, combine: Combine) -> Terms:
+    def _landing(self, combine: Combine) -> Combination:
         terms = {
-            operand: phi(combine.stage) * factor
+            operand: phi_symbol(combine.stage) * factor
             for operand, factor in self._sample_at(combine.base).items()
         }
         for j, node in enumerate(combine.support):
-            factor = zeroth_moment(combine.stage) * weight(combine.stage, j)
+            factor = zeroth_moment_symbol(combine.stage) * weight_symbol(combine.stage, j)
             terms[node] = terms.get(node, Integer(0)) + factor
         return terms
 
-    def _sample_at(self, base: Node) -> Terms:
+    def _sample_at(self, base: Node) -> Combination:
         if base == CURRENT:
             return self._start
         if base.kind is Kind.STAGE:
             return self._landing(self.phase.combines[base.index - 1])
         return {Array.SAMPLE: Integer(1)}
 
-    def _resolved(self, terms: Terms) -> tuple[Term, ...]:
+    def _resolved(self, terms: Combination) -> tuple[Term, ...]:
         """The combination with the value of this evaluation put in, arrays before values."""
-        arrays: Terms = {one: f for one, f in terms.items() if isinstance(one, Array)}
+        arrays: Combination = {one: f for one, f in terms.items() if isinstance(one, Array)}
         node = node_of(self._evaluated)
         if node in terms:
             for term in self._integrand:
                 known = arrays.get(term.operand, Integer(0))
                 arrays[term.operand] = known + terms[node] * term.coefficient
-        values: Terms = {
+        values: Combination = {
             one: f for one, f in terms.items() if isinstance(one, Node) and one != node
         }
-        together: Terms = {**arrays, **values}
+        together: Combination = {**arrays, **values}
         return tuple(Term(operand, factor) for operand, factor in together.items())
 
     @property
     def _integrand(self) -> tuple[Term, ...]:
         """N_i = A_i y + B_i P as terms; y is the sample itself at i = 0 if nothing corrects."""
-        a, b = conversion(self._evaluated)
+        a, b = conversion_symbols(self._evaluated)
         in_sample = self._evaluated == 0 and not self.program.corrects
         source = Array.SAMPLE if in_sample else Array.INPUT
         shift = (Term(source, a),) if self.converts[0] else ()

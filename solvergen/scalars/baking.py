@@ -18,18 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, is_real
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import EmissionError
 from solvergen.program.columns import Columns
 from solvergen.scalars.quadrature import gauss
-from solvergen.scalars.reference import DIGITS, Reference, ReferenceScalars
+from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
 from solvergen.specification.solver import Solver
 
 NODES = 24
-GUARD = 15
-CLOSE = 40
 AGREEMENT = 1e-10
 
 
@@ -68,7 +67,7 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
     phases = phase_numbers(solver.program, module.expansion_variable(grid))
     reference = PreciseReference(solver.weights, solver.prediction)
     rows = []
-    with mpmath.workdps(DIGITS + CLOSE + GUARD):
+    with mpmath.workdps(precision.REFERENCE + precision.BAKING_END + precision.BAKING_GUARD):
         for n, number in enumerate(phases):
             phase = solver.program.all_phases[number]
             scalars = ReferenceScalars.over(reference, phase, grid, n)
@@ -83,15 +82,15 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
 
 def rounded(factors: Sequence[Any]) -> tuple[float, ...]:
     """Each to the nearest float64; what is a rounding error of the largest is 0."""
-    limit = max(map(abs, factors)) * mpmath.mpf(10) ** (8 - DIGITS)
+    limit = max(map(abs, factors)) * mpmath.mpf(10) ** (8 - precision.REFERENCE)
     return tuple(0.0 if abs(one) < limit else float(one) for one in factors)
 
 
 def statement(baked: Baked) -> str:
     """What a module's docstring says of its coefficients."""
     return (
-        f"The coefficients of its {len(baked.phases)} steps were computed in {DIGITS} digits and "
-        "rounded once."
+        f"The coefficients of its {len(baked.phases)} steps were computed in "
+        f"{precision.REFERENCE} digits and rounded once."
     )
 
 
@@ -101,9 +100,9 @@ def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64]) -> None:
     error = float(np.abs(found[: exact.size] - exact).max() / largest)
     if not error <= AGREEMENT:
         raise EmissionError(
-            f"step {n}: the coefficients in {DIGITS} digits and those in float64 differ by "
-            f"{error:.0e} of the largest; expected at most {AGREEMENT:.0e}. Emit the module "
-            "without a grid, or report this schedule."
+            f"step {n}: the coefficients in {precision.REFERENCE} digits and those in float64 "
+            f"differ by {error:.0e} of the largest; expected at most {AGREEMENT:.0e}. Emit the "
+            "module without a grid, or report this schedule."
         )
 
 
@@ -140,7 +139,7 @@ class PreciseReference(Reference):
     def _inside(self, time: Any) -> Any:
         """The time, or one close to the end of the domain that it is at."""
         low, high = self._domain
-        gap = (high - low) * mpmath.mpf(10) ** -CLOSE
+        gap = (high - low) * mpmath.mpf(10) ** -precision.BAKING_END
         return min(max(time, low + gap), high - gap)
 
     def _nodes(self, end: Any, start: Any) -> Iterator[tuple[Any, Any]]:

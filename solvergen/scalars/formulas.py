@@ -21,7 +21,7 @@ from solvergen.algebra.functions import Definition
 from solvergen.algebra.tables import Slope, Table
 from solvergen.derivation.parameterization import DATA, at_schedule
 from solvergen.program.columns import Columns
-from solvergen.program.fusion import Pass, phi
+from solvergen.program.fusion import Pass, phi_symbol
 from solvergen.program.program import PhaseProgram
 from solvergen.scalars import landings
 from solvergen.scalars.conversion import Conversion
@@ -133,7 +133,7 @@ class PhaseFormulas:
         weights = landings.of_phase(program)
         numbers = {name: form for one in weights for name, form in one.numbers}
         if not has_factor:
-            numbers |= {phi(combine.stage): Integer(1) for combine in program.landings}
+            numbers |= {phi_symbol(combine.stage): Integer(1) for combine in program.landings}
         rows = tuple(
             tuple(term.coefficient.subs(numbers) for _, term in Columns.of(one).all)
             for one in passes

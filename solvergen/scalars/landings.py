@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sympy import Expr, Integer, Rational, Symbol
 
 from solvergen.methods.rule import Moments, Monomial, Row, is_constant
-from solvergen.program.fusion import rival_weight, weight, zeroth_moment
+from solvergen.program.fusion import rival_weight_symbol, weight_symbol, zeroth_moment_symbol
 from solvergen.program.program import Combine, PhaseProgram
 from solvergen.scalars.intervals import Intervals
 
@@ -51,7 +51,7 @@ class LandingWeights:
     def of(cls, combine: Combine, phase: PhaseProgram, rival: bool = False) -> "LandingWeights":
         """Those of a landing of a phase; ``rival`` says that it is the second of an estimate."""
         names = [
-            rival_weight(j) if rival else weight(combine.stage, j)
+            rival_weight_symbol(j) if rival else weight_symbol(combine.stage, j)
             for j in range(len(combine.support))
         ]
         if len(names) == 1:
@@ -153,7 +153,11 @@ def moment_symbol(stage: int, k: int, along: int | None = None) -> Symbol:
 def _moment(k: int, along: int | None, stage: int) -> Expr:
     """mu_k, or (M0_l/M0) mu_k^(l) for the stage l = ``along``."""
     value = moment_symbol(stage, k, along) if k else Integer(1)
-    return value if along is None else value * zeroth_moment(along) / zeroth_moment(stage)
+    return (
+        value
+        if along is None
+        else value * zeroth_moment_symbol(along) / zeroth_moment_symbol(stage)
+    )
 
 
 def _sum_of_moments(row: Row, stage: int) -> Expr:

@@ -25,8 +25,6 @@ from solvergen.methods.scheme import Kind, Node
 from solvergen.program.program import Combine, PhaseProgram
 from solvergen.schedules.values import at_time
 
-DIGITS = 50
-
 
 @dataclass(frozen=True)
 class Reference:
@@ -167,7 +165,7 @@ class ReferenceScalars:
 
         return zeroth, rule.weights(places, moment, end_density)
 
-    def conversion(self, stage: int) -> tuple[Any, Any]:
+    def conversion_at(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
         return a, b
 

@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sympy import Expr, Symbol, lambdify
 
-from solvergen.program.fusion import conversion, phi, rival_weight, weight, zeroth_moment
+from solvergen.program.fusion import (
+    conversion_symbols,
+    phi_symbol,
+    rival_weight_symbol,
+    weight_symbol,
+    zeroth_moment_symbol,
+)
 from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.scalars.reference import ReferenceScalars
 
@@ -32,14 +38,15 @@ def symbol_values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol
     """The number behind every symbol of a phase's coefficients."""
     values: dict[Symbol, Any] = {}
     for i in phase.evaluations:
-        values |= zip(conversion(i), scalars.conversion(i), strict=True)
+        values |= zip(conversion_symbols(i), scalars.conversion_at(i), strict=True)
     for combine in phase.landings:
         i = combine.stage
-        values[phi(i)] = scalars.integrating_factor(combine)
-        values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
-        values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
+        values[phi_symbol(i)] = scalars.integrating_factor(combine)
+        values[zeroth_moment_symbol(i)] = scalars.zeroth_moment(combine)
+        values |= {weight_symbol(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
     if phase.rival is not None:
-        values |= {rival_weight(j): ell for j, ell in enumerate(scalars.weights(phase.rival))}
+        rivals = scalars.weights(phase.rival)
+        values |= {rival_weight_symbol(j): ell for j, ell in enumerate(rivals)}
     return values
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+from solvergen.algebra import precision
 from solvergen.algebra.numpy_code import tuple_code
 from solvergen.errors import EmissionError
 from solvergen.scalars.baking import Baked
 from solvergen.scalars.formulas import Formulas
-from solvergen.scalars.reference import DIGITS
 from solvergen.specification.solver import Solver
 from solvergen.targets.definitions import baked_definitions_code
 from solvergen.targets.passes import pass_name
@@ -40,7 +40,7 @@ def settings(
         "baked_rows": "\n".join(
             textwrap.indent(f"{place}: {_row(row)},", "    ") for place, row in baked.rows
         ),
-        "baked_digits": DIGITS,
+        "baked_digits": precision.REFERENCE,
         "definitions": baked_definitions_code(formulas.schedule),
         "solves": formulas.schedule.time_at_half_log_snr is None,
         "passes": "\n\n\n".join(functions),

@@ -16,7 +16,6 @@ from typing import Any
 from sympy import Expr, Symbol, simplify
 
 from solvergen.algebra.budget import within
-from solvergen.algebra.evaluation import vanishes
 from solvergen.derivation.parameterization import DATA, NOISE, STRAIGHT, VELOCITY, Parameterization
 from solvergen.errors import EmissionError
 from solvergen.scalars.formulas import Formulas
@@ -73,7 +72,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
 def _is_flow(schedule: NoiseSchedule) -> bool:
     if schedule.is_variance_preserving:
         return False
-    if vanishes(schedule.substitute(schedule.alpha + schedule.sigma - 1), t, schedule.domain):
+    if schedule.vanishes(schedule.alpha + schedule.sigma - 1):
         return True
     raise EmissionError(
         f"target diffusers: got alpha = {schedule.alpha}, sigma = {schedule.sigma}; expected "
@@ -101,7 +100,7 @@ def _prediction_type(solver: Solver, flow: bool) -> str:
 def _equal(first: Parameterization, second: Parameterization, schedule: NoiseSchedule) -> bool:
     """Whether two parameterizations are one on this schedule."""
     pairs = zip(first.coefficients(schedule), second.coefficients(schedule), strict=True)
-    return all(vanishes(schedule.substitute(a - b), t, schedule.domain) for a, b in pairs)
+    return all(schedule.vanishes(a - b) for a, b in pairs)
 
 
 def depends_on_time(solver: Solver) -> bool:

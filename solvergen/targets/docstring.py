@@ -154,7 +154,7 @@ def _order(solver: Solver) -> str:
         f"{evaluations} evaluation{'s' if evaluations > 1 else ''} per step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]
-    repeat = scheme.main.repeat
+    repeat = scheme.main.iteration
     if repeat is not None:
         lines.append(
             "The last evaluation and the landing after it are repeated until the landing changes "

@@ -47,7 +47,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
             "(--prediction data); the integrand may stay what it is."
         )
     space = _space(solver.schedule)
-    endpoints.require_both(solver)
+    endpoints.require_both(solver.weights, solver.prediction, solver.program, solver.order)
     return {"function_name": function_name(solver), "space": space}
 
 

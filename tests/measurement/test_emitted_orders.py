@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SCHEDULES
+from some_schedules import SCHEDULES
 
 import solvergen as sg
 from solvergen.compiler import load
@@ -56,7 +56,7 @@ def _measured(jobs: list[dict], folder: Path) -> list[dict]:
     listing = folder / "jobs.json"
     listing.write_text(json.dumps(jobs))
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("standalone.py")), str(listing)],
+        [sys.executable, str(Path(__file__).parents[1] / "standalone.py"), str(listing)],
         capture_output=True,
         text=True,
         check=False,

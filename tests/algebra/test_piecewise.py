@@ -5,8 +5,8 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from some_schedules import assert_derived, assert_round_trip, assert_stable
 from sympy import Piecewise, Rational, cos, pi, sin
-from test_schedule import assert_derived, assert_round_trip, assert_stable
 from typer.testing import CliRunner
 
 import solvergen as sg

@@ -16,9 +16,9 @@ from solvergen.cli import app
 from solvergen.errors import EmissionError
 from solvergen.measurement.accuracy import evaluate, symbol_values
 from solvergen.measurement.verification import verify
+from solvergen.program.columns import Columns
 from solvergen.scalars import baking
 from solvergen.scalars.reference import Reference, ReferenceScalars
-from solvergen.targets.passes import Columns
 
 CHOICES = {
     "multistep": ("vp_linear", "noise", "data", "half_log_snr", "multistep:3"),

@@ -24,6 +24,7 @@ types: $(VENV)/.test
 
 generated: $(VENV)/.test
 	$(BIN)/python generated/regenerate.py
+	$(BIN)/python docs/house.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,10 @@ from sympy import Rational, Symbol, cos, exp, log, pi, sin, sqrt
 
 import solvergen as sg
 from solvergen.algebra.evaluation import end_points, evaluate_float, evaluate_mp
+from solvergen.derivation.expansion import resolve
+from solvergen.derivation.parameterization import get
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.weights import Weights
 from solvergen.errors import ScheduleError
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, t
@@ -106,3 +110,9 @@ def schedules() -> st.SearchStrategy[NoiseSchedule | ScheduleError]:
             return error
 
     return st.builds(build, alpha, sigma, value)
+
+
+def weights(schedule: str, integrand: str, expansion: str) -> Weights:
+    """The weights on a named schedule."""
+    ode = SemilinearODE.derive(sg.schedules.get(schedule), get(integrand))
+    return Weights.derive(ode, resolve(expansion, ode.clock))

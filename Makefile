@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/solvergen demo --output demo_output
 
 test: lint types
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import ast
 import graphlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import house
@@ -35,6 +35,13 @@ def own_names(tree: ast.Module) -> set[str]:
     )
 
 
+def require_none(broken: Iterable[str]) -> None:
+    """Fail with what breaks a rule, one to a line."""
+    lines = sorted(set(broken))
+    if lines:
+        pytest.fail("\n".join(lines), pytrace=False)
+
+
 def body_lines(function: ast.FunctionDef) -> int:
     """Lines of a function's body after its docstring."""
     body = function.body
@@ -49,23 +56,24 @@ def test_every_room_is_on_the_list() -> None:
 
 def test_imports_run_downwards() -> None:
     """Also those inside functions and under TYPE_CHECKING."""
-    upwards = [
-        f"{module}:{line} imports {other}, and {house.room(other)} stands above"
+    require_none(
+        f"{module}:{line} imports {other}: {house.room(other)} stands above {house.room(module)}"
         for module in house.trees()
         for other, _, line in house.imports(module)
         if house.ROOMS.index(house.room(other)) > house.ROOMS.index(house.room(module))
-    ]
-    assert not upwards
+    )
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
     below: dict[str, set[str]] = {module: set() for module in house.trees()}
     for module, other in house.arrows():
         below[module].add(other)
+    circle: list[str] = []
     try:
         graphlib.TopologicalSorter(below).prepare()
     except graphlib.CycleError as error:
-        pytest.fail("circle of imports: " + " <- ".join(error.args[1]))
+        circle = error.args[1]
+    require_none([" <- ".join(circle)] if circle else [])
 
 
 def private_uses(module: str, tree: ast.Module, others: set[str]) -> Iterator[str]:
@@ -85,7 +93,7 @@ def test_private_names_stay_in_their_module() -> None:
     private = set(filter(is_private, ours | emitted))
     assert {"_RULES", "_solve"} <= private
     uses = (private_uses(module, tree, private) for module, tree in house.trees().items())
-    assert not list(itertools.chain.from_iterable(uses))
+    require_none(itertools.chain.from_iterable(uses))
 
 
 def test_functions_fit_a_screen() -> None:
@@ -96,12 +104,12 @@ def test_functions_fit_a_screen() -> None:
         if isinstance(one, FUNCTIONS)
     ]
     assert len(functions) > 1000
-    assert not [one for one in functions if one[1] > LONGEST_FUNCTION]
+    require_none(f"{name}: {n} lines" for name, n in functions if n > LONGEST_FUNCTION)
 
 
 def test_modules_are_short() -> None:
     paths = [(path, len(path.read_text().splitlines())) for path in house.PACKAGE.rglob("*.py")]
-    assert not [(path.name, lines) for path, lines in paths if lines > LONGEST_MODULE]
+    require_none(f"{path}: {n} lines" for path, n in paths if n > LONGEST_MODULE)
 
 
 def test_picture_is_up_to_date() -> None:

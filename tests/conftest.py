@@ -1,11 +1,8 @@
 """What every test starts with: one thread, no hub, a cache of its own."""
 
-import os
-
+import one_thread  # noqa: F401 - before anything imports numpy
 import pytest
 import torch_extras  # noqa: F401 - before any test imports diffusers
-
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -188,7 +188,8 @@ def fill(template: str, context: dict[str, Any]) -> str:
     return _environment().get_template(template).render(context)
 
 
-def keys(template: str) -> set[str]:
+@lru_cache(maxsize=64)
+def keys(template: str) -> frozenset[str]:
     """The keys that a template and those that it extends or includes ask for."""
     environment = _environment()
     assert environment.loader is not None
@@ -198,7 +199,7 @@ def keys(template: str) -> set[str]:
     for other in meta.find_referenced_templates(tree):
         if other is not None:
             found |= keys(other)
-    return found
+    return frozenset(found)
 
 
 def tidy(source: str) -> str:

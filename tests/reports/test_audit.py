@@ -32,7 +32,7 @@ BELOW_CLAIM = {
     "azula vAB 4": 2, "azula zEAB 4": 2, "azula xEAB 4": 2, "azula REAB 2": 1, "azula REAB 3": 1,
 }  # fmt: skip
 """The order that a defect or an order-1 start leaves."""
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")

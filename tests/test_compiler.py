@@ -5,7 +5,7 @@ import time
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_schedule import schedules
+from some_schedules import schedules
 
 import solvergen as sg
 from solvergen import compiler

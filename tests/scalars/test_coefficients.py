@@ -16,7 +16,7 @@ from solvergen.methods.rule import lagrange_basis
 from solvergen.scalars.reference import Reference
 from solvergen.targets import rendering
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "coefficients.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coefficients.py"
 CLASSICAL = {
     2: [3 / 2, -1 / 2],
     3: [23 / 12, -16 / 12, 5 / 12],

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 import sympy
+from some_schedules import assert_derived, assert_round_trip, assert_stable
 from sympy import Rational, cos, log, pi
-from test_schedule import assert_derived, assert_round_trip, assert_stable
 
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp
 from solvergen.errors import ScheduleError

@@ -5,14 +5,11 @@ from math import factorial
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from solvergen.cli import app
 from solvergen.program import program
 from solvergen.program.stability import (
     error_constants,
     is_zero_stable,
-    plot_region,
     propagation,
     real_interval,
 )
@@ -71,22 +68,3 @@ def test_unipc_on_equal_steps_is_adams_bashforth_of_one_more_order() -> None:
         )
         nonzero = [np.sort_complex(roots[np.abs(roots) > 1e-9]) for roots in (one, other)]
         assert np.abs(nonzero[0] - nonzero[1]).max() < 1e-9
-
-
-def test_plot(tmp_path) -> None:
-    pytest.importorskip("matplotlib")
-    assert plot_region(lowered("heun"), tmp_path / "heun.png", points=21).stat().st_size > 1000
-
-
-def test_command(tmp_path) -> None:
-    """What the textbook says of Adams-Bashforth 3, and the picture."""
-    pytest.importorskip("matplotlib")
-    picture = tmp_path / "region.png"
-    options = ["--scheme", "multistep:3", "--plot", str(picture)]
-    done = CliRunner().invoke(app, ["stability", *options], catch_exceptions=False)
-    assert done.exit_code == 0
-    assert "local error is O(h^4)" in done.output
-    assert "3/8 h^4 for dx/dq = q^3/3!" in done.output
-    assert "satisfies the root condition" in done.output
-    assert "reaches z = -0.5455" in done.output
-    assert picture.stat().st_size > 1000

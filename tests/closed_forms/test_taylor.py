@@ -1,74 +1,102 @@
-"""Closed forms of the moment integrals: what they are, that they are proved, and by quadrature."""
+"""Taylor-coefficient integrals and normalised moments: forms, proofs, values, identities."""
 
 import random
+from math import comb, factorial
 
 import mpmath
 import pytest
 import sympy
-from sympy import Integer, Matrix, Rational, Symbol, asin, diff, log, polylog, simplify, sqrt
+from some_schedules import weights
+from sympy import Integer, Matrix, Rational, Symbol, log, simplify
 
 import solvergen as sg
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.phi import elementary, phi
-from solvergen.closed_forms.antiderivatives import moment_closed_form, prove_antiderivative
-from solvergen.closed_forms.proofs import Proof, prove_zero
+from solvergen.closed_forms.proofs import Proof
 from solvergen.closed_forms.taylor import (
     h,
     normalized_moment,
     prove_taylor_integral,
     taylor_integral,
 )
-from solvergen.closed_forms.uniformization import uniformize
-from solvergen.derivation.expansion import resolve
-from solvergen.derivation.parameterization import at_schedule, at_times, get
-from solvergen.derivation.semilinear import SemilinearODE, at_start
+from solvergen.derivation.parameterization import at_schedule, at_times
+from solvergen.derivation.semilinear import at_start
 from solvergen.derivation.weights import Weights
 from solvergen.scalars.reference import Reference
-from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
 
-z = Symbol("z", positive=True)
-theta = Symbol("theta", real=True)
-INTEGRANDS = ("noise", "data", "velocity", "straight", "score")
-RATIOS = ("half_log_snr", "sigma/alpha", "sigma/(alpha+sigma)", "theta")
-
-
-def weights(schedule: str, integrand: str, expansion: str) -> Weights:
-    ode = SemilinearODE.derive(sg.schedules.get(schedule), get(integrand))
-    return Weights.derive(ode, resolve(expansion, ode.clock))
-
-
-def antiderivative(schedule: str, integrand: str, expansion: str, k: int) -> sympy.Expr:
-    found = moment_closed_form(weights(schedule, integrand, expansion), k)
-    assert found is not None
-    return found.expression
+CASES = [
+    ("rectified_flow", "noise", "time"),
+    ("rectified_flow", "data", "theta"),
+    ("vp_linear", "noise", "half_log_snr"),
+    ("vp_cosine", "data", "sigma/(alpha+sigma)"),
+    ("vp_alphabar", "velocity", "clock"),
+    ("ve_geometric", "data", "time"),
+]
 
 
-@pytest.mark.parametrize("k", range(3))
-@pytest.mark.parametrize("schedule", ["vp_linear", "vp_alphabar", "vp_cosine"])
-def test_the_variable_of_the_lecture(schedule: str, k: int) -> None:
-    """A = alpha^2, noise, any variance-preserving schedule: the arcsine comes in with k = 1."""
-    A = gamma
-    expected = (
-        sqrt(1 - A) / sqrt(A),
-        -asin(sqrt(A)),
-        sqrt(A) * sqrt(1 - A) / 2 - asin(sqrt(A)) / 2,
-    )
-    assert simplify(antiderivative(schedule, "noise", "alpha**2", k) - expected[k]) == 0
+def value(expression: sympy.Expr, found: Weights, end: object, start: object) -> mpmath.mpf:
+    """A form in the symbols of ``taylor_integral``, at two times."""
+    variable = found.expansion.variable
+    width = variable - at_start(variable)
+    explicit = at_times(elementary(expression).subs(h, width), found.schedule)
+    return compiled(found.schedule.substitute(explicit), (t, s), "mpmath")(end, start)
 
 
-@pytest.mark.parametrize(
-    ("integrand", "expected"),
-    [
-        ("noise", (1 / (1 - gamma), log(1 - gamma) + 1 / (1 - gamma))),
-        ("data", (1 / gamma, -log(gamma), -gamma)),
-        ("flow", (gamma, gamma**2 / 2)),
-    ],
-)
-def test_rectified_flow_in_time(integrand: str, expected: tuple[sympy.Expr, ...]) -> None:
-    """Logarithms, written with positive arguments."""
-    for k, form in enumerate(expected):
-        assert antiderivative("rectified_flow", integrand, "time", k) == form
+def three_times(found: Weights) -> list[mpmath.mpf]:
+    """Inside the domain, increasing."""
+    low, high = (mpmath.mpf(float(end)) for end in found.schedule.domain)
+    return [low + (high - low) * mpmath.mpf(part) for part in ("0.21", "0.44", "0.83")]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_steps_compose(case: tuple[str, str, str]) -> None:
+    """Over r between t and s, by the binomial theorem, with Phi for what happened until r:
+
+    I_k(t, s) = Phi(t, r) I_k(r, s) + sum_j (gamma_r - gamma_s)^(k-j)/(k-j)! I_j(t, r).
+    """
+    found = weights(*case)
+    reference = Reference(found, sg.NOISE)
+    with mpmath.workdps(precision.REFERENCE):
+        end, middle, start = three_times(found)
+        width = reference.gamma(middle) - reference.gamma(start)
+        forms = [taylor_integral(found, k) for k in range(3)]
+        known = [form.expression for form in forms if form is not None]
+        assert len(known) >= 2
+        for k, form in enumerate(known):
+            before = reference.integrating_factor(end, middle) * value(form, found, middle, start)
+            after = mpmath.fsum(
+                width ** (k - j) / factorial(k - j) * value(known[j], found, end, middle)
+                for j in range(k + 1)
+            )
+            whole = value(form, found, end, start)
+            assert abs(before + after - whole) < mpmath.mpf("1e-40") * (abs(before) + abs(after))
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_moments_are_those_of_a_measure(case: tuple[str, str, str]) -> None:
+    """mu_k = k! I_k/(I_0 width^k); and for a density of one sign, 1 = mu_0 > mu_1 > .. > 0 with
+    Hausdorff's differences sum_i (-1)^i binom(n, i) mu_(k+i) > 0.
+    """
+    found = weights(*case)
+    reference = Reference(found, sg.NOISE)
+    with mpmath.workdps(precision.REFERENCE):
+        end, start = three_times(found)[::2]
+        width = reference.gamma(end) - reference.gamma(start)
+        forms = [taylor_integral(found, k) for k in range(4)]
+        integrals = [value(form.expression, found, end, start) for form in forms if form]
+        moments = [mpmath.mpf(1)]
+        for k in range(1, len(integrals)):
+            written = normalized_moment(found, k)
+            assert written is not None
+            moments.append(value(written, found, end, start))
+            expected = factorial(k) * integrals[k] / (integrals[0] * width**k)
+            assert abs(moments[k] - expected) < mpmath.mpf("1e-40")
+    assert len(moments) >= 2
+    for n in range(len(moments)):
+        for k in range(len(moments) - n):
+            assert sum((-1) ** i * comb(n, i) * moments[k + i] for i in range(n + 1)) > 0
 
 
 def test_taylor_integral_at_two_times() -> None:
@@ -106,20 +134,16 @@ def test_closed_forms_agree_with_quadrature(schedule: str, integrand: str, expan
     generator = random.Random(f"{schedule} {integrand} {expansion}")
     low, high = (float(end) for end in found.schedule.domain)
     end, start = sorted(low + (high - low) * generator.uniform(0.1, 0.9) for _ in range(2))
-    variable = found.expansion.variable
     forms = {k: form for k in range(4) if (form := taylor_integral(found, k)) is not None}
     assert len(forms) >= 2
-    width = variable - at_start(variable)
     with mpmath.workdps(precision.REFERENCE):
         powers = [lambda x, k=k: x**k for k in forms]
         zeroth, means = reference.means(end, start, powers)
         step = reference.gamma(end) - reference.gamma(start)
         for (k, form), mean in zip(forms.items(), means, strict=True):
-            explicit = at_times(elementary(form.expression).subs(h, width), found.schedule)
-            function = compiled(found.schedule.substitute(explicit), (t, s), "mpmath")
-            value = function(mpmath.mpf(end), mpmath.mpf(start))
+            written = value(form.expression, found, mpmath.mpf(end), mpmath.mpf(start))
             expected = zeroth * step**k * mean / mpmath.factorial(k)
-            assert abs(value - expected) < mpmath.mpf("1e-30") * abs(zeroth * step**k)
+            assert abs(written - expected) < mpmath.mpf("1e-30") * abs(zeroth * step**k)
 
 
 @pytest.mark.parametrize("schedule", ["rectified_flow", "vp_linear", "ve", "flow_shifted"])
@@ -187,24 +211,9 @@ def test_short_steps_give_adams_bashforth(
     assert tuple(nodes.LUsolve(Matrix(limits))) == ADAMS_BASHFORTH[order]
 
 
-@pytest.mark.parametrize("integrand", INTEGRANDS)
-@pytest.mark.parametrize("expansion", RATIOS)
-@pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "edm"])
-def test_ratio_variables_are_always_uniformized(
-    schedule: str, integrand: str, expansion: str
-) -> None:
-    """For gamma a function of alpha/sigma one substitution or another always does."""
-    assert uniformize(weights(schedule, integrand, expansion), 3) is not None
-
-
-def test_wrong_forms_are_not_proved() -> None:
-    """Neither a wrong derivative, nor what does not vanish at t = s, nor the 30th digit wrong."""
+def test_wrong_integrals_are_not_proved() -> None:
+    """Neither what does not vanish at t = s, nor the 30th digit wrong."""
     found = weights("rectified_flow", "noise", "time")
-    right = moment_closed_form(found, 1)
-    assert right is not None
-    assert prove_antiderivative(right.expression, found, 1) is Proof.symbolic
-    assert prove_antiderivative(right.expression + 5, found, 1) is Proof.symbolic
-    assert prove_antiderivative(right.expression + gamma, found, 1) is None
     integral = taylor_integral(found, 1)
     assert integral is not None
     assert prove_taylor_integral(integral.expression, found, 1) is Proof.symbolic
@@ -212,31 +221,6 @@ def test_wrong_forms_are_not_proved() -> None:
     assert prove_taylor_integral(integral.expression + homogeneous, found, 1) is None
     nearly = integral.expression * (1 + Rational(1, 10**30))
     assert prove_taylor_integral(nearly, found, 1) is None
-
-
-def test_how_an_identity_was_proved() -> None:
-    """Cancelling decides what is rational in its calls; many digits decide the rest."""
-    schedule = sg.schedules.get("vp_linear")
-    assert prove_zero(log(t * s) - log(t) - log(s), schedule) is Proof.symbolic
-    assert prove_zero(sympy.sin(t + s) ** 2 + sympy.cos(t + s) ** 2 - 1, schedule) is Proof.numeric
-    assert prove_zero(sympy.sin(t) - t, schedule) is None
-
-
-def test_dilogarithms_are_proved() -> None:
-    """int log(w)^2 dt on the rectified flow."""
-    form = moment_closed_form(weights("rectified_flow", "flow", "half_log_snr"), 2)
-    assert form is not None
-    assert form.expression.has(polylog)
-
-
-def test_phi_functions() -> None:
-    """phi_(k+1)(z) = (phi_k(z) - 1/k!)/z, phi_k(0) = 1/k!, and the derivative."""
-    for k in range(5):
-        step = (phi(k, theta) - Rational(1, sympy.factorial(k))) / theta
-        assert simplify(elementary(phi(k + 1, theta) - step)) == 0
-        assert phi(k, 0) == Rational(1, sympy.factorial(k))
-        assert sympy.limit(elementary(phi(k, theta)), theta, 0) == phi(k, 0)
-        assert simplify(elementary(diff(phi(k + 1, theta), theta) - diff(step, theta))) == 0
 
 
 def test_symbols_of_two_times() -> None:

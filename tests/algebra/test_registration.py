@@ -10,6 +10,7 @@ from sympy import exp
 
 import solvergen as sg
 from solvergen import compiler
+from solvergen.algebra import registration
 from solvergen.algebra.expressions import parse, to_text
 from solvergen.measurement.verification import verify
 from solvergen.symbols import t
@@ -28,7 +29,7 @@ logistic = sg.register_function(
 )
 softplus = sg.register_function(
     "softplus",
-    derivative=logistic(sg.registration.x),
+    derivative=logistic(registration.x),
     numpy='def softplus(x):\n    """log(1 + e^x)."""\n    return np.logaddexp(0.0, x)',
     in_many_digits=lambda u: mpmath.log1p(mpmath.exp(u)),
 )

@@ -233,12 +233,14 @@ def digits_flow(x: np.ndarray, time: Any) -> np.ndarray:
     """eps - x0 for alpha = 1 - t, sigma = t on those images, smoothed by variance 1."""
     alpha, sigma = 1 - time, time
     spread = alpha**2 + sigma**2
-    gaps = x - alpha * images()
-    logits = [-mpmath.fsum(one**2 for one in row) / (2 * spread) for row in gaps]
+    logits = [
+        (2 * alpha * mpmath.fdot(x, image) - alpha**2 * mpmath.fdot(image, image)) / (2 * spread)
+        for image in images()
+    ]
     weights = [mpmath.exp(one - max(logits)) for one in logits]
     total = mpmath.fsum(weights)
-    parts = images() + (alpha / spread) * gaps
-    x0 = sum(w / total * part for w, part in zip(weights, parts, strict=True))
+    mean = [mpmath.fdot(weights, pixels) / total for pixels in images().T]
+    x0 = (alpha / spread) * x + (1 - alpha**2 / spread) * np.array(mean, dtype=object)
     return (x - alpha * x0) / sigma - x0
 
 

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 import torch
-from test_torch import CHOICES, grid_of, network
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch_runs import CHOICES, grid_of, network
 
 import solvergen as sg
 

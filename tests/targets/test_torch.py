@@ -12,16 +12,10 @@ import numpy as np
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
+from torch_runs import CHOICES, grid_of, network
 
 import solvergen as sg
 
-CHOICES = {
-    "multistep": ("vp_linear", "noise", "data", "half_log_snr", "multistep:3"),
-    "singlestep": ("vp_linear", "velocity", "noise", "theta", "singlestep:3"),
-    "corrector": ("rectified_flow", "flow", "data", "half_log_snr", "unipc:3:bh2"),
-    "pair": ("vp_linear", "velocity", "velocity", "theta", "bogacki_shampine"),
-    "copies": ("rectified_flow", "flow", "flow", "time", "multistep:2"),
-}
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -33,14 +27,6 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture(scope="module")
 def multistep() -> ModuleType:
     return sg.compile(sg.Solver(*CHOICES["multistep"]), "torch")
-
-
-def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    return torch.sin(x) * (1 + t) - 0.3 * x
-
-
-def grid_of(module: ModuleType, steps: int = 6):
-    return module.timesteps(steps, "time", start=0.9, end=0.1)
 
 
 def as_expressions(module: ModuleType, x: torch.Tensor, plan) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """The semilinear ODE of every integrand, against its definition."""
 
 import pytest
-from conftest import SCHEDULES
+from some_schedules import SCHEDULES
 from sympy import diff
 
 import solvergen as sg

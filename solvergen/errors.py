@@ -5,6 +5,10 @@ class SolvergenError(Exception):
     """The base of every error that solvergen raises on purpose."""
 
 
+class SolvergenWarning(UserWarning):
+    """What is probably not meant, though it has a meaning."""
+
+
 class ScheduleError(SolvergenError):
     """The noise schedule is not one: alpha, sigma or the domain break an assumption."""
 

@@ -7,17 +7,13 @@ import mpmath
 import numpy as np
 from sympy import Expr
 
-from solvergen.algebra import precision
+from solvergen import naming
+from solvergen.algebra import namespace, precision
 from solvergen.algebra.evaluation import evaluate_mp, is_real
 from solvergen.algebra.expressions import FUNCTIONS, TABLE_FUNCTIONS, parse, to_text
 from solvergen.algebra.functions import REGISTRY, Definition, Registered, x
 from solvergen.errors import ScheduleError
 
-RESERVED = frozenset((
-    "t", "pi", "where", "np", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "sample",
-    "expansion_variable", "time_at_expansion_variable", "integrating_factor", "zeroth_moment",
-    "coefficients", "timesteps", "numba", "torch", "Plan", "Stepper",
-))  # fmt: skip
 POINTS = (0.125, 0.5, 0.875)
 """Where a function is tried: nobody knows its domain, but it should hold a part of (0, 1)."""
 
@@ -75,10 +71,12 @@ def _register(definition: Definition) -> type[Registered]:
 
 
 def _check_name(name: str) -> None:
-    if not name.isidentifier() or name.startswith("_"):
-        raise ScheduleError(f"function name: got {name!r}; expected an identifier")
-    if name in FUNCTIONS or name in TABLE_FUNCTIONS or name in RESERVED:
-        raise ScheduleError(f"function name: {name} has a meaning already; expected another name")
+    naming.identifier("function name", name, ScheduleError)
+    if name in FUNCTIONS or name in TABLE_FUNCTIONS or namespace.is_taken(name):
+        raise ScheduleError(
+            f"function name: {name} has a meaning already, in formulas or in emitted modules; "
+            "expected another name"
+        )
 
 
 def _check_function(function: type[Registered]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from solvergen.errors import SchemeError
+from solvergen.methods.bounds import MAX_ITERATIONS, MAX_ORDER, fraction, require
 from solvergen.methods.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
 from solvergen.methods.scheme import (
     CURRENT,
@@ -31,6 +32,7 @@ from solvergen.methods.scheme import (
     stage,
 )
 from solvergen.methods.starting import ladder
+from solvergen.naming import shown
 
 STARTUPS = ("exact", "ramp")
 LAST_STEPS = ("full", "ramp")
@@ -87,7 +89,7 @@ def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None
     if nodes is None:
         main = Phase("main", ladder(order))
         return Scheme(f"singlestep:{order}", main, source=SINGLESTEP_SOURCE)
-    inner = tuple(Fraction(str(node)) for node in nodes)
+    inner = tuple(map(fraction, nodes))
     if len(inner) != order - 1 or not all(0 < node < 1 for node in inner):
         raise SchemeError(
             f"singlestep({order}) got nodes {', '.join(map(str, inner)) or 'none'}; expected "
@@ -144,7 +146,7 @@ def adams_moulton(
     source = "Hairer, Norsett and Wanner 1993, section III.1; lecture, implicit methods"
     if tolerance is None:
         count = 2 if iterations is None else iterations
-        _check_order("adams_moulton iterations", count)
+        require("adams_moulton: the number of iterations", count, MAX_ITERATIONS)
         main = Phase("main", _iterated(back_to(back), known, count))
         return Scheme(f"adams_moulton:{order}:{count}", main, start, source)
     iteration = Iteration(tolerance, 20 if iterations is None else iterations)
@@ -299,5 +301,6 @@ def _check_policies(startup: str, last: str) -> None:
 
 
 def _check_order(name: str, order: int) -> None:
-    if not isinstance(order, int) or order < 1:
-        raise SchemeError(f"{name}({order!r}): expected an order 1, 2, 3, ...")
+    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
+        raise SchemeError(f"{name}({shown(order)}): expected an order 1, 2, 3, ...")
+    require(f"{name}: the order", order, MAX_ORDER)

@@ -169,7 +169,7 @@ def test_text_round_trip(text: str) -> None:
     ("text", "message"),
     [
         ("adams_moulton:2:tol=0", "0 < tolerance < 1"),
-        ("adams_moulton:2:tol=1e-6:0", "at least 1 iteration"),
+        ("adams_moulton:2:tol=1e-6:0", "limit of iterations is 0; expected 1"),
         ("adams_moulton:2:tol=few", "unknown scheme"),
         ("trapezoidal:tol=1e-6:3:4", "unknown scheme"),
         ("1/2:{0}; 1:{0,s1}; repeat(1e-6,9)", "does not depend on itself"),

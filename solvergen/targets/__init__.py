@@ -13,6 +13,7 @@ from importlib import import_module
 from types import ModuleType
 
 from solvergen.errors import EmissionError
+from solvergen.naming import meant, shown
 
 TARGETS = ("numba", "torch", "numpy", "diffusers", "k-diffusion")
 TORCH_TARGETS = ("torch", "diffusers", "k-diffusion")
@@ -25,8 +26,11 @@ def get(target: str) -> ModuleType:
     Raises:
         EmissionError: there is none of that name.
     """
-    if target not in TARGETS:
-        raise EmissionError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}.")
+    if not isinstance(target, str) or target not in TARGETS:
+        close = meant(target, TARGETS) if isinstance(target, str) else ""
+        raise EmissionError(
+            f"unknown target {shown(target)}; expected one of {', '.join(TARGETS)}.{close}"
+        )
     return import_module(f"solvergen.targets.{folder(target)}")
 
 

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterable
-from pprint import pformat
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from solvergen.algebra.tables import Table
 from solvergen.scalars.formulas import Formulas, ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
+from solvergen.targets.literals import Source, literal
 
 WIDTH = 92
 SLOPE = '''def _slope(t, x, y):
@@ -75,16 +75,9 @@ def specification_code(solver: Solver, target: str) -> str:
     schedule = solver.schedule
     tables = tables_of(schedule.alpha, schedule.sigma)
     if tables:
-        shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
+        shown = {
+            table.name: [Source(f"{column}.tolist()") for column in column_names(table)]
+            for table in tables
+        }
         specification["schedule"] = {**specification["schedule"], "tables": shown}
-    return pformat(specification, sort_dicts=False)
-
-
-class _Source:
-    """A constant of the module, as a list."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"{self.name}.tolist()"
+    return literal(specification)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from solvergen import targets
 from solvergen.algebra.tables import column
-from solvergen.errors import EmissionError, ScheduleError
+from solvergen.errors import EmissionError, ScheduleError, explained
 from solvergen.measurement.accuracy import statement
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
@@ -26,6 +26,11 @@ from solvergen.targets import cache, rendering
 from solvergen.targets.files import load, load_source, load_text, write_text
 
 __all__ = ["compile", "emit", "grid", "load", "load_text", "write"]
+
+REMEDY = (
+    "expected formulas that can be evaluated all over the domain, their derivatives too: write "
+    "them without roots of differences, shorten the domain, or choose another expansion"
+)
 
 MAX_BAKED_STEPS = 1000
 """Of a module that has its coefficients as numbers."""
@@ -54,12 +59,13 @@ def emit(
     targets.get(target)
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
-    draft = _draft(spec)
-    if timesteps is None:
-        return rendering.render(spec, target, accuracy=statement(spec, draft))
-    bakery.require_target(target)
-    baked = baking.bake(spec, draft, _times(timesteps).tolist())
-    return rendering.render(spec, target, baking.statement(baked), baked)
+    with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
+        draft = _draft(spec)
+        if timesteps is None:
+            return rendering.render(spec, target, accuracy=statement(spec, draft))
+        bakery.require_target(target)
+        baked = baking.bake(spec, draft, _times(timesteps).tolist())
+        return rendering.render(spec, target, baking.statement(baked), baked)
 
 
 @lru_cache(maxsize=4)
@@ -81,10 +87,8 @@ def grid(
         EmissionError: there is no such grid.
     """
     named = {} if spacing is None else {"spacing": spacing}
-    try:
+    with explained("no such time grid", EmissionError, "expected another one"):
         times: NDArray[np.float64] = _draft(spec).timesteps(steps, **named, start=start, end=end)
-    except ValueError as error:
-        raise EmissionError(f"no such time grid: {error}") from error
     return times
 
 

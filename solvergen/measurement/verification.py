@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from solvergen.algebra.evaluation import evaluate_mp, points_near_ends
 from solvergen.derivation.parameterization import Parameterization
-from solvergen.errors import EmissionError
-from solvergen.measurement import derivation
+from solvergen.errors import EmissionError, SolvergenError
+from solvergen.measurement import contract, derivation
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
 from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.methods.scheme import Kind, Node
+from solvergen.naming import shown
 from solvergen.program.columns import Columns
 from solvergen.program.fusion import Array
 from solvergen.schedules import named
@@ -68,39 +69,39 @@ AGREEMENT_STEPS = (1, 5, 20)
 TWO_GAUSSIANS = GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
 )
-CONTRACT = (
-    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
-    "coefficients", "Stepper", "sample",
-)  # fmt: skip
 
 
 def verify(file: str | Path) -> Verification:
-    """Measure an emitted module.
+    """Measure an emitted module, which runs the file: any code in it, with the user's rights.
 
     Raises:
-        EmissionError: the file is not a module that solvergen emitted.
+        EmissionError: the file is not a module that solvergen emitted, or breaks when it is run.
     """
+    baked = contract.require(file)
     module = load(file)
-    baked = hasattr(module, "TIMESTEPS")
-    contract = [*CONTRACT[:-4], "TIMESTEPS", *CONTRACT[-3:]] if baked else CONTRACT
-    missing = [name for name in contract if not hasattr(module, name)]
-    if missing:
+    try:
+        checks = _checks(module, from_specification(module.SPEC), baked)
+    except SolvergenError:
+        raise
+    except Exception as error:
         raise EmissionError(
-            f"{file} has no {', '.join(missing)}; expected a module that solvergen emitted."
-        )
-    solver = from_specification(module.SPEC)
+            f"{file} cannot be measured, {type(error).__name__}: {shown(str(error))}; expected a "
+            "module that solvergen emitted, unchanged."
+        ) from error
+    return Verification(str(file), checks)
+
+
+def _checks(module: ModuleType, solver: Solver, baked: bool) -> tuple[Check, ...]:
     if baked:
         exact = check_baked_coefficients(module, solver)
-        checks = (check_stated_order(module, solver), *check_functions(module, solver), exact)
-        return Verification(str(file), checks)
-    checks = (
+        return (check_stated_order(module, solver), *check_functions(module, solver), exact)
+    return (
         check_stated_order(module, solver),
         check_measured_order(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
         *((check_amplification(module, solver),) if interpolates(solver) else ()),
     )
-    return Verification(str(file), checks)
 
 
 def check_stated_order(module: ModuleType, solver: Solver) -> Check:

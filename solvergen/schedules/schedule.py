@@ -127,6 +127,11 @@ class NoiseSchedule:
         return self.vanishes(self.alpha**2 + self.sigma**2 - 1)
 
     @cached_property
+    def is_straight(self) -> bool:
+        """Whether alpha + sigma = 1, as in flow matching."""
+        return vanishes(self.substitute(self.alpha + self.sigma - 1), t, self.domain)
+
+    @cached_property
     def snr(self) -> Expr:
         """The signal-to-noise ratio alpha^2 / sigma^2."""
         return self.simplest(self.alpha**2 / self.sigma**2)

@@ -16,7 +16,7 @@ from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
-from solvergen.errors import SolvergenError, SolvergenWarning
+from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
 from solvergen.program import fusion, order, program
@@ -30,6 +30,8 @@ from solvergen.specification.endpoints import EndPoints
 
 CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
+
+REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
 
 LONG_PROGRAM = 8
 """Landings from which fractions would take longer than a second."""
@@ -75,10 +77,11 @@ class Solver:
         given = self.prediction if integrand is None else integrand
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
-        require_determined(self.schedule, self.prediction)
+        with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
+            require_determined(self.schedule, self.prediction)
+            self._set("expansion", resolve(expansion, self.ode.clock))
+            self._set("weights", Weights.derive(self.ode, self.expansion))
         _warn_of_velocity(self.schedule, self.prediction)
-        self._set("expansion", resolve(expansion, self.ode.clock))
-        self._set("weights", Weights.derive(self.ode, self.expansion))
 
     def _set(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)
@@ -190,7 +193,7 @@ def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
 
 def _warn_of_velocity(schedule: NoiseSchedule, prediction: Parameterization) -> None:
     """Where alpha + sigma = 1, most people who say velocity mean the flow."""
-    if prediction == VELOCITY and is_zero(schedule.alpha + schedule.sigma - 1, schedule):
+    if prediction == VELOCITY and schedule.is_straight:
         warnings.warn(
             f"the prediction velocity is alpha eps - sigma x0 (Salimans and Ho 2022); networks of "
             f"the schedule {schedule.name}, with alpha + sigma = 1, mostly predict flow, "

@@ -32,7 +32,7 @@ REMEDY = (
     "them without roots of differences, shorten the domain, or choose another expansion"
 )
 
-MAX_BAKED_STEPS = 1000
+MAX_BAKED_STEPS = 500
 """Of a module that has its coefficients as numbers."""
 
 

@@ -32,22 +32,22 @@ _NAMES = """
     AdaptiveStepper ConfigMixin Plan Scheduler SchedulerMixin SchedulerOutput Stepper
     ThreadPoolExecutor a accepted add_noise advance alpha alpha_dot alpha_s alpha_t angle array
     arrays asked atol b base_image_seq_len base_shift batch before begin begin_index below
-    beta_end beta_schedule beta_start betas bits block build builder c c_j cache cells centre
-    centred change clock cls coefficients column columns combinations compiled config context
-    count counts denoised device difference disable distance distances done dtype dynamic
-    element ell end ends error error_tile eta even excess expansion_variable extra_args factor
-    fall falls final_sigmas_type finite first flat flow found fresh from_config function gamma
-    gap generator given got graph grid half_log_snr halves head here high i index
+    beta_end beta_schedule beta_start betas bits block build builder c c_j cache callback cells
+    centre centred change clock cls coefficients column columns combinations compiled config
+    context count counts denoised device difference disable distance distances done dtype
+    dynamic element ell end ends error error_tile eta even excess expansion_variable extra_args
+    factor fall falls final_sigmas_type finite first flat flow found fresh from_config function
+    gamma gap generator given got graph grid half_log_snr halves head here high i index
     index_for_timestep init_noise_sigma inner inside integrating_factor ir is_nan j judge k kept
     kernel key kind kwargs l landing landing_tile last last_steps least left length level levels
     like line listed log_alpha loop low lower m mass max_image_seq_len max_shift max_steps means
     measured memory middle model model_output moments mu n name njit node noise np
-    num_inference_steps num_steps num_train_timesteps numba number numbers odd one option order
-    origin original_samples os others output outside over own owner pairwise part passes past
-    phase phi pi place places plan prediction prediction_i prediction_type prev_sample process
-    range read readable refused register_to_config rejected rescale_betas_zero_snr result
-    results return_dict return_unused_kwargs reuses rho rising rounded row rows rtol run s
-    sample sample_adaptive sample_tile scalars scale scale_model_input scale_noise scaled
+    num_inference_steps num_steps num_train_timesteps numba number numbers odd of one option
+    order origin original_samples os others output outside over own owner pairwise part passes
+    past phase phi pi place places plan prediction prediction_i prediction_type prev_sample
+    process range read readable refused register_to_config rejected rescale_betas_zero_snr
+    result results return_dict return_unused_kwargs reuses rho rising rounded row rows rtol run
+    s sample sample_adaptive sample_tile scalars scale scale_model_input scale_noise scaled
     schedule_timesteps self set_begin_index set_timesteps shape share shares shift
     shift_terminal sigma sigma_s sigma_t sigmas signature size source spacing speed spread stage
     start step step_index stepper steps steps_offset store stored stored_tile stretch sums sys t

@@ -16,12 +16,12 @@ MAX_DEPTH = 60
 MAX_OPERATIONS = 160
 MAX_BITS = 2048
 """Of a numerator or a denominator."""
-MAX_EXPONENT = 100
-MAX_DEGREE = 100
+MAX_EXPONENT = 50
+MAX_DEGREE = 50
 MAX_ROOT = 60
 MAX_DECIMALS = 300
 """Numbers lie between 10^-300 and 10^300: float64, with room for products."""
-MAX_PARAMETERS = 16
+MAX_PARAMETERS = 8
 MAX_ROWS = 20_000
 """Of a table."""
 
@@ -97,7 +97,7 @@ def degree(expression: Expr) -> Rational:
     return largest
 
 
-def root(expression: Expr) -> int:
+def root(*expressions: Expr) -> int:
     """The common denominator of the exponents of what is not a number."""
-    powers = (e for e in expression.atoms(Pow) if e.exp.is_Rational and e.base.free_symbols)
-    return lcm(*(e.exp.q for e in powers))
+    powers = (e for one in expressions for e in one.atoms(Pow) if e.base.free_symbols)
+    return lcm(*(e.exp.q for e in powers if e.exp.is_Rational))

@@ -319,6 +319,11 @@ def _read_formulas(alpha: Any, sigma: Any, parameters: Parameters) -> tuple[Expr
     for name, formula in zip(("alpha", "sigma"), found, strict=True):
         if excess := size.excess_of_formula(formula):
             raise ScheduleError(f"{name} is too large a formula: {excess}")
+    if (common := size.root(*found)) > size.MAX_ROOT:
+        raise ScheduleError(
+            f"the exponents of alpha and sigma have the common denominator {common}; expected at "
+            f"most {size.MAX_ROOT}"
+        )
     return found
 
 

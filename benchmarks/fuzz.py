@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-from fuzz_inputs import AREAS, Area, Wrong
+from fuzz_inputs import AREAS, Area, WrongAnswerError
 from hypothesis import HealthCheck
 
 import solvergen as sg
@@ -43,10 +43,10 @@ class Tally:
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """Raises Wrong in the middle of what does not end."""
+    """Raises WrongAnswerError in the middle of what does not end."""
 
     def stop(*_: Any) -> None:
-        raise Wrong(f"does not end in {seconds} s")
+        raise WrongAnswerError(f"does not end in {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)

@@ -36,7 +36,11 @@ NESTED = st.recursive(
 """Any JSON, and its NaN."""
 
 
-class Wrong(Exception):
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+class WrongAnswerError(Exception):
     """An answer that is not the right one."""
 
 
@@ -48,7 +52,7 @@ class Area:
         name: in the table.
         what: what the inputs are, for a reader.
         inputs: how they are made.
-        answer: hands one over; raises a SolvergenError, or Wrong, or returns.
+        answer: hands one over; raises a SolvergenError, or WrongAnswerError, or returns.
     """
 
     name: str
@@ -59,7 +63,7 @@ class Area:
 
 def same(found: float, expected: float) -> None:
     if not math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12):
-        raise Wrong(f"got {found}, expected {expected}")
+        raise WrongAnswerError(f"got {found}, expected {expected}")
 
 
 # Formulas: random trees beside their values in Python's floats, and random text.
@@ -103,75 +107,14 @@ def answer_formula(given: tuple[str, float]) -> None:
     same(float(evaluate_mp(parse(to_text(found)), t, POINT)), expected)
 
 
-TOKENS = st.sampled_from(
-    [
-        "t",
-        "pi",
-        "1",
-        "0",
-        "2",
-        "0.5",
-        "1e9",
-        "1e-400",
-        "9999999999",
-        "+",
-        "-",
-        "*",
-        "/",
-        "**",
-        "^",
-        "(",
-        ")",
-        ",",
-        "<",
-        ">",
-        "=",
-        ".",
-        "exp",
-        "sqrt",
-        "log",
-        "erf",
-        "where",
-        "asin",
-        "interpolate",
-        "lambda",
-        "alpha",
-        "__import__",
-        "'",
-        '"',
-        "#",
-        "\\",
-        "\n",
-        "[",
-        "]",
-        "{",
-        "}",
-        ":",
-        ";",
-        "@",
-        "_",
-        "µ",
-        "ϕ",
-        "²",
-        "1_0",
-        "0x1f",
-        "1j",
-        "np.",
-        "math.pi",
-        "import",
-        "os",
-        "\x00",
-        "�",
-        "97/89",
-        "100",
-        "**100",
-        "t**t",
-        "1/0",
-        "-1",
-        "abs",
-        "tan",
-        "cosh",
-    ]
+TOKENS = st.sampled_from(["\\", "\n", "\x00", "\ud800"]) | st.sampled_from(
+    words(
+        r"""
+        t pi 1 0 2 0.5 1e9 1e-400 9999999999 + - * / ** ^ ( ) , < > = . exp sqrt log erf where
+        asin interpolate lambda alpha __import__ ' " # [ ] { } : ; @ _ µ ϕ ² 1_0 0x1f 1j np.
+        math.pi import os 97/89 100 **100 t**t 1/0 -1 abs tan cosh
+        """
+    )
 )
 TEXT = st.lists(TOKENS, max_size=14).map("".join) | st.text(max_size=30)
 
@@ -181,58 +124,25 @@ def answer_text(text: str) -> None:
     again = parse(to_text(found))
     one, two = (evaluate_mp(each, t, POINT) for each in (found, again))
     if abs(complex(one) - complex(two)) > 1e-9 * (1 + abs(complex(one))):
-        raise Wrong(f"{found} reads back as {again}")
+        raise WrongAnswerError(f"{found} reads back as {again}")
 
 
 def answer_number(text: str) -> None:
     if rational(text) != rational(Fraction(text)):
-        raise Wrong(f"{text} is read as {rational(text)}")
+        raise WrongAnswerError(f"{text} is read as {rational(text)}")
 
 
 NUMBERS = st.from_regex(r"[0-9]{0,80}\.[0-9]{1,80}(e-?[0-9]{1,3})?", fullmatch=True)
 
 # Names: of parameters, functions in the module's name, and schedules.
 
-OWN = [
-    "k",
-    "K",
-    "history",
-    "stages",
-    "spec",
-    "SPEC",
-    "ORDER",
-    "T_MIN",
-    "t_min",
-    "tolerance",
-    "TOLERANCE",
-    "width",
-    "timesteps",
-    "np",
-    "sum",
-    "len",
-    "zip",
-    "l",
-    "u",
-    "v",
-    "s",
-    "gamma",
-    "alpha",
-    "lambda",
-    "class",
-    "_passes",
-    "_moments",
-    "x",
-    "h",
-    "beta_min",
-    "µ",
-    "ϕ",
-    "ß",
-    "ﬁ",
-    "n",
-    "N",
-    "T",
-    "tol",
-]
+OWN = words(
+    r"""
+        k K history stages spec SPEC ORDER T_MIN t_min tolerance TOLERANCE width timesteps np
+        sum len zip l u v s gamma alpha lambda class _passes _moments x h beta_min µ ϕ ß ﬁ n N T
+        tol
+        """
+)
 NAMES = st.lists(st.sampled_from(OWN) | st.text(min_size=1, max_size=6), min_size=1, max_size=3)
 
 
@@ -252,7 +162,7 @@ def answer_label(name: str) -> None:
     source = rendering.render(sg.Solver(schedule, "flow", "flow", "time"), "numpy", "")
     module = load_text(source, "fuzzed")
     if module.SPEC["schedule"]["name"] != name or name not in module.__doc__.split("\n")[0]:
-        raise Wrong(f"the name {name!r} became {module.SPEC['schedule']['name']!r}")
+        raise WrongAnswerError(f"the name {name!r} became {module.SPEC['schedule']['name']!r}")
 
 
 LABELS = st.text(max_size=20) | st.lists(
@@ -288,72 +198,30 @@ def answer_spec(given: tuple[dict[str, Any], dict[str, Any], str | None]) -> Non
         spec.pop(dropped, None)
     solver = sg.from_specification(spec)
     if sg.from_specification(json.loads(json.dumps(solver.specification))) != solver:
-        raise Wrong("the specification reads back as another solver")
+        raise WrongAnswerError("the specification reads back as another solver")
 
 
 # Schemes: pieces of their text in any order, and right ones with a character changed.
 
 PIECES = st.sampled_from(
-    [
-        "1:{0}",
-        "1/2:{0};",
-        "1:{0,s1}",
-        "1:{0,-1}",
-        "|",
-        "||",
-        "?",
-        ";",
-        "=>",
-        "=>",
-        "3",
-        ":{0}",
-        "{0:",
-        "1/4,",
-        "s1:",
-        "3/4}",
-        "1/0:",
-        "...",
-        "s1",
-        "s99",
-        "-1",
-        "~classical",
-        "~frozen",
-        "~scaled(,,)",
-        "~scaled(1,1/2)",
-        "repeat(e+e,3)",
-        "repeat(1e-6,9)",
-        "mu1",
-        "1+mu1@3",
-        "0<-1",
-        "multistep:",
-        "2",
-        "3",
-        "1000",
-        ":ramp",
-        "singlestep:2",
-        ":1e99999999",
-        ":0.3",
-        "adams_moulton:3",
-        ":5000",
-        ":tol=1e-6",
-        "unipc:2",
-        ":bh2",
-        "pece:",
-        "rk4",
-        ":embedded",
-        "heun",
-        "general_linear:3",
-        ":2",
-        "{",
-        "}",
-        ",",
-        ":",
-        "٣",
-        "1<s1:{0}",
-    ]
+    words(
+        r"""
+        1:{0} 1/2:{0}; 1:{0,s1} 1:{0,-1} | || ? ; => => 3 :{0} {0: 1/4, s1: 3/4} 1/0: ... s1 s99
+        -1 ~classical ~frozen ~scaled(,,) ~scaled(1,1/2) repeat(e+e,3) repeat(1e-6,9) mu1
+        1+mu1@3 0<-1 multistep: 2 3 1000 :ramp singlestep:2 :1e99999999 :0.3 adams_moulton:3
+        :5000 :tol=1e-6 unipc:2 :bh2 pece: rk4 :embedded heun general_linear:3 :2 { } , : ٣
+        1<s1:{0}
+        """
+    )
 )
-RIGHT = ("1/2:{0}; 1:{0,s1}", "1:{0} | 1:{0: 3/2, -1: -1/2}", "multistep:3:ramp", "unipc:2:bh2",
-         "1:{0}; 1:{s1,0}; repeat(1e-06,9)", "1:{0}; 1:{0,s1} ? 1:{0}; 1:{0,s1}; 1:{0}")  # fmt: skip
+RIGHT = (
+    "1/2:{0}; 1:{0,s1}",
+    "1:{0} | 1:{0: 3/2, -1: -1/2}",
+    "multistep:3:ramp",
+    "unipc:2:bh2",
+    "1:{0}; 1:{s1,0}; repeat(1e-06,9)",
+    "1:{0}; 1:{0,s1} ? 1:{0}; 1:{0,s1}; 1:{0}",
+)
 
 
 @st.composite
@@ -368,7 +236,7 @@ def mutated(draw: st.DrawFn) -> str:
 def answer_scheme(text: str) -> None:
     scheme = schemes.get(text)
     if schemes.get(schemes.to_text(scheme)) != scheme:
-        raise Wrong(f"reads back as {schemes.to_text(scheme)}")
+        raise WrongAnswerError(f"reads back as {schemes.to_text(scheme)}")
     order.report(program.lower(scheme), same_clock=False, no_linear_part=False)
 
 
@@ -426,13 +294,14 @@ def answer_schedule(given: tuple[str, str, bool]) -> None:
     schedule = sg.NoiseSchedule(alpha, sigma, domain=("0.1", "0.9"))
     same(float(evaluate_mp(schedule.alpha, t, POINT)), float(evaluate_mp(parse(alpha), t, POINT)))
     if sg.Solver(schedule, "noise", "data", "time", "multistep:2").order != 2:
-        raise Wrong("multistep:2 has not order 2")
+        raise WrongAnswerError("multistep:2 has not order 2")
 
 
 # Files: whatever lies at a path before a module is written there.
 
-STATES = st.sampled_from(["absent", "ours", "theirs", "quotes", "folder", "link", "dangling", "loop",
-                          "pipe", "long", "null", "no folder", "empty"])  # fmt: skip
+STATES = st.sampled_from(
+    words("absent ours theirs quotes folder link dangling loop pipe long null nowhere empty")
+)
 
 
 def answer_file(given: tuple[str, bool]) -> None:
@@ -444,13 +313,13 @@ def answer_file(given: tuple[str, bool]) -> None:
             write_text(source, path, force)
         except sg.SolvergenError:
             if kept is not None and kept.read_text() != "mine":
-                raise Wrong("a file of somebody else changed") from None
+                raise WrongAnswerError("a file of somebody else changed") from None
             raise
         finally:
-            if left := [one for one in Path(folder).rglob(".solvergen*")]:
-                raise Wrong(f"left over: {left}")
+            if left := list(Path(folder).rglob(".solvergen*")):
+                raise WrongAnswerError(f"left over: {left}")
         if path.read_text() != source or (kept is not None and not force):
-            raise Wrong("written, though it is not ours")
+            raise WrongAnswerError("written, though it is not ours")
 
 
 def prepared(folder: Path, state: str, source: str) -> tuple[Path, Path | None]:
@@ -474,7 +343,7 @@ def prepared(folder: Path, state: str, source: str) -> tuple[Path, Path | None]:
         path = folder / ("x" * 300)
     elif state == "null":
         path = folder / "x\0y"
-    elif state == "no folder":
+    elif state == "nowhere":
         path = folder / "none" / "x.py"
     return path, path if state == "theirs" else None
 

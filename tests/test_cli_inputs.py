@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -81,21 +82,31 @@ def test_bad_input_is_one_clear_error(
     assert code in (0, 2)
 
 
-def test_main_shows_warnings_and_system_errors_as_lines(tmp_path: Path) -> None:
+def test_main_shows_warnings_and_system_errors_as_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
     def shown(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "solvergen", *arguments],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    options = ("derive", "--schedule", "rectified_flow", "--integrand", "velocity")
-    done = shown(*options, "--moments", "0")
-    assert done.returncode == 0
-    assert done.stderr.startswith("warning: the prediction velocity is alpha eps - sigma x0")
-    done = shown("stability", "--scheme", "multistep:1", "--plot", str(tmp_path / "no" / "x.png"))
+    options = ("--schedule", "rectified_flow", "--prediction", "velocity", "--target", "numpy")
+    done = shown("compile", *options, "-o", str(tmp_path / "no" / "x.py"))
+    warning, error = done.stderr.splitlines()
+    assert warning.startswith("warning: the prediction velocity is alpha eps - sigma x0")
+    assert error.startswith("error: cannot write")
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
+
+    def fails() -> None:
+        raise FileNotFoundError(2, "No such file", "x.png")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err == "error: [Errno 2] No such file: 'x.png'\n"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ MAX_OPERATIONS = 160
 MAX_BITS = 2048
 """Of a numerator or a denominator."""
 MAX_EXPONENT = 50
-MAX_DEGREE = 50
+MAX_DEGREE = 32
 MAX_ROOT = 60
 MAX_DECIMALS = 300
 """Numbers lie between 10^-300 and 10^300: float64, with room for products."""

@@ -12,6 +12,7 @@ from sympy import Symbol
 
 import solvergen as sg
 from solvergen.algebra import namespace
+from solvergen.algebra.functions import REGISTRY
 from solvergen.algebra.numpy_code import column_names, constant_name
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.compiler import load_text
@@ -144,6 +145,24 @@ FUNCTIONS = "l u v gamma len tuple sum zip isinstance SPEC class print u_3 sampl
 def test_a_function_that_would_hide_something_is_refused(name: str) -> None:
     with pytest.raises(sg.ScheduleError, match="function name"):
         sg.register_function(name, derivative="1", numpy="x", in_many_digits=lambda u: u)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"numpy": "def other(x): return x"},
+        {"numpy": "x +"},
+        {"numpy": "1/0 * x"},
+        {"derivative": None},
+        {"derivative": "y"},
+        {"in_many_digits": None},
+    ],
+)
+def test_definitions_that_are_none_are_refused_and_forgotten(wrong: dict) -> None:
+    right = {"derivative": "1", "numpy": "x", "in_many_digits": lambda u: u}
+    with pytest.raises(sg.ScheduleError, match="identity_map|unknown name"):
+        sg.register_function("identity_map", **{**right, **wrong})
+    assert "identity_map" not in REGISTRY
 
 
 @settings(max_examples=150, deadline=None)

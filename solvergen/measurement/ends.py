@@ -1,11 +1,11 @@
 """The order of runs over the whole domain, from alpha = 0 to sigma = 0 where a solver may be there.
 
 The last sample is compared with the exact flow of a mixture of Gaussians. Where a run may not touch
-an end, it starts or ends inside. Steps are even in gamma, or in time if gamma is infinite at an end
-of the run.
+an end, or neither alpha nor sigma vanishes there, it starts or ends inside. Steps are even in
+gamma, or in time if gamma is infinite at an end of the run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -30,23 +30,29 @@ class Whole:
 
     Attributes:
         start, end: its times.
-        order: of the ends that it touches; None if it touches none.
+        order: what its ends leave; None if alpha and sigma vanish at neither of them, or it may not
+            touch them.
+        logarithm: the error has a factor log(1/h) beside that power of h.
     """
 
     start: float
     end: float
     order: Fraction | None
+    logarithm: bool
 
     @classmethod
     def of(cls, module: ModuleType, solver: Solver) -> "Whole":
         """From one end of the domain to the other, or to a time inside of it."""
         limits = module.half_log_snr(np.array([module.T_MAX, module.T_MIN]))
         inner = module.time_at_half_log_snr(np.clip(INSIDE, *limits))
-        found = solver.endpoints
-        parts = zip((found.start, found.end), inner, (module.T_MAX, module.T_MIN), strict=True)
-        start, end = (float(inside if one.obstacle else at) for one, inside, at in parts)
-        orders = [one.order for one in (found.start, found.end) if one.order is not None]
-        return cls(start, end, min(orders) if orders else None)
+        both = (solver.endpoints.start, solver.endpoints.end)
+        is_touched = [bool(one.place and not one.obstacle) for one in both]
+        places = zip(is_touched, inner, (module.T_MAX, module.T_MIN), strict=True)
+        start, end = (float(at if touched else inside) for touched, inside, at in places)
+        parts = zip(is_touched, both, strict=True)
+        orders = [(one.order, not one.logarithm) for touched, one in parts if touched and one.order]
+        order, is_plain = min(orders, default=(None, True))
+        return cls(start, end, order, not is_plain)
 
 
 def grid(module: ModuleType, whole: Whole, steps: int) -> NDArray[np.float64]:
@@ -68,31 +74,34 @@ def grid(module: ModuleType, whole: Whole, steps: int) -> NDArray[np.float64]:
     return found
 
 
-def start_and_exact(
-    problem: GaussianMixture, module: ModuleType, whole: Whole
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Samples [n, 1] at the start of a run, and where the exact flow takes them."""
+def errors(
+    run: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+    problem: GaussianMixture,
+    module: ModuleType,
+    whole: Whole,
+    counts: Iterable[int],
+) -> Iterator[float]:
+    """Root mean square errors at the end of runs of so many steps; ``run(x, timesteps)``."""
     times = (whole.start, whole.end)
     ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in times)
-    return _flowed(problem, ends)
+    x, exact = _flowed(problem, ends)
+    for count in counts:
+        found = run(x, grid(module, whole, count))
+        yield float(np.sqrt(np.mean((found - exact) ** 2)))
 
 
 @lru_cache(maxsize=64)
-def _flowed(problem: GaussianMixture, ends: Any) -> Any:
+def _flowed(problem: GaussianMixture, ends: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Samples [n, 1] at the start of a run, and where the exact flow takes them."""
     (alpha, sigma) = ends[0]
     spread = np.sqrt(0.9 * alpha**2 + sigma**2)
     x = alpha * 0.1 + spread * np.linspace(-1.5, 1.5, SAMPLES)[:, None]
     return x, problem.exact_flow(x, *ends)
 
 
-def errors(
-    run: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
-    problem: GaussianMixture,
-    module: ModuleType,
-    whole: Whole,
-    counts: tuple[int, ...],
-) -> list[float]:
-    """Root mean square errors at the end of runs of so many steps; ``run(x, timesteps)``."""
-    x, exact = start_and_exact(problem, module, whole)
-    found = (run(x, grid(module, whole, count)) for count in counts)
-    return [float(np.sqrt(np.mean((one - exact) ** 2))) for one in found]
+def rate(found: Sequence[float]) -> float:
+    """The last rate, or the median of the last three if that is higher: where two powers of h
+    cancel, one rate is too high and the next too low.
+    """
+    rates = np.log2(np.divide(found[:-1], found[1:]))
+    return float(max(rates[-1], np.median(rates[-3:])))

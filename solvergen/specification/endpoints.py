@@ -13,8 +13,8 @@ that is made for a higher order loses it, in all steps beside the end and not in
 so that no closing steps can save it. Another integrand can: those whose M0 is O(h) there.
 
 Where gamma is infinite, one step is of first order. With N - N(end) ~ tau^e and M0 ~ tau^m for a
-step of length tau at the end, a frozen N leaves tau^(m + e), and so it is for fractional powers e
-if there is no series at the end.
+step of length tau at the end, a frozen N leaves tau^(m + e), times log(1/tau) if that is the order
+inside the domain. So it is for fractional powers e if gamma is finite and there is no series.
 
 N = c_data x0 + c_noise eps has the powers of c_data and c_noise times those of x0 and eps. For a
 smooth density of the data, with tau the distance to the end in gamma if that is finite, else in
@@ -84,16 +84,16 @@ class EndPoint:
         where = f"t = {self.time}" + (f", where {self.place}" if self.place else "")
         if self.obstacle:
             return f"No run may {self.role} at {where}: {self.obstacle}."
+        factor = " up to a factor log(1/h)" if self.logarithm else ""
         if self.finite_variable:
-            factor = " up to a factor log(1/h)" if self.logarithm else ""
             return (
                 f"A run may {self.role} at {where}, with order {self.order}{factor} (steps even in "
                 f"gamma){self.loss}."
             )
         return (
             f"A run may {self.role} at {where}; gamma is infinite there and no weights of higher "
-            f"order exist, so that one step is of first order and leaves order {self.order} (steps "
-            "even in time)."
+            "order exist, so that one step is of first order and leaves order "
+            f"{self.order}{factor} (steps even in time)."
         )
 
 
@@ -183,7 +183,9 @@ def _endpoint(
         return found
     end = _end(weights, role, order) if found.finite_variable else None
     if end is None:
-        return replace(found, order=_order(weights, order, role, found.finite_variable))
+        power = _leading(weights, role, order, found.finite_variable)
+        left = min(Fraction(order), power)
+        return replace(found, order=left, logarithm=power == order and not found.finite_variable)
     if end.is_regular:
         return found
     return _left(found, weights, program, order, end)
@@ -285,16 +287,15 @@ def _diverges(values: Sequence[Any]) -> bool:
     return limit is None or not limit.is_finite
 
 
-def _order(weights: Weights, order: int, role: str, finite: bool) -> Fraction:
-    """The order of a run that touches this end, from the leading powers alone."""
-    full = Fraction(order)
+def _leading(weights: Weights, role: str, order: int, finite: bool) -> Fraction:
+    """The power that is left by the leading powers of M0 and N alone, or the order."""
     powers = _Powers(weights, role, in_gamma=finite)
     exponents = [power for power in powers.of_integrand() if power > 0]
     if finite:
         exponents = [power for power in exponents if power.denominator > 1]
     if not exponents:
-        return full
-    return min(full, powers.of_zeroth_moment() + min(exponents))
+        return Fraction(order)
+    return powers.of_zeroth_moment() + min(exponents)
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,9 @@ class _Beside:
         """The time at a value of gamma close to another time."""
         if self.is_finite:
             return self.time_from(abs(gamma - self.end_gamma))
-        return self._solved(lambda g: g - gamma, abs(near - self.end))
+        grows_as_a_power = self.solver.weights.expansion.name != "half_log_snr"
+        residual = (lambda g: mpmath.log(g / gamma)) if grows_as_a_power else (lambda g: g - gamma)
+        return self._solved(residual, abs(near - self.end))
 
     def _solved(self, residual: Callable[[Any], Any], guess: Any) -> Any:
         """Where a function of gamma vanishes, sought in the logarithm of the distance."""
@@ -160,8 +162,8 @@ class _Beside:
         def at(level: Any) -> Any:
             return residual(self.gamma(self.end + self.inwards * mpmath.exp(level)))
 
-        first = mpmath.log(guess)
-        level = mpmath.findroot(at, (first, first - 1), solver="secant", tol=mpmath.mpf(10) ** -70)
+        first, least = mpmath.log(guess), mpmath.mpf(10) ** (20 - 2 * DIGITS)
+        level = mpmath.findroot(at, (first, first - 1), solver="secant", tol=least)
         return self.end + self.inwards * mpmath.exp(level)
 
     def number(self, times: Sequence[Any], n: int, left: int) -> int:

@@ -123,7 +123,7 @@ class End:
         return smooth and self.forcing.lead == 0 and self.growth == 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EndProblem:
     """dx/dw = P x + Q S, and what a program needs of it; S_i = sum_d g_id (u_i . x + v_i . z)^d,
     z the two functions of time that S depends on.

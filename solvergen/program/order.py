@@ -25,6 +25,8 @@ A run has order min(p, l or c, e). The problem is drawn at random modulo a prime
 there is zero for every problem (``solvergen.series``); ``field=RATIONALS`` repeats it with
 fractions.
 
+At an end of the domain R, q and N need not be smooth; ``solvergen.program.ends`` is for there.
+
 A solver whose expansion variable is the integrand's clock has q(gamma) = gamma, and one without
 a linear part has R = 1. Both can raise the order, so they are part of the problem. So is the grid:
 weights that were made for equal steps lose their order on others.

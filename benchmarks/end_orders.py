@@ -50,7 +50,7 @@ def methods() -> dict[str, tuple[str, str]]:
         one = presets.find(name)
         found.setdefault((one.expansion, one.scheme), name)
     for text in IN_TIME:
-        found.setdefault(("time", text), text)
+        found.setdefault(("time", text), f"{text}, time")
     return {name: choice for choice, name in found.items()}
 
 

@@ -235,6 +235,8 @@ class _Scalars:
         speed = total_derivative(self.beside.solver.weights.expansion.variable)
 
         def integrand(u: Any) -> Any:
+            if u == self.beside.end:  # a node of no weight, where gamma' may be infinite
+                return mpmath.mpf(0)
             theta = (self.beside.gamma(u) - low) / width
             inner = self.beside.integrating_factor(end, u) * self.beside.zeroth_moment(u, start)
             return theta ** (k - 1) * inner * self.beside.at(speed, u) / width

@@ -9,8 +9,8 @@ from solvergen.naming import shown
 from solvergen.targets import files
 
 NAMES = (
-    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
-    "coefficients", "Stepper", "sample",
+    "ORDER", "ORDER_TO_THE_ENDS", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr",
+    "timesteps", "coefficients", "Stepper", "sample",
 )  # fmt: skip
 BAKED_INSTEAD = {"timesteps": "TIMESTEPS"}
 """What a module for one grid has in the place of its functions of grids."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from solvergen.algebra.evaluation import evaluate_mp, points_near_ends
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import EmissionError, SolvergenError
-from solvergen.measurement import contract, derivation
+from solvergen.measurement import contract, derivation, ends
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
@@ -50,6 +50,9 @@ ERROR_FLOOR = 3e-10
 """An error below which no more steps are tried: a high order divides it by hundreds with the next
 number of steps, and then it is the rounding of thousands of them."""
 
+END_FLOOR = 1e-12
+"""The same for a run of a thousand steps at most, whose rates settle late."""
+
 SMALL = 1e-3
 """The part of the largest value below which a function counts as near one of its zeros, and the
 margin of a bound that is computed in float64 from a maximum over points."""
@@ -62,6 +65,12 @@ STEPS = tuple(2**k for k in range(4, 13))
 
 SETTLED = 0.03
 """A fifth of ``ORDER_TOLERANCE``: how little a rate may change when the steps double again."""
+
+END_STEPS = tuple(2**k for k in range(5, 11))
+"""Beside an end the powers of h that follow differ by a half at times; more steps tell no more."""
+
+HARDER = 0.2
+"""How much further from its order the rate of a run to the ends may be, for every order above 2."""
 
 AGREEMENT_STEPS = (1, 5, 20)
 """One step shows a coefficient, five a start-up, twenty what a run makes of both."""
@@ -98,6 +107,7 @@ def _checks(module: ModuleType, solver: Solver, baked: bool) -> tuple[Check, ...
     return (
         check_stated_order(module, solver),
         check_measured_order(module, solver),
+        *check_order_to_the_ends(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
         *((check_amplification(module, solver),) if interpolates(solver) else ()),
@@ -119,6 +129,47 @@ def check_measured_order(module: ModuleType, solver: Solver) -> Check:
         f"{rate:.3f}",
         abs(rate - module.ORDER) <= ORDER_TOLERANCE,
     )
+
+
+def check_order_to_the_ends(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    """The order in the module against the one computed anew, and the rate of runs that touch the
+    ends where alpha or sigma vanishes; nothing without such an end.
+
+    The rate may be higher: where the power that is left has a small factor, the next one is seen.
+    An error h^p log(1/h) falls by 2^p log(n)/log(2 n) when the number n of steps doubles, and rates
+    of high orders do not settle before rounding.
+    """
+    stated, found = module.ORDER_TO_THE_ENDS, solver.endpoints.order
+    same = stated == (None if found is None else float(found))
+    checks = [Check("order to the ends, proved", str(found), f"states {stated}", same)]
+    whole = ends.Whole.of(module, solver)
+    if whole.order is None:
+        return tuple(checks)
+    claimed = float(whole.order if stated is None else stated)
+    measured = errors_to_the_ends(module, solver, whole)
+    if len(measured) > 1:
+        rate, steps = ends.rate(measured), END_STEPS[len(measured) - 2]
+        slack = np.log2(1 + 1 / np.log2(steps)) if whole.logarithm else 0.0
+        least = claimed - slack - max(ORDER_TOLERANCE, HARDER * (claimed - 2))
+        wanted, where = f">= {least:.4g}", f"order from {whole.start:.3g} to {whole.end:.3g}"
+        checks.append(Check(where, wanted, f"{rate:.3f}", bool(rate >= least)))
+    return tuple(checks)
+
+
+def errors_to_the_ends(module: ModuleType, solver: Solver, whole: ends.Whole) -> list[float]:
+    """Errors of runs of ``END_STEPS`` steps, as far as they are above rounding and tolerances."""
+    predict, repeat = adapted(module, model(TWO_GAUSSIANS, solver)), solver.program.repeat
+    floor = max(END_FLOOR, 100 * repeat.tolerance if repeat else 0.0)
+
+    def run(x: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
+        return as_numpy(module.sample(predict, as_input(module, x), grid))
+
+    found: list[float] = []
+    for error in ends.errors(run, TWO_GAUSSIANS, module, whole, END_STEPS):
+        found.append(error)
+        if error < floor:
+            break
+    return found
 
 
 def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
@@ -271,14 +322,20 @@ def adapted(
 
 
 def assert_order(module: ModuleType, order: int) -> None:
-    """For users' tests: the module states this order, and a run on an exact problem has it.
+    """For users' tests: the module states this order, a run inside the domain has it, and a run to
+    its ends the order that the module states for that, both on an exact problem.
 
     Raises:
         AssertionError: with the table of what was measured.
     """
     solver = from_specification(module.SPEC)
     stated = Check("order, asserted", str(order), f"states {module.ORDER}", order == module.ORDER)
-    checks = (stated, check_stated_order(module, solver), check_measured_order(module, solver))
+    checks = (
+        stated,
+        check_stated_order(module, solver),
+        check_measured_order(module, solver),
+        *check_order_to_the_ends(module, solver),
+    )
     Verification(f"order {order}", checks).require()
 
 

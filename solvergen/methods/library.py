@@ -10,6 +10,12 @@ supports alone, for any order and with however many earlier steps there are.
 It is the same at the end: closing steps of orders .., 2, 1 (``ramp``) leave O(h^2) where ``full``
 steps leave nothing. Samplers take them for large steps down to little noise, where an
 extrapolation over the whole history amplifies more than it gains.
+
+That is so where M0 = O(h). With the data integrand at sigma = 0 a landing leaves h^k for its k
+nodes, and h^e if a node is an inner stage that is wrong by h^e: M0 wins nothing. ``full`` steps of
+``multistep`` and ``unip`` keep their order there, a ramp leaves that of its last step. Methods with
+inner stages or predictions lose theirs in all steps near the end, h^(p+1)/tau^m at a distance tau,
+so that no number of closing steps keeps it (``solvergen.program.ends``).
 """
 
 from collections.abc import Callable, Sequence

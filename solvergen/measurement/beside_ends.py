@@ -251,7 +251,7 @@ class _Scalars:
         width = self.beside.gamma(end) - self.beside.gamma(start)
         return self.beside.at(nonlinear(ode.integrand) / speed, end) * width / zeroth
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
     def _ends(self, combine: Combine) -> tuple[Any, Any]:

@@ -14,24 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen.algebra.evaluation import evaluate_mp, points_near_ends
-from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import EmissionError, SolvergenError
 from solvergen.measurement import contract, derivation, ends
 from solvergen.measurement.accuracy import coefficient_error
+from solvergen.measurement.amplification import check_amplification, interpolates
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
 from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
-from solvergen.methods.scheme import Kind, Node
 from solvergen.naming import shown
-from solvergen.program.columns import Columns
-from solvergen.program.fusion import Array
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.symbols import t
-from solvergen.targets import TORCH_TARGETS, rendering
-from solvergen.targets.files import load, load_text
+from solvergen.targets import TORCH_TARGETS
+from solvergen.targets.files import load
 
 ORDER_TOLERANCE = 0.15
 """Of a rate that has settled: a method of another order is off by 1."""
@@ -54,11 +51,7 @@ END_FLOOR = 1e-12
 """The same for a run of a thousand steps at most, whose rates settle late."""
 
 SMALL = 1e-3
-"""The part of the largest value below which a function counts as near one of its zeros, and the
-margin of a bound that is computed in float64 from a maximum over points."""
-
-AMPLIFICATION_STEPS = 20
-"""Enough for main steps of every history, and as long as a sampler's."""
+"""The part of the largest value below which a function counts as near one of its zeros."""
 
 STEPS = tuple(2**k for k in range(4, 13))
 """Each twice the one before, until the rate has settled."""
@@ -110,8 +103,18 @@ def _checks(module: ModuleType, solver: Solver, baked: bool) -> tuple[Check, ...
         *check_order_to_the_ends(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
-        *((check_amplification(module, solver),) if interpolates(solver) else ()),
+        *(
+            (check_amplification(module, solver, *interior(module)),)
+            if interpolates(solver)
+            else ()
+        ),
     )
+
+
+def _amplification(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    if not interpolates(solver):
+        return ()
+    return (check_amplification(module, solver, *interior(module)),)
 
 
 def check_stated_order(module: ModuleType, solver: Solver) -> Check:
@@ -203,12 +206,6 @@ def check_coefficients(module: ModuleType, solver: Solver) -> Check:
     return accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
 
 
-def interpolates(solver: Solver) -> bool:
-    """Whether the weights of a main step are means of a Lagrange basis over the clock."""
-    last = solver.program.main.combines[-1]
-    return last.rule.is_plain or len(last.support) == 1
-
-
 def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
     """The coefficients of the one grid of a baked module against mpmath, inside the domain."""
     grid = module.TIMESTEPS.tolist()
@@ -216,58 +213,6 @@ def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
     steps = [n for n in range(len(grid) - 1) if inside[n] and inside[n + 1]]
     worst = coefficient_error(solver, module, grid, steps)
     return accuracy(f"coefficients of {len(steps)} steps", worst, COEFFICIENT_TOLERANCE)
-
-
-def check_amplification(module: ModuleType, solver: Solver) -> Check:
-    """sum_j |ell_j|, by which a step amplifies errors of the model, against its bound.
-
-    ell_j is a mean of L_j over the step with positive weights, so the sum is at most the Lebesgue
-    constant max over [0, 1] of sum_j |L_j(theta)|: 2^k - 1 for k nodes with equal steps in gamma.
-    The weights are those of the same solver with the integrand as prediction, where they stand
-    alone in the landing.
-    """
-    plain = replaced(solver, solver.integrand)
-    draft = load_text(rendering.coefficients_module(plain), "amplification")
-    start, end = interior(module)
-    grid = module.timesteps(AMPLIFICATION_STEPS, "time", start=start, end=end)
-    n = np.arange(solver.program.history, AMPLIFICATION_STEPS)
-    table = draft.coefficients(grid)[n]
-    combine, last = solver.program.main.combines[-1], plain.passes[len(solver.program.phases) - 1]
-    weights = [
-        table[:, len(last) - 1, column]
-        for column, term in Columns.of(last[-1]).landing
-        if isinstance(term.operand, Node) or term.operand is Array.PREDICTION
-    ]
-    found = float((np.sum(np.abs(weights), axis=0) / np.abs(np.sum(weights, axis=0))).max())
-    times = [
-        grid[n - one.index] if one.kind is Kind.PAST else table[:, one.index, 0]
-        for one in combine.support
-    ]
-    gamma = [module.expansion_variable(time) for time in (grid[n], grid[n + 1], *times)]
-    places = np.array([(one - gamma[0]) / (gamma[1] - gamma[0]) for one in gamma[2:]])
-    bound = float(max(map(lebesgue_constant, places.T)))
-    return Check(
-        "amplification sum |ell_j|",
-        f"<= {bound:.3g}, the Lebesgue constant",
-        f"{found:.3g}",
-        found <= bound * (1 + SMALL),
-    )
-
-
-def replaced(solver: Solver, prediction: Parameterization) -> Solver:
-    """The same solver for a network with another prediction."""
-    choices = (solver.integrand, solver.expansion, solver.scheme)
-    return Solver(solver.schedule, prediction, *choices)
-
-
-def lebesgue_constant(places: NDArray[np.float64]) -> float:
-    """max over [0, 1] of sum_j |L_j(theta)|."""
-    theta = np.linspace(0.0, 1.0, 101)
-    total = np.zeros_like(theta)
-    for place in places:
-        others = places[places != place]
-        total += np.abs(np.prod([(theta - one) / (place - one) for one in others], axis=0))
-    return float(total.max())
 
 
 def interior(module: ModuleType) -> tuple[float, float]:

@@ -342,7 +342,7 @@ class EndScalars:
         found = combine.rule.weights(places, moment, end_density)
         return [one * Series.of([1], self.problem.length, DECIMAL) for one in found]
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
     def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:

@@ -146,7 +146,7 @@ class PreciseReference(Reference):
         """Times between start and end, with the weights of an integral over time."""
         low, high = self._domain
         nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
-        path = [mpmath.log((time - low) / (high - time)) for time in self._path(start, end)]
+        path = [mpmath.log((time - low) / (high - time)) for time in self.path(start, end)]
         for first, last in pairwise(path):
             count = max(1, int(mpmath.ceil(abs(last - first))))
             panel = (last - first) / count

@@ -59,7 +59,7 @@ class Reference:
         if factor is not None:
             return self._value(factor, end) / self._value(factor, start)
         a = linear(self.weights.ode.integrand)
-        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self._path(start, end)))
+        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
@@ -77,7 +77,7 @@ class Reference:
                 weight, theta = sampled(u)
                 return weight * function(theta)
 
-            return mpmath.quad(integrand, self._path(start, end), method="gauss-legendre")
+            return mpmath.quad(integrand, self.path(start, end), method="gauss-legendre")
 
         zeroth = integral(lambda theta: 1)
         return zeroth, [integral(function) / zeroth for function in functions]
@@ -92,7 +92,7 @@ class Reference:
         """(A, B) in the five symbols."""
         return conversion(self.prediction, self.weights.ode.integrand)
 
-    def _path(self, start: Any, end: Any) -> list[Any]:
+    def path(self, start: Any, end: Any) -> list[Any]:
         """From start to end by way of the kinks of the schedule: smooth in between."""
         kinks = _in_many_digits(self.weights.schedule.kinks, mpmath.mp.prec)
         inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]

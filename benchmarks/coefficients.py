@@ -22,6 +22,8 @@ from typing import Any
 
 import mpmath
 import numpy as np
+from solvergen.program.columns import Columns
+from solvergen.program.fusion import Array
 from sympy import Expr, lambdify
 
 import solvergen as sg
@@ -31,8 +33,6 @@ from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import SolvergenError
 from solvergen.methods.rule import lagrange_basis
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.columns import Columns
-from solvergen.program.fusion import Array
 from solvergen.program.program import node_of
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.rows import phase_numbers

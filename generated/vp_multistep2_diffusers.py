@@ -292,8 +292,8 @@ def _planned(timesteps):
             f"step {n} from t = {t[n]} to {t[n + 1]} has no finite coefficients: "
             f"{table[n][:, 1:].tolist()}"
             "; No run may start at t = 1, where alpha = 0: the prediction noise does not "
-            "determine data there. Use the prediction data, velocity, flow, straight; or start "
-            "before t = 1."
+            "determine data there. Use the prediction data, velocity, straight; or start before t"
+            " = 1."
         )
     return t, phase, table
 

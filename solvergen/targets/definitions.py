@@ -1,6 +1,5 @@
 """The tables and the functions that a module carries along with its formulas."""
 
-import json
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from solvergen.algebra.tables import Table
 from solvergen.scalars.formulas import Formulas, ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
+from solvergen.targets.literals import Source, literal
 
 WIDTH = 92
 NESTED = 60
@@ -78,7 +78,10 @@ def specification_code(solver: Solver, target: str) -> str:
     schedule = solver.schedule
     tables = tables_of(schedule.alpha, schedule.sigma)
     if tables:
-        shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
+        shown = {
+            table.name: [Source(f"{column}.tolist()") for column in column_names(table)]
+            for table in tables
+        }
         specification["schedule"] = {**specification["schedule"], "tables": shown}
     return f"{{\n    {_laid_out(specification, 1)}\n}}  # fmt: skip"
 
@@ -96,24 +99,3 @@ def _laid_out(items: Mapping[str, Any], depth: int) -> str:
         else:
             lines.append(item)
     return f"\n{indent}".join(line for line in lines if line)
-
-
-def literal(value: Any) -> str:
-    """A value as source, texts in double quotes: the one way by which text gets into a module."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    return repr(value)
-
-
-class _Source:
-    """A constant of the module, as a list."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"{self.name}.tolist()"

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solvergen.algebra.evaluation import compiled
+from solvergen.derivation.expansion import HALF_LOG_SNR
 from solvergen.measurement.problems import GaussianMixture
 from solvergen.specification.solver import Solver
+from solvergen.symbols import alpha, sigma, t
 
 INSIDE = (-1.5, 2.0)
 """lambda where a run starts and ends that may not touch the ends of the domain."""
@@ -55,10 +58,10 @@ class Whole:
         return cls(start, end, order, not is_plain)
 
 
-def grid(module: ModuleType, whole: Whole, steps: int) -> NDArray[np.float64]:
+def grid(module: ModuleType, solver: Solver, whole: Whole, steps: int) -> NDArray[np.float64]:
     """Times with even steps in gamma, or in time if gamma is infinite at an end of the run."""
     with np.errstate(divide="ignore"):
-        ends = module.expansion_variable(np.array([whole.start, whole.end]))
+        ends = _gamma(module, solver, np.array([whole.start, whole.end]))
     uniform = np.linspace(0.0, 1.0, steps + 1)
     if not np.isfinite(ends).all():
         return whole.start + (whole.end - whole.start) * uniform
@@ -67,17 +70,29 @@ def grid(module: ModuleType, whole: Whole, steps: int) -> NDArray[np.float64]:
     early, late = np.full_like(uniform, whole.start), np.full_like(uniform, whole.end)
     for _ in range(BISECTIONS):
         middle = 0.5 * (early + late)
-        before = rises * module.expansion_variable(middle) < wanted
+        before = rises * _gamma(module, solver, middle) < wanted
         early, late = np.where(before, middle, early), np.where(before, late, middle)
     found = 0.5 * (early + late)
     found[0], found[-1] = whole.start, whole.end
     return found
 
 
+def _gamma(module: ModuleType, solver: Solver, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The expansion variable, from the module's functions of time."""
+    if solver.expansion == HALF_LOG_SNR:
+        return np.asarray(module.half_log_snr(time))
+    values = (time, module.alpha(time), module.sigma(time))
+    function = compiled(
+        solver.schedule.substitute(solver.expansion.variable), (t, alpha, sigma), "numpy"
+    )
+    return np.broadcast_to(function(*values), time.shape)
+
+
 def errors(
     run: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
     problem: GaussianMixture,
     module: ModuleType,
+    solver: Solver,
     whole: Whole,
     counts: Iterable[int],
 ) -> Iterator[float]:
@@ -86,16 +101,16 @@ def errors(
     ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in times)
     x, exact = _flowed(problem, ends)
     for count in counts:
-        found = run(x, grid(module, whole, count))
+        found = run(x, grid(module, solver, whole, count))
         yield float(np.sqrt(np.mean((found - exact) ** 2)))
 
 
 @lru_cache(maxsize=64)
 def _flowed(problem: GaussianMixture, ends: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Samples [n, 1] at the start of a run, and where the exact flow takes them."""
-    (alpha, sigma) = ends[0]
-    spread = np.sqrt(0.9 * alpha**2 + sigma**2)
-    x = alpha * 0.1 + spread * np.linspace(-1.5, 1.5, SAMPLES)[:, None]
+    alpha_s, sigma_s = ends[0]
+    spread = np.sqrt(0.9 * alpha_s**2 + sigma_s**2)
+    x = alpha_s * 0.1 + spread * np.linspace(-1.5, 1.5, SAMPLES)[:, None]
     return x, problem.exact_flow(x, *ends)
 
 

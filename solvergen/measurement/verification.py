@@ -164,7 +164,7 @@ def errors_to_the_ends(module: ModuleType, solver: Solver, whole: ends.Whole) ->
         return as_numpy(module, module.sample(predict, as_input(module, x), grid))
 
     found: list[float] = []
-    for error in ends.errors(run, TWO_GAUSSIANS, module, whole, END_STEPS):
+    for error in ends.errors(run, TWO_GAUSSIANS, module, solver, whole, END_STEPS):
         found.append(error)
         if error < floor:
             break

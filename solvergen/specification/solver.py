@@ -22,7 +22,8 @@ from solvergen.naming import shown
 from solvergen.program import order, program
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
-from solvergen.program.table import Table, tabulate
+from solvergen.program.table import Table
+from solvergen.program.tabulation import tabulate
 from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints, schemes

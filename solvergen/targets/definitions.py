@@ -8,7 +8,8 @@ import numpy as np
 
 from solvergen.algebra.numpy_code import column_names, float_literal
 from solvergen.algebra.tables import Table
-from solvergen.scalars.formulas import Formulas, ScheduleFormulas
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.schedule_formulas import ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 from solvergen.targets.literals import Source, literal

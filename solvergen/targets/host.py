@@ -119,7 +119,7 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
     calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
     at_start, at_end = formulas.infinite_ends
     lines = [
-        f"finite = np.isfinite({gamma_names(formulas)[0]}(t))",
+        f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
         f"rows = [{', '.join(calls)}]",
     ]
@@ -172,7 +172,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
         lines.append(f"_CLOSING = {{{closing}}}  # by the steps that follow: phase, earlier values")
     if formulas.table.variants:
         lines.append(f"_VARIANTS = {formulas.table.variants}  # of a phase, by the one before it")
-    finite = f"finite = np.isfinite({gamma_names(formulas)[0]}(t))"
+    finite = f"finite = {finite_code(formulas)}"
     lines += [
         "",
         "",
@@ -239,6 +239,12 @@ def gamma_names(formulas: Formulas) -> tuple[str, str]:
     if formulas.expansion == "time":
         return "np.asarray", "np.asarray"
     return "expansion_variable", "time_at_expansion_variable"
+
+
+def finite_code(formulas: Formulas) -> str:
+    """Whether gamma is finite at the times t."""
+    name, _ = gamma_names(formulas)
+    return "np.isfinite(t)" if name == "np.asarray" else f"np.isfinite({name}(t))"
 
 
 def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:

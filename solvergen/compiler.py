@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from platformdirs import user_cache_path
 
 from solvergen.errors import EmissionError
+from solvergen.measurement.accuracy import statement
+from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
 from solvergen.targets import rendering
@@ -45,7 +47,11 @@ def emit(
     if to_the_ends:
         require_both(spec)
     draft = _draft(spec)
-    return rendering.render(spec, target, accuracy="")
+    if timesteps is None:
+        return rendering.render(spec, target, accuracy=statement(spec, draft))
+    rendering.require_baking(target)
+    baked = baking.bake(spec, draft, np.asarray(timesteps, dtype=np.float64).tolist())
+    return rendering.render_baked(spec, target, baked)
 
 
 @lru_cache(maxsize=4)

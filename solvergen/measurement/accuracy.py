@@ -1,21 +1,18 @@
 """How accurate the coefficients of an emitted module are, measured against mpmath."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Symbol
 
 from solvergen.algebra.evaluation import compiled
-from solvergen.program.columns import Columns
-from solvergen.program.fusion import Pass
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.quadrature import choose
 from solvergen.scalars.reference import Reference, ReferenceScalars
-from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
+from solvergen.scalars.rows import exact_rows, steps_of
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha, sigma, t
 
@@ -35,17 +32,21 @@ def coefficient_error(
     from its definition (``solvergen.scalars.reference``), relative to the largest coefficient of
     the pass.
     """
-    table = module.coefficients(timesteps)
-    phases = phase_numbers(solver.program, _gamma(solver, module, timesteps))
+    found = module.coefficients(timesteps)
+    table, grid = solver.table, [float(time) for time in timesteps]
+    laid_out = steps_of(solver.program, table, _gamma(solver, module, timesteps))
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
     with mpmath.workdps(DIGITS):
         for n in steps:
-            number = phases[n]
-            phase = solver.program.all_phases[number]
-            scalars = ReferenceScalars.over(reference, phase, [float(u) for u in timesteps], n)
-            values = symbol_values(scalars, phase)
-            worst = max(worst, _rows_error(table[n], solver.passes[number], values))
+            number, first = laid_out[n]
+            phase = table.phases[number]
+            rows = found[first : first + len(phase.rows)]
+            times = rows[:, 0].tolist()
+            scalars = ReferenceScalars.over(reference, phase.program, grid, n, times)
+            for row, exact in zip(rows, exact_rows(table, phase, scalars), strict=True):
+                factors = row[table.first_factor :][: len(exact)]
+                worst = max(worst, _relative(factors, exact))
     return worst
 
 
@@ -58,18 +59,6 @@ def _gamma(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> ND
         values = (times, module.alpha(times), module.sigma(times))
         found = compiled(solver.expansion.variable, (t, alpha, sigma), "numpy")(*values)
         return np.broadcast_to(found, times.shape)
-
-
-def _rows_error(
-    rows: Iterable[Sequence[float]], fused: Sequence[Pass], values: dict[Symbol, Any]
-) -> float:
-    """The worst error of the rows of one step's passes."""
-    worst = 0.0
-    for row, one in zip(rows, fused, strict=False):
-        columns = Columns.of(one)
-        exact = [evaluate(term.coefficient, values) for _, term in columns.all]
-        worst = max(worst, _relative(row[1 : columns.width], exact))
-    return worst
 
 
 def statement(solver: Solver, module: ModuleType) -> str:

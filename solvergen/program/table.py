@@ -200,6 +200,13 @@ class Table:
         return tuple(sorted(found))
 
     @property
+    def pair_shape(self) -> Shape:
+        """The columns of adaptive steps: x, y, the prediction and all values before it, then N."""
+        count = max((len(phase.rows) for phase in self.pairs), default=1)
+        arrays = tuple(Array)
+        return Shape((*arrays, *(Place(k) for k in range(count - 1))), arrays, False)
+
+    @property
     def first_factor(self) -> int:
         """The column of the first factor: behind the time, and the kind if there are several."""
         return 1 + (len(self.kinds) > 1)
@@ -208,6 +215,13 @@ class Table:
     def width(self) -> int:
         """Columns of the table: the time, the kind of row if there are several, the factors."""
         return max(shape.width for shape in self.shapes) + (len(self.kinds) > 1)
+
+
+def columns_of(row: Row, shape: Shape) -> list[Expr]:
+    """The factors of a row in the columns of its pass."""
+    zero = Integer(0)
+    value = [] if shape.copies else [row.value.get(one, zero) for one in shape.value]
+    return [*(row.landing.get(one, zero) for one in shape.landing), *value]
 
 
 def phi(i: int, base: int | None = None) -> Symbol:
@@ -629,5 +643,6 @@ def _with_all_values(draft: _Phase) -> TablePhase:
             Place(one.index) if isinstance(one, Node) else one: factor
             for one, factor in row.landing.items()
         }
-        rows.append(Row(row.stage, landing, row.value, (), row.ends))
+        stays: Placed = {Array.INPUT: Integer(1)}  # an evaluation for the estimate alone
+        rows.append(Row(row.stage, landing or stays, row.value, (), row.ends))
     return TablePhase(draft.phase.name, draft.phase, tuple(rows), None, draft.error)

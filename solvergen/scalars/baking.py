@@ -21,10 +21,9 @@ from sympy import Expr
 from solvergen.algebra.evaluation import as_mp, is_real
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import EmissionError
-from solvergen.program.columns import Columns
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import DIGITS, Reference, ReferenceScalars
-from solvergen.scalars.rows import evaluate, phase_numbers, symbol_values
+from solvergen.scalars.rows import exact_rows, steps_of
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -39,13 +38,13 @@ class Baked:
 
     Attributes:
         timesteps: the grid, decreasing.
-        phases: the number of the phase that each step runs.
-        rows: (step, stage) and the row of that pass: the time, then the factors.
+        rows: for every evaluation its time, then its factors in the columns of its pass.
+        kinds: the number of the kind of every row.
     """
 
     timesteps: tuple[float, ...]
-    phases: tuple[int, ...]
-    rows: tuple[tuple[tuple[int, int], tuple[float, ...]], ...]
+    rows: tuple[tuple[float, ...], ...]
+    kinds: tuple[int, ...]
 
 
 def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Baked:
@@ -53,32 +52,31 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
 
     Args:
         solver: the solver.
-        module: its coefficients as code, which know the grid's phases and whose float64 rows are
-            a check.
+        module: its coefficients as code, which know which grids there are, and whose float64 rows
+            are a check.
         timesteps: the grid.
 
     Raises:
         EmissionError: the grid is none, or the two computations differ.
     """
     try:
-        table = module.coefficients(timesteps)
+        checked = module.coefficients(timesteps)
     except ValueError as error:
         raise EmissionError(f"cannot bake this grid: {error}") from error
-    grid = [float(time) for time in timesteps]
-    phases = phase_numbers(solver.program, module.expansion_variable(grid))
+    grid, table = [float(time) for time in timesteps], solver.table
     reference = PreciseReference(solver.weights, solver.prediction)
-    rows = []
+    rows, kinds = [], []
     with mpmath.workdps(DIGITS + CLOSE + GUARD):
-        for n, number in enumerate(phases):
-            phase = solver.program.all_phases[number]
-            scalars = ReferenceScalars.over(reference, phase, grid, n)
-            values = symbol_values(scalars, phase)
-            for stage, one in enumerate(solver.passes[number]):
-                factors = [evaluate(term.coefficient, values) for _, term in Columns.of(one).all]
-                row = (float(scalars.time(stage)), *rounded(factors))
-                _check(n, row, table[n, stage])
-                rows.append(((n, stage), row))
-    return Baked(tuple(grid), tuple(phases), tuple(rows))
+        gamma = [float(reference.gamma_or_infinity(time)) for time in grid]
+        for n, (number, _) in enumerate(steps_of(solver.program, table, gamma)):
+            phase = table.phases[number]
+            scalars = ReferenceScalars.over(reference, phase.program, grid, n).rounded()
+            for row, factors in zip(phase.rows, exact_rows(table, phase, scalars), strict=True):
+                found = (float(scalars.time(row.stage)), *rounded(factors))
+                _check(n, found, checked[len(rows)], table.first_factor)
+                rows.append(found)
+                kinds.append(table.kinds.index(row.kind))
+    return Baked(tuple(grid), tuple(rows), tuple(kinds))
 
 
 def rounded(factors: Sequence[Any]) -> tuple[float, ...]:
@@ -90,15 +88,16 @@ def rounded(factors: Sequence[Any]) -> tuple[float, ...]:
 def statement(baked: Baked) -> str:
     """What a module's docstring says of its coefficients."""
     return (
-        f"The coefficients of its {len(baked.phases)} steps were computed in {DIGITS} digits and "
-        "rounded once."
+        f"The coefficients of its {len(baked.timesteps) - 1} steps were computed in {DIGITS} "
+        "digits and rounded once."
     )
 
 
-def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64]) -> None:
-    exact = np.array(row)
+def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64], first_factor: int) -> None:
+    """Compare a row with that of the float64 code."""
+    exact = np.array(row[1:])
     largest = max(np.abs(exact).max(), 1e-300)
-    error = float(np.abs(found[: exact.size] - exact).max() / largest)
+    error = float(np.abs(found[first_factor:][: exact.size] - exact).max() / largest)
     if not error <= AGREEMENT:
         raise EmissionError(
             f"step {n}: the coefficients in {DIGITS} digits and those in float64 differ by "
@@ -131,6 +130,13 @@ class PreciseReference(Reference):
                 for one, function in zip(sums, functions, strict=True)
             ]
         return total, [one / total for one in sums]
+
+    def gamma_or_infinity(self, time: float) -> Any:
+        """The expansion variable; infinite at an end of the domain where it has no finite limit."""
+        for end in self.weights.schedule.domain:
+            if time == float(end) and not self.weights.is_finite_at(end):
+                return mpmath.inf
+        return self.gamma(as_mp(time))
 
     @cached_property
     def _domain(self) -> tuple[Any, Any]:

@@ -24,10 +24,10 @@ from solvergen.algebra.functions import Definition
 from solvergen.derivation.parameterization import DATA, at_schedule
 from solvergen.program.program import node_of
 from solvergen.program.table import (
-    Row,
     Shape,
     Table,
     TablePhase,
+    columns_of,
     conversion,
     phi,
     zeroth_moment,
@@ -176,13 +176,6 @@ def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:
     return same
 
 
-def columns_of(row: Row, shape: Shape) -> list[Expr]:
-    """The factors of a row in the columns of its pass."""
-    zero = Integer(0)
-    value = [] if shape.copies else [row.value.get(one, zero) for one in shape.value]
-    return [*(row.landing.get(one, zero) for one in shape.landing), *value]
-
-
 def is_factor(symbol: Symbol) -> bool:
     """Whether a symbol of ``program.table`` stands for Phi."""
     return symbol.name.startswith("phi_")
@@ -246,8 +239,8 @@ class Formulas:
     @lru_cache(maxsize=16)
     def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
         schedule, ode, table = solver.schedule, solver.ode, solver.table
-        phases = _phases(solver, table.phases)
-        pairs = _phases(solver, table.pairs) if adaptive else ()
+        phases = _phases(solver, table.phases, table.shapes)
+        pairs = _phases(solver, table.pairs, (table.pair_shape,)) if adaptive else ()
         needs = Needs.of(tuple(one for phase in (*phases, *pairs) for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent = _exponent(solver)
@@ -302,7 +295,7 @@ class Formulas:
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         if self.is_half_log_snr:
             means = self.exponent is not None and self.needs.moments > 1
-            return reads or means or self.needs.gaps
+            return reads or means or self.needs.gaps or self.has_inner
         return reads or (
             self.reads_gap and self.lengths.gap is not None and self.lengths.gap.has(H)
         )
@@ -312,7 +305,8 @@ class Formulas:
         """Whether the difference of gamma is computed by a function."""
         if self.is_half_log_snr or self.expansion == "time":
             return False
-        return self.needs.gaps or (self.zeroth_moment.has(GAP) and self._reads("m_"))
+        reads = self.zeroth_moment.has(GAP) and self._reads("m_")
+        return reads or self.needs.gaps or self.has_inner
 
     @property
     def reads_factor(self) -> bool:
@@ -410,9 +404,11 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
     return inverse(expansion.at(schedule), gamma, schedule)
 
 
-def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:
+def _phases(
+    solver: Solver, phases: tuple[TablePhase, ...], shapes: tuple[Shape, ...]
+) -> tuple[PhaseFormulas, ...]:
     has_factor = not solver.weights.no_linear_part
-    return tuple(PhaseFormulas.of(one, solver.table.shapes, has_factor) for one in phases)
+    return tuple(PhaseFormulas.of(one, shapes, has_factor) for one in phases)
 
 
 def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:

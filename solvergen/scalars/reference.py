@@ -10,7 +10,7 @@ The interpreter with these scalars is what emitted modules are compared with.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
@@ -113,13 +113,34 @@ class ReferenceScalars:
     phase: PhaseProgram
     timesteps: tuple[Any, ...]
     n: int
+    stage_times: tuple[Any, ...] = ()
 
     @classmethod
     def over(
-        cls, reference: Reference, phase: PhaseProgram, timesteps: Sequence[float], n: int
+        cls,
+        reference: Reference,
+        phase: PhaseProgram,
+        timesteps: Sequence[float],
+        n: int,
+        stage_times: Sequence[float] = (),
     ) -> "ReferenceScalars":
-        """The scalars of step n; the floats of ``timesteps`` are taken exactly."""
-        return cls(reference, phase, tuple(as_mp(time) for time in timesteps), n)
+        """The scalars of step n; floats are taken exactly.
+
+        Args:
+            reference: of the solver.
+            phase: what the step runs.
+            timesteps: of the run.
+            n: the step.
+            stage_times: where the model is asked, if that is known: at the floats nearest to where
+                it would be. The scalars are those of these times.
+        """
+        times, stages = (tuple(map(as_mp, one)) for one in (timesteps, stage_times))
+        return cls(reference, phase, times, n, stages)
+
+    def rounded(self) -> "ReferenceScalars":
+        """The same with every evaluation at the float nearest to its time."""
+        stages = [as_mp(float(self.time(i))) for i in self.phase.evaluations]
+        return replace(self, stage_times=tuple(stages))
 
     @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
     def time(self, stage: int) -> Any:
@@ -128,6 +149,8 @@ class ReferenceScalars:
         position = self.phase.position(stage)
         if position in (0, 1):
             return end if position else start
+        if self.stage_times:
+            return self.stage_times[stage]
         fraction = mpmath.mpf(position.numerator) / position.denominator
         low, high = self.reference.gamma(start), self.reference.gamma(end)
         return self.reference.time_at(low + fraction * (high - low), end, start)

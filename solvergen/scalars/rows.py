@@ -1,13 +1,25 @@
 """The rows of a run: which phase each step takes, and the numbers behind a row's symbols."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sympy import Expr, Symbol, lambdify
 
-from solvergen.program.fusion import conversion, phi, rival_weight, weight, zeroth_moment
-from solvergen.program.program import PhaseProgram, StepProgram
+from solvergen.program.program import StepProgram, node_of
+from solvergen.program.table import (
+    Table,
+    TablePhase,
+    columns_of,
+    conversion,
+    phi,
+    rival_weight,
+    shifted,
+    weight,
+    weight_before,
+    zeroth_moment,
+)
 from solvergen.scalars.reference import ReferenceScalars
 
 
@@ -28,22 +40,50 @@ def phase_numbers(program: StepProgram, gamma: ArrayLike) -> list[int]:
     ]
 
 
-def symbol_values(scalars: ReferenceScalars, phase: PhaseProgram) -> dict[Symbol, Any]:
-    """The number behind every symbol of a phase's coefficients."""
-    values: dict[Symbol, Any] = {}
-    for i in phase.evaluations:
+def steps_of(program: StepProgram, table: Table, gamma: ArrayLike) -> list[tuple[int, int]]:
+    """For every step the number of its phase in the table, and its first row."""
+    numbers = phase_numbers(program, gamma)
+    found, row = [], 0
+    for number, before in zip(numbers, [None, *numbers], strict=False):
+        chosen = number if before is None else table.variants.get((number, before), number)
+        found.append((chosen, row))
+        row += len(table.phases[chosen].rows)
+    return found
+
+
+def exact_rows(table: Table, phase: TablePhase, scalars: ReferenceScalars) -> list[list[Any]]:
+    """The rows of a step in many digits: the columns of factors, without the time and the kind."""
+    values = symbol_values(phase, scalars)
+    return [
+        [evaluate(factor, values) for factor in columns_of(row, table.shapes[row.shape])]
+        for row in phase.rows
+    ]
+
+
+def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, Any]:
+    """The number behind every symbol of a phase's factors."""
+    program, values = phase.program, dict[Symbol, Any]()
+    for i in program.evaluations:
         values |= zip(conversion(i), scalars.conversion(i), strict=True)
-    for combine in phase.landings:
+    for combine in program.landings:
         i = combine.stage
         values[phi(i)] = scalars.integrating_factor(combine)
         values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
         values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
-    if phase.rival is not None:
-        values |= {rival_weight(j): ell for j, ell in enumerate(scalars.weights(phase.rival))}
+        for j in program.evaluations[1:]:
+            if j < i:
+                from_stage = replace(combine, base=node_of(j))
+                values[phi(i, j)] = scalars.integrating_factor(from_stage)
+    if phase.before is not None:
+        before = scalars.weights(shifted(phase.before))
+        values |= {weight_before(j): ell for j, ell in enumerate(before)}
+    if program.rival is not None:
+        rival = scalars.weights(program.rival)
+        values |= {rival_weight(j): ell for j, ell in enumerate(rival)}
     return values
 
 
-def evaluate(coefficient: Expr, values: dict[Symbol, Any]) -> Any:
-    """A coefficient with the numbers of ``symbol_values``."""
-    symbols = sorted(coefficient.free_symbols, key=str)
-    return lambdify(symbols, coefficient, "mpmath")(*(values[one] for one in symbols))
+def evaluate(factor: Expr, values: dict[Symbol, Any]) -> Any:
+    """A factor with the numbers of ``symbol_values``."""
+    symbols = sorted(factor.free_symbols, key=str)
+    return lambdify(symbols, factor, "mpmath")(*(values[one] for one in symbols))

@@ -14,7 +14,7 @@ from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 
 WIDTH = 92
-NESTED = 40
+NESTED = 60
 """Characters of a dictionary that stands on a line with others."""
 SLOPE = '''def _slope(t, x, y):
     """The slope at t of the piecewise linear function through the points (x, y)."""
@@ -84,7 +84,7 @@ def specification_code(solver: Solver, target: str) -> str:
 
 
 def _laid_out(items: Mapping[str, Any], depth: int) -> str:
-    """The items of a dictionary, as many on a line as fit; a long dictionary on lines of its own."""
+    """The items of a dictionary, as many on a line as fit; a long one on lines of its own."""
     indent, lines = 4 * depth * " ", [""]
     for key, value in items.items():
         item = f"{literal(key)}: {literal(value)},"

@@ -5,6 +5,8 @@
 Nothing is written in place, so a sample or a value that somebody has kept stays what it is.
 """
 
+from dataclasses import dataclass
+
 from solvergen.program.table import Place, Shape, Table
 from solvergen.targets.passes import Control, arrays, name, place_name
 
@@ -26,33 +28,53 @@ def kept(table: Table, shape: Shape) -> str:
     return place_name(table, Place(table.places - 1))
 
 
-def advance(table: Table, plan: str) -> str:
-    """What is called for a row: a pass by its name, or what the row's kind says."""
-    return Control(table).pass_name() if len(table.shapes) > 1 else f"{plan}_advance"
+@dataclass(frozen=True)
+class Names:
+    """What the state of a run is called where a step is spelled.
+
+    Attributes:
+        x: the network's input, or the sample.
+        start: the sample at the start of the step.
+        past: the values that are kept.
+        kind: the kind of the row, for ``{}`` one of ``keeps``, ``ends`` and ``kinds``.
+    """
+
+    x: str = "self.x"
+    start: str = "self._start"
+    past: str = "self._past"
+    kind: str = "self._plan.{}[self.index]"
 
 
-def step_lines(table: Table, call: str, index: str = "self.index") -> list[str]:
+STEPPER = Names()
+
+
+def step_lines(table: Table, call: str, names: Names = STEPPER) -> list[str]:
     """The statements of a step after its prediction is checked and its ``row`` is chosen.
 
     Args:
         table: of the solver.
         call: the name of the pass.
-        index: of the row.
+        names: of the state.
     """
-    control = Control(table)
-    lines = [control.chosen(f"self._plan.kinds[{index}]")] if control.mode == "kinds" else []
-    state = ["self._start", "self.x"] if table.keeps_start else ["self.x"]
-    past = ["*self._past"] if table.places else []
-    results = "self.x, value" if table.places else "self.x"
+    control, kind = Control(table), names.kind.format(Control(table).mode)
+    lines = [control.chosen(kind)] if control.mode == "kinds" else []
+    state = [names.start, names.x] if table.keeps_start else [names.x]
+    past = [f"*{names.past}"] if table.places else []
+    results = f"{names.x}, value" if table.places else names.x
     repeats = any(one.repeats for one in table.kinds)
-    lines += ["before = self.x"] if repeats else []
+    lines += [f"before = {names.x}"] if repeats else []
     lines.append(f"{results} = {call}(row, {', '.join([*state, 'prediction', *past])})")
     lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
-    written = "(*self._past[:-1], value)" if table.places > 1 else "(value,)"
-    lines += control.reordered("self._past", written, f"self._plan.keeps[{index}]")
-    if table.keeps_start:
-        ends = {"ends": f"self._plan.ends[{index}]", "kinds": "ends"}.get(control.mode, "")
-        if control.mode == "kinds" and "ends" not in control.fields:
-            ends = ""
-        lines += [f"if {ends}:", "    self._start = self.x"] if ends else ["self._start = self.x"]
-    return [*lines, f"{index} += 1"]
+    written = f"(*{names.past}[:-1], value)" if table.places > 1 else "(value,)"
+    lines += control.reordered(names.past, written, kind)
+    return [*lines, *_ended(table, f"{names.start} = {names.x}", kind)]
+
+
+def _ended(table: Table, statement: str, kind: str) -> list[str]:
+    """The statement that ends a step, where a start is kept."""
+    control = Control(table)
+    if not table.keeps_start:
+        return []
+    if control.mode == "ends" or "ends" in control.fields:
+        return [f"if {kind if control.mode == 'ends' else 'ends'}:", f"    {statement}"]
+    return [statement]

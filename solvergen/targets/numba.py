@@ -5,6 +5,7 @@ and the value over the oldest of those that are kept, which the same pass reads 
 one argument each, since two names for one array would stop the compiler from vectorising.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,9 +13,14 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import functional
 from solvergen.targets.functional import signature
 from solvergen.targets.passes import Control, Sums, values
 from solvergen.targets.target import Target
+
+JIT = """# What numba keeps on disk is found again by the name of the module, which must be certain.
+_IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem
+_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}"""
 
 
 def _same(array: NDArray[Any]) -> NDArray[Any]:
@@ -54,38 +60,66 @@ def _pass(table: Table, number: int) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Names(functional.Names):
+    """The same, and whether a step has begun: then the network's input is y, else x."""
+
+    inside: str = "self._is_inside"
+
+
+def _names(table: Table) -> Names:
+    return Names(x="self._y" if table.keeps_start else "self._x")
+
+
+STEPPER = Names()
+
+
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The statements of a step."""
     return {
-        "passes": passes(formulas.table),
-        "step_lines": "\n        ".join(step_lines(formulas.table)),
+        "passes": f"{JIT}\n\n\n{passes(formulas.table)}",
+        "step_lines": "\n        ".join(step_lines(formulas.table, _names(formulas.table))),
         "landing_name": "self._y",
+        "waits": False,
+        "own": "np.array(x)",
+        "copied": "np.array(_prediction(model_output, self.x, self.done))",
+        "pair_time": "float(self._rows[len(self._values), 0])",
+        "pair_arrays": "rows.astype(self.x.dtype), error.astype(self.x.dtype)",
     }
 
 
-def step_lines(table: Table) -> list[str]:
+def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
     """The statements of a step after its prediction is checked and its ``row`` is chosen."""
-    control, index = Control(table), "self.index"
-    lines = [control.chosen(f"self._plan.kinds[{index}]")] if control.mode == "kinds" else []
-    state = ["self._start", "self._y"] if table.keeps_start else ["self._x"]
-    past = ["*self._past"] if table.places else []
+    control, kind = Control(table), names.kind.format(Control(table).mode)
+    lines = [control.chosen(kind)] if control.mode == "kinds" else []
+    state = [names.start, names.x] if table.keeps_start else [names.x]
+    past = [f"*{names.past}"] if table.places else []
     repeats = any(one.repeats for one in table.kinds)
-    lines += ["before = self._y.copy() if repeats else None"] if repeats else []
-    call = control.pass_name()
-    lines.append(f"{call}(row, {', '.join([*state, 'prediction', *past])})")
+    lines += [f"before = {names.x}.copy() if repeats else None"] if repeats else []
+    lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *past])})")
     lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
     if table.places > 1:
-        lines += control.reordered("self._past", "self._past", f"self._plan.keeps[{index}]")
+        lines += control.reordered(names.past, names.past, kind)
     if table.keeps_start:
-        known = {"ends": f"self._plan.ends[{index}]", "kinds": "ends"}
         has_field = control.mode == "ends" or "ends" in control.fields
-        ends = known[control.mode] if has_field else "True"
+        ends = (kind if control.mode == "ends" else "ends") if has_field else "True"
         lines += [
-            f"self._is_inside = not {ends}",
-            "if not self._is_inside:",
-            "    self._start, self._y = self._y, self._start",
+            f"{names.inside} = not {ends}",
+            f"if not {names.inside}:",
+            f"    {names.start}, {names.x} = {names.x}, {names.start}",
         ]
-    return [*lines, f"{index} += 1"]
+    return lines
+
+
+def loop(table: Table) -> dict[str, Any]:
+    """The passes and the statements of the loop of a module for one grid."""
+    kind = {"kinds": "_KINDS[int(row[1])]"}.get(Control(table).mode, "row[1]")
+    lines = step_lines(table, Names("x", "start", "past", kind, "inside"))
+    return {
+        "passes": passes(table),
+        "before_passes": JIT,
+        "loop_lines": "\n        ".join(lines),
+    }
 
 
 TARGET = Target(
@@ -96,4 +130,5 @@ TARGET = Target(
     standard=("import sys", "from pathlib import Path"),
     requires=("from numba import njit",),
     settings=settings,
+    loop=loop,
 )

@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.functional import combination, kept, signature, step_lines
+from solvergen.targets.functional import Names, combination, kept, signature, step_lines
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.target import Target
+
+BAKED_KINDS = {"": "", "keeps": "row[1]", "ends": "row[1]", "kinds": "_KINDS[int(row[1])]"}
+"""The kind of a row of literals."""
 
 
 def _same(array: NDArray[Any]) -> NDArray[Any]:
@@ -45,7 +48,18 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "zeros": "np.zeros_like",
         "landing_name": "self.x",
         "waits": False,
+        "own": "np.array(x)",
+        "copied": "np.array(_prediction(model_output, self.x, self.done))",
+        "pair_time": "float(self._rows[len(self._values), 0])",
+        "pair_arrays": "rows.astype(self.x.dtype), error.astype(self.x.dtype)",
     }
+
+
+def loop(table: Table) -> dict[str, Any]:
+    """The passes and the statements of the loop of a module for one grid."""
+    names = Names("x", "start", "past", BAKED_KINDS[Control(table).mode])
+    lines = step_lines(table, Control(table).pass_name(), names)
+    return {"passes": passes(table), "loop_lines": "\n        ".join(lines)}
 
 
 TARGET = Target(
@@ -54,4 +68,5 @@ TARGET = Target(
     to_array=_same,
     to_numpy=_same,
     settings=settings,
+    loop=loop,
 )

@@ -13,15 +13,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 from ruff import find_ruff_bin
 
 from solvergen import targets
+from solvergen.algebra.numpy_code import tuple_code
 from solvergen.errors import EmissionError
+from solvergen.scalars.baking import Baked, statement
 from solvergen.scalars.formulas import Formulas
+from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
+from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
 from solvergen.targets.formulas import Spelling
-from solvergen.targets.host import further_spacings, host_code_of
+from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
 
@@ -48,8 +52,50 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _shared(solver, target, accuracy, host),
         _run(solver, formulas),
         _repetition(solver),
+        _adaptive(solver, formulas),
         found.settings(solver, formulas),
     )
+
+
+def require_baking(target: str) -> None:
+    """Refuse a target that has no modules for one grid.
+
+    Raises:
+        EmissionError: the target is one of those.
+    """
+    if targets.get(target).loop is None:
+        known = ", ".join(name for name in targets.names() if targets.get(name).loop)
+        raise EmissionError(
+            f"target {target} gets its time grid from the library that it is for, so that no grid "
+            f"can be emitted into it; expected one of {known}."
+        )
+
+
+def render_baked(solver: Solver, target: str, baked: Baked) -> str:
+    """The formatted source of a module for one grid.
+
+    Raises:
+        EmissionError: a step repeats its last evaluation to a tolerance.
+    """
+    found = targets.get(target)
+    assert found.loop is not None
+    if solver.program.repeat is not None:
+        raise EmissionError(
+            f"the scheme {schemes.to_text(solver.scheme)} repeats an evaluation to a tolerance, "
+            "which no table of numbers says; expected a number of iterations (adams_moulton:K:M)."
+        )
+    filled = {
+        "before_passes": "",
+        "docstring": docstring(solver, header(solver, target, grid=True), statement(baked)),
+        "standard": "\n".join(found.standard),
+        "imports": "\n".join(found.requires),
+        "order": solver.order,
+        "specification": specification_code(solver, target),
+        "prediction_name": solver.prediction.name,
+        **baked_settings(solver.table, baked),
+        **found.loop(solver.table),
+    }
+    return tidy(fill(f"{found.folder}/baked.jinja", filled))
 
 
 def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +166,30 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     if twice:
         raise EmissionError(f"{', '.join(twice)} filled twice; expected every key once.")
     return {key: value for part in parts for key, value in part.items()}
+
+
+def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """What adaptive steps are made of."""
+    rows = []
+    for phase, power in zip(formulas.pairs, solver.estimate_powers, strict=False):
+        program = phase.table.program
+        reuses = program.evaluations[-1] == len(program.combines)
+        rows.append(tuple_code([f"_{program.name}", str(power), str(reuses)]))
+    infinite = len(rows) > 1
+    names = {"half_log_snr": "lambda", "time": "t"}
+    variable = names.get(formulas.expansion, formulas.expansion)
+    variable += ", or in t if that is infinite at an end" if infinite else ""
+    return {
+        "pairs": tuple_code(rows) if rows else "",
+        "pair_infinite": infinite,
+        "pair_names": ", ".join(gamma_names(formulas)),
+        "pair_variable": f"{variable}, or in t if that is infinite at an end"
+        if infinite
+        else variable,
+        "pair_number": f"int(not np.isfinite({gamma_names(formulas)[0]}([*t, *s])).all())"
+        if infinite
+        else "0",
+    }
 
 
 def _repetition(solver: Solver) -> dict[str, Any]:

@@ -99,13 +99,14 @@ class PhasePrinter:
         ):
             items = [self._time(node_of(row.stage)), *self.codes[n : n + 1]]
             items += map(self._code, factors)
-            while items[-1] == "0":  # the table is filled with zeros
+            while items[-1] in ("0", "0.0"):  # the table is filled with zeros
                 items.pop()
             rows.append(tuple_code(items))
-        shown = f"_rows({', '.join(rows)})"
         if not self.phase.error:
-            return f"return {shown}"
-        return f"return {shown}, {tuple_code(map(self._code, self.phase.error))}"
+            return f"return _rows({', '.join(rows)})"
+        width = self.formulas.table.pair_shape.width
+        error = tuple_code(map(self._code, self.phase.error))
+        return f"return _rows({', '.join(rows)}, width={width}), {error}"
 
     # Names
 

@@ -47,13 +47,13 @@ WEIGHTS = '''def _weights(mu, first, *falls):
             ell[j], ell[j + 1] = ell[j] + part, -part
     return ell'''
 
-ROWS = '''def _rows(*rows):
-    """The rows of each step after one another: float64 [evaluations, {width}]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), {width}))
+ROWS = '''def _rows(*rows, width={width}):
+    """The rows of each step after one another: float64 [evaluations, width]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), width))
     for stage, row in enumerate(rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
-    return table.reshape(-1, {width})'''
+    return table.reshape(-1, width)'''
 
 POWERS = '''def _powers(means):
     """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 
@@ -30,7 +31,8 @@ class Target:
         requires: imports of others, numpy aside.
         settings: what its template asks for beside what all do, its passes among that; refuses a
             solver that it has no place for.
-        bakes: whether it has modules for one grid.
+        loop: what its template for one grid asks for beside what all do: the passes and the
+            statements of the loop; None if it has no such modules.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
         ends_in_data: whether its runs go on to sigma = 0 where the schedule ends before.
     """
@@ -42,7 +44,7 @@ class Target:
     to_numpy: Callable[[Any], NDArray[Any]]
     standard: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
-    bakes: bool = True
+    loop: Callable[[Table], dict[str, Any]] | None = None
     adapts: bool = True
     ends_in_data: bool = False
 

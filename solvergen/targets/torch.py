@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.functional import combination, kept, signature, step_lines
-from solvergen.targets.passes import Sums, arrays
+from solvergen.targets.functional import Names, combination, kept, signature, step_lines
+from solvergen.targets.passes import Control, Sums, arrays
 from solvergen.targets.target import Target
 
 requires = ("import torch",)
@@ -71,7 +71,20 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "zeros": "torch.zeros_like",
         "landing_name": "self.x",
         "waits": True,
+        "own": "x",
+        "copied": "_prediction(model_output, self.x, self.done).clone()",
+        "pair_time": "self._rows[len(self._values), 0]",
+        "pair_arrays": "(torch.from_numpy(one).to(device=self.x.device, dtype=torch.promote_types("
+        "self.x.dtype, torch.float32)) for one in (rows, error))",
     }
+
+
+def loop(table: Table) -> dict[str, Any]:
+    """The passes and the statements of the loop of a module for one grid."""
+    kind = {"kinds": "_KINDS[int(known[1])]"}.get(Control(table).mode, "known[1]")
+    names = Names("x", "start", "past", kind)
+    lines = step_lines(table, Control(table).pass_name(), names)
+    return {"passes": passes(table), "loop_lines": "\n        ".join(lines)}
 
 
 TARGET = Target(
@@ -81,4 +94,5 @@ TARGET = Target(
     to_numpy=to_numpy,
     requires=requires,
     settings=settings,
+    loop=loop,
 )

@@ -108,6 +108,11 @@ class ScheduleFormulas:
         )
 
     @property
+    def is_half_log_snr(self) -> bool:
+        """Whether lambda takes the place of time (``scalars.levels``)."""
+        return bool(self.half_log_snr == t)
+
+    @property
     def spacing(self) -> str:
         """What a time grid is uniform in unless it is said: lambda, if it is finite, else time."""
         return "half_log_snr" if isfinite(self.span) else "time"
@@ -290,8 +295,15 @@ class Formulas:
         return self.expansion == "half_log_snr"
 
     @property
+    def is_time(self) -> bool:
+        """Whether gamma is what all functions of a module are functions of."""
+        return self.expansion == "time" or (self.is_half_log_snr and self.schedule.is_half_log_snr)
+
+    @property
     def reads_length(self) -> bool:
         """Whether h is computed: it is the difference of gamma, or that or M0 follows from it."""
+        if self.is_time and self.is_half_log_snr:
+            return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         if self.is_half_log_snr:
             means = self.exponent is not None and self.needs.moments > 1

@@ -108,7 +108,7 @@ def columns_text(table: Table) -> str:
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
     if program.closing or formulas.table.variants:
-        return _by_number()
+        return _by_number("" if formulas.data_conversion is None else empty_rows(formulas.table))
     steps = phases[: len(program.phases)]
     if program.at_infinity is None:
         calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
@@ -145,10 +145,15 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
     return f"{phase.name}({', '.join(arguments)})"
 
 
-def _by_number() -> str:
+def empty_rows(table: Table) -> str:
+    """A table without rows: of a run with one step, to sigma = 0 from where the schedule ends."""
+    return f"np.empty((0, {table.width}))"
+
+
+def _by_number(first: str) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
     lines = (
-        "rows = []",
+        f"rows = [{first}]",
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
         "    function, starts = _PHASES[number]",
@@ -234,10 +239,10 @@ def further_spacings() -> str:
 
 def gamma_names(formulas: Formulas) -> tuple[str, str]:
     """What computes gamma at a time, and the time at which gamma has a value."""
+    if formulas.is_time:
+        return "np.asarray", "np.asarray"
     if formulas.is_half_log_snr:
         return "half_log_snr", "time_at_half_log_snr"
-    if formulas.expansion == "time":
-        return "np.asarray", "np.asarray"
     return "expansion_variable", "time_at_expansion_variable"
 
 

@@ -46,7 +46,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         )
     space = _space(solver.schedule)
     endpoints.require_both(solver)
-    counts = evaluations_code(formulas, solver.program)
+    counts = evaluations_code(formulas, solver.program, "sigmas", "np.asarray(sigmas)")
     return {
         **torch.settings(solver, formulas),
         "function_name": function_name(solver),
@@ -80,5 +80,6 @@ TARGET = replace(
     name="k-diffusion",
     requires=("import torch", "from tqdm.auto import trange"),
     settings=settings,
-    bakes=False,
+    loop=None,
+    adapts=False,
 )

@@ -223,8 +223,15 @@ class Formulas:
         return self.expansion == "half_log_snr"
 
     @property
+    def is_time(self) -> bool:
+        """Whether gamma is what all functions of a module are functions of."""
+        return self.expansion == "time" or (self.is_half_log_snr and self.schedule.is_half_log_snr)
+
+    @property
     def reads_length(self) -> bool:
         """Whether h is computed: it is the difference of gamma, or that or M0 follows from it."""
+        if self.is_time and self.is_half_log_snr:
+            return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         if self.is_half_log_snr:
             means = self.exponent is not None and self.needs.moments > 1

@@ -114,11 +114,11 @@ def _difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> E
     at_time = at_schedule(variable, schedule)
     forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
     if h is not None and is_ratio_variable(variable):
-        forms += _of_ratio(variable)
+        forms += difference_of_ratio(variable)
     return _best(forms, at_time, schedule, h)
 
 
-def _of_ratio(variable: Expr) -> list[Expr]:
+def difference_of_ratio(variable: Expr) -> list[Expr]:
     """Differences of functions of alpha/sigma that are multiples of the wedge."""
     if variable == atan2(sigma, alpha):
         return [atan2(WEDGE, alpha * alpha_s + sigma * sigma_s)]

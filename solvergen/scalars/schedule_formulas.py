@@ -16,6 +16,7 @@ from solvergen.symbols import (
     alpha,
     half_log_snr_symbol,
     sigma,
+    t,
 )
 
 LONG = 24
@@ -71,6 +72,11 @@ class ScheduleFormulas:
             span=_span(schedule),
             reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
         )
+
+    @property
+    def is_half_log_snr(self) -> bool:
+        """Whether lambda takes the place of time (``scalars.levels``)."""
+        return bool(self.half_log_snr == t)
 
     @property
     def spacing(self) -> str:

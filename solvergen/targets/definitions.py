@@ -24,7 +24,7 @@ SLOPE = '''def _slope(t, x, y):
 
 RISE = '''def _rise(t, s, x, y):
     """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
-    n = np.searchsorted(x[1:-1], [t, s], "right")
+    n = np.searchsorted(x[1:-1], np.broadcast_arrays(t, s), "right")
     (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
     inner = y[low + 1] - y[high]
     across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)

@@ -176,7 +176,7 @@ class PhasePrinter:
         for theta, name in self._inner.items():
             share = "" if theta.numerator == 1 else f"{float(theta.numerator)} * "
             part = f"{share}{whole} / {float(theta.denominator)}"
-            if self.formulas.expansion == "time":
+            if self.formulas.is_time:
                 yield f"{name} = s + {part}"
             else:
                 yield f"{name} = time_at_{variable}({variable}(s) + {part})"
@@ -225,7 +225,7 @@ class PhasePrinter:
 
     def _gap(self, end: str, start: str) -> str:
         """gamma at one time minus gamma at another one."""
-        if self.formulas.expansion == "time":
+        if self.formulas.is_time:
             return f"{end} - {start}"
         return f"{'_length' if self.formulas.is_half_log_snr else '_gap'}({end}, {start})"
 

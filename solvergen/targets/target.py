@@ -34,7 +34,7 @@ class Target:
         loop: what its template for one grid asks for beside what all do: the passes and the
             statements of the loop; None if it has no such modules.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
-        ends_in_data: whether its runs go on to sigma = 0 where the schedule ends before.
+        formulas: the scalars of its modules, where they are not those in time.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Target:
     requires: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
     adapts: bool = True
-    ends_in_data: bool = False
+    formulas: Callable[[Solver], Formulas] | None = None
 
     @property
     def folder(self) -> str:

@@ -17,7 +17,8 @@ from solvergen.algebra.numpy_code import column_names, constant_name
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.compiler import load_text
 from solvergen.schedules.schedule import read_parameters
-from solvergen.targets import TARGETS, rendering
+from solvergen import targets
+from solvergen.targets import rendering
 
 t = sg.t
 SPECS = [
@@ -43,7 +44,7 @@ def bound_names(source: str) -> set[str]:
     return {name for name in found if not name.startswith("_")}
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module", params=targets.names())
 def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
     """The modules of a target."""
     found = []

@@ -31,11 +31,20 @@ from solvergen.specification.solver import Solver
 
 DIGITS, GUARD = 40, 25
 """M0 is a difference, which loses the digits of h."""
+
 SMALLEST, LARGEST = 2.0**-20, 2.0**-9
+"""Lengths of steps: the next power of h is 10^-6 of the one that is seen, but what a high order
+leaves has to lie above 10^-DIGITS."""
+
 MAIN_STEPS = 3
 RATIOS = (1, 7, 4, 6, 3)
+"""Lengths of steps, in fifths of h: clearly uneven, and others than those of the computation."""
+
 ITERATIONS = 300
+"""After which an iteration that contracts by 0.75 has all its digits."""
+
 SAMPLES = (0.37, -0.81)
+"""Two, so that no power of h is missing by chance."""
 
 
 def power(solver: Solver, problem: GaussianMixture, role: str) -> float:

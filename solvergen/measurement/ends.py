@@ -24,7 +24,10 @@ from solvergen.symbols import alpha, sigma, t
 INSIDE = (-1.5, 2.0)
 """lambda where a run starts and ends that may not touch the ends of the domain."""
 BISECTIONS = 80
+"""Of a time between the ends of a run: more than float64 tells apart."""
+
 SAMPLES = 13
+"""Quantiles of the noise at which an error is measured."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ from solvergen.program.program import Combine, PhaseProgram
 from solvergen.program.series import DECIMAL, Series
 
 DIMENSION = 2
+"""Of the sample: one more than a scalar, whose derivatives commute."""
+
 ZERO, ONE = Decimal(0), Decimal(1)
 
 

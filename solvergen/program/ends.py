@@ -28,8 +28,13 @@ from solvergen.program.program import PhaseProgram, Repeat, StepProgram
 from solvergen.program.series import DECIMAL
 
 MAIN_STEPS = 3
+"""So many that a correction has taken effect, as inside the domain."""
+
 ITERATIONS = 500
+"""An iteration that contracts by 0.8 changes no digit more after so many."""
+
 RATIOS = (Fraction(1), Fraction(7, 5), Fraction(4, 5), Fraction(6, 5), Fraction(3, 4))
+"""Lengths of steps, as inside the domain: no weights for equal steps are mistaken for others."""
 
 
 @dataclass(frozen=True)

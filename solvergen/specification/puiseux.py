@@ -28,10 +28,16 @@ from solvergen.symbols import alpha, sigma
 
 CLOSE, CLOSER, LIMIT = 60, 120, 1500
 """Powers of 1/2: where leading powers are read off, and what counts as the end itself."""
+
 BITS, SPARE = 40, 7
+"""Values lie at multiples of 2^-BITS, and there are so many more than coefficients: the last one
+that is kept is off by 10^-80 or so of those that follow it."""
+
 LARGEST = 12
 """Denominators beyond are none that a person writes."""
+
 LONGEST = 160
+"""Coefficients; more take seconds."""
 
 
 @lru_cache(maxsize=128)

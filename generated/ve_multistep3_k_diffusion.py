@@ -122,7 +122,7 @@ def timesteps(
 def _checked(timesteps):
     """The grid as float64, if it is one."""
     t = np.array(timesteps, dtype=np.float64)
-    inside = t.ndim == 1 and t.size > 1 and T_MAX >= t[0] and t[-1] >= T_MIN
+    inside = t.ndim == 1 and t.size > 1 and t[0] <= T_MAX and t[-1] >= T_MIN
     if not (inside and (np.diff(t) < 0).all()):
         raise ValueError(
             f"timesteps are {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]"

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 import solvergen as sg
+from solvergen import targets
 from solvergen.algebra import namespace
 from solvergen.algebra.functions import REGISTRY
 from solvergen.algebra.numpy_code import column_names, constant_name
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.compiler import load_text
 from solvergen.schedules.schedule import read_parameters
-from solvergen import targets
 from solvergen.targets import rendering
 
 t = sg.t

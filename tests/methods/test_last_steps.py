@@ -46,7 +46,9 @@ def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("steps", range(1, 7))
-@pytest.mark.parametrize("scheme", ["multistep:4:exact:ramp", "unipc:3:exact:exact:ramp"])
+@pytest.mark.parametrize(
+    "scheme", ["multistep:4:exact:ramp", "unipc:3:exact:exact:ramp", "unipc:3:exact:ramp:ramp"]
+)
 def test_runs_shorter_than_the_phases(scheme: str, steps: int) -> None:
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", scheme)
     grid = np.linspace(0.9, 0.2, steps + 1).tolist()
@@ -108,10 +110,8 @@ def test_measured_order_is_the_computed_one(reader: str) -> None:
 def test_the_header_names_the_policy_and_what_it_leaves() -> None:
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:3:exact:ramp")
     text = " ".join(sg.emit(spec, "numpy").split('"""')[1].split())
-    assert text.startswith("Second-order solver")
-    assert (
-        "The scheme multistep:3:exact:ramp has order 2: local error O(h^4) in a main step" in text
-    )
+    assert text.startswith("Second-order steps of multistep:3:exact:ramp")
+    assert "A run has order 2: local error O(h^4) in a main step" in text
     assert "O(h^2) left by the last steps" in text
 
 

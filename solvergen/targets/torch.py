@@ -41,10 +41,11 @@ def _pass(table: Table, number: int) -> str:
     shape = table.shapes[number]
     sums = Sums.of(table, shape)
     read = [one for one in arrays(table) if one in sums.read]
-    short = {"x": "x_c", "y": "y_c", "prediction": "p"}
+    value = kept(table, shape)
+    # A value that stays goes on as it is, not as what the sum reads.
+    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
     names = {one: short.get(one, one) for one in read}
     state = "y" if table.keeps_start else "x"
-    value = kept(table, shape)
     if shape.value:
         value = f"({combination(sums.value, names)}).to(x.dtype)"
         value = "prediction.to(x.dtype, copy=True)" if sums.copies else value

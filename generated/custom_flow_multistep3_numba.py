@@ -85,10 +85,11 @@ def timesteps(
     sigma_min=None,
     evaluations=None,
 ):
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN, even in ``spacing``:
+    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma. ``shift`` > 1 moves the
-    fraction u of the run that is left to shift u / (1 + (shift - 1) u). With ``sigma_min`` the last
+    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
+    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
+    u). With ``sigma_min`` the last
     step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
     """
     options = spacing, start, end, rho, shift
@@ -113,8 +114,8 @@ def timesteps(
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
         raise ValueError(
-            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a spacing "
-            f"that is finite at {start} and {end}: another one, or other ends"
+            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
+            f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
     with np.errstate(over="ignore"):
         grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
@@ -137,7 +138,10 @@ def _checked(timesteps):
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 6]: the time, the kind of row, the factors of x, prediction, n_1, n_2."""
+    """float64 [evaluations, 6]: a row is
+
+    the time, the kind of row, the factors of x, prediction, n_1, n_2.
+    """
     t = _checked(timesteps)
     rows = np.concatenate(
         [
@@ -279,7 +283,10 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; model(x, t) returns the flow prediction."""
+    """The sample at timesteps[-1], from ``x`` at timesteps[0].
+
+    model(x, t) returns the flow prediction.
+    """
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))

@@ -92,10 +92,11 @@ def timesteps(
     sigma_min=None,
     evaluations=None,
 ):
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN, even in ``spacing``:
+    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma. ``shift`` > 1 moves the
-    fraction u of the run that is left to shift u / (1 + (shift - 1) u). With ``sigma_min`` the last
+    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
+    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
+    u). With ``sigma_min`` the last
     step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
     """
     options = spacing, start, end, rho, shift
@@ -120,8 +121,8 @@ def timesteps(
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
         raise ValueError(
-            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a spacing "
-            f"that is finite at {start} and {end}: another one, or other ends"
+            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
+            f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
     with np.errstate(over="ignore"):
         grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
@@ -144,7 +145,10 @@ def _checked(timesteps):
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 8]: the time, the kind of row, the factors of x, y, prediction, v_0; of x, prediction in N."""
+    """float64 [evaluations, 8]: a row is
+
+    the time, the kind of row, the factors of x, y, prediction, v_0; of x, prediction in N.
+    """
     t = _checked(timesteps)
     rows = _main(t[1:], t[:-1])
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
@@ -224,8 +228,8 @@ class Plan:
 class Stepper:
     """One run: ``t`` is where the model is needed next and ``x`` its input there, until ``done``.
 
-    Arrays are float32 or float64, of any shape. ``timesteps`` may be a Plan; ``index``
-    counts evaluations.
+    Arrays are float32 or float64, of any shape.
+    ``timesteps`` may be a Plan; ``index`` counts evaluations.
     """
 
     def __init__(self, x, timesteps):
@@ -262,7 +266,10 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; model(x, t) returns the data prediction."""
+    """The sample at timesteps[-1], from ``x`` at timesteps[0].
+
+    model(x, t) returns the data prediction.
+    """
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))

@@ -92,10 +92,11 @@ def timesteps(
     sigma_min=None,
     evaluations=None,
 ):
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN, even in ``spacing``:
+    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma. ``shift`` > 1 moves the
-    fraction u of the run that is left to shift u / (1 + (shift - 1) u). With ``sigma_min`` the last
+    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
+    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
+    u). With ``sigma_min`` the last
     step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
     """
     options = spacing, start, end, rho, shift
@@ -120,8 +121,8 @@ def timesteps(
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
         raise ValueError(
-            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a spacing "
-            f"that is finite at {start} and {end}: another one, or other ends"
+            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
+            f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
     with np.errstate(over="ignore"):
         grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
@@ -144,7 +145,10 @@ def _checked(timesteps):
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 5]: the time, the kind of row, the factors of x, prediction, v_0."""
+    """float64 [evaluations, 5]: a row is
+
+    the time, the kind of row, the factors of x, prediction, v_0.
+    """
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]  # a step from or to an infinite gamma is of first order
@@ -376,7 +380,10 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; model(x, t) returns the noise prediction."""
+    """The sample at timesteps[-1], from ``x`` at timesteps[0].
+
+    model(x, t) returns the noise prediction.
+    """
     return _run(Stepper(x, timesteps), model, callback)
 
 
@@ -390,7 +397,7 @@ def _run(stepper, model, callback):
 
 def _combined(c, *arrays):
     """sum_k c_k arrays_k."""
-    return sum(factor * array for factor, array in zip(c, arrays))
+    return sum(factor * array for factor, array in zip(c, arrays, strict=False))
 
 
 # Steps with an estimate, and one to an infinite gamma: k of the O(h^k) that it is, whether the last
@@ -405,13 +412,15 @@ class AdaptiveStepper:
 
         err = sqrt(mean((e / (atol + rtol max(|x_0|, |x_1|)))^2)) <= 1
 
-    over all elements: a batch shares its steps. The next has the length, in lambda, or in t if that is infinite at an end, or in t if that is infinite at an end,
+    over all elements: a batch shares its steps.
+    The next has the length, in lambda, or in t if that is infinite at an end,
 
         h_(n+1) = 0.9 h_n err_n^(-0.7/k) err_(n-1)^(0.4/k),    h_(n+1)/h_n in [0.2, 5],
 
-    for an estimate of O(h^k), with err_(n-1) >= 1e-4 (Soderlind 2003, ACM TOMS 29, 1). A step that is
-    not taken is tried again with 0.9 h_n err_n^(-1/k), and the one after it is not longer. ``reached``
-    is the time that is reached, ``accepted`` and ``rejected`` count trials, ``max_steps`` at most.
+    for an estimate of O(h^k), with err_(n-1) >= 1e-4 (Soderlind 2003, ACM TOMS 29, 1). A step that
+    is not taken is tried again with 0.9 h_n err_n^(-1/k), and the one after it is not longer.
+    ``reached`` is the time that is reached, ``accepted`` and ``rejected`` count trials,
+    ``max_steps`` at most.
     """
 
     def __init__(self, x, rtol, atol, start=None, end=None, max_steps=10_000):
@@ -454,9 +463,10 @@ class AdaptiveStepper:
         self._h = self._h if inside else last - u
         if not (self._left and self._t < self.reached):
             raise RuntimeError(
-                f"t = {self.reached} is reached after {self.accepted} steps and {self.rejected} rejected "
-                f"ones, and the next one is to {self._t}; expected {self._end} within max_steps, and steps "
-                "longer than the spacing of float64: larger tolerances, or a model that is continuous"
+                f"t = {self.reached} is reached after {self.accepted} steps and {self.rejected} "
+                f"rejected ones, and the next one is to {self._t}; expected {self._end} within "
+                "max_steps, and steps longer than the spacing of float64: larger tolerances, or a "
+                "model that is continuous"
             )
         self._left -= 1
         t, s = np.array([self._t]), np.array([self.reached])
@@ -468,8 +478,9 @@ class AdaptiveStepper:
         error = np.array([float(np.sum(one)) for one in error])
         if not (np.isfinite(rows).all() and np.isfinite(error).all()):
             raise ValueError(
-                f"the step from t = {self.reached} to {self._t} has no finite coefficients; expected Phi, "
-                "M0 and the integrand to be finite at both ends: stay inside the domain"
+                f"the step from t = {self.reached} to {self._t} has no finite coefficients; "
+                "expected Phi, M0 and the integrand to be finite at both ends: stay inside the "
+                "domain"
             )
         self._rows, self._factors = rows.astype(self.x.dtype), error.astype(self.x.dtype)
         self._start, self._values = self.x, []
@@ -489,8 +500,8 @@ class AdaptiveStepper:
         )
         if not np.isfinite(err):
             raise FloatingPointError(
-                f"the error of the step from t = {self.reached} to {self._t} is {err}; expected finite "
-                "model outputs and samples"
+                f"the error of the step from t = {self.reached} to {self._t} is {err}; expected "
+                "finite model outputs and samples"
             )
         if err <= 1.0:
             self.reached, self._first = self._t, prediction if self._reuses else None

@@ -234,6 +234,7 @@ class Formulas:
             return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         if self.is_half_log_snr:
+            reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1
             return reads or means or self.needs.gaps or self.has_inner
         return reads or (

@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from sympy import Expr, log
 
+from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.numpy_code import float_literal, items_code
 from solvergen.derivation.parameterization import DATA, NOISE, STRAIGHT, VELOCITY, Parameterization
 from solvergen.errors import EmissionError
@@ -172,9 +174,16 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
 
 
 def _log_alpha(schedule: NoiseSchedule) -> Expr:
-    """log alpha of the compiled schedule, in the form that keeps its digits if that is short."""
-    found = in_time(log(schedule.alpha), schedule)
-    return found if found.count_ops() <= LONG else log(in_time(schedule.alpha, schedule))
+    """log alpha of the compiled schedule, in the form that keeps its digits to the end."""
+    whole, parts = in_time(log(schedule.alpha), schedule), in_time(schedule.alpha, schedule)
+    if whole.count_ops() > LONG:
+        return log(parts)
+    last = np.float64(schedule.t_max)
+    with np.errstate(all="ignore"):
+        found, expected = (
+            compiled(schedule.substitute(one), (t,), "numpy")(last) for one in (whole, log(parts))
+        )
+    return whole if np.isclose(found, expected) else log(parts)
 
 
 def _data_row(formulas: Formulas) -> str:

@@ -48,6 +48,7 @@ def _widened(table: Table, number: int, cast: str, copied: str) -> str:
     short = {"x": "x_c", "y": "y_c", "prediction": "p"}
     names = {one: short.get(one, one) for one in read}
     value = kept(table, shape)
+    value = f"{value}.{cast}(x.dtype)" if value in read else value
     if shape.value:
         value = f"({combination(sums.value, names)}).{cast}(x.dtype)"
         value = copied if sums.copies else value

@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/solvergen demo --output demo_output
 
 test: lint types
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -24,6 +24,7 @@ types: $(VENV)/.test
 
 generated: $(VENV)/.test
 	$(BIN)/python generated/regenerate.py
+	$(BIN)/python docs/house.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

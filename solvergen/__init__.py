@@ -74,3 +74,8 @@ __all__ = [
     "t",
     "write",
 ]
+
+
+def __dir__() -> list[str]:
+    """What a user types, without the folders in which it is made."""
+    return sorted((*__all__, "__version__"))

@@ -168,7 +168,7 @@ def compile(
     preset: Annotated[
         str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
     ] = None,
-    target: Annotated[str, typer.Option(help=f"{', '.join(targets.TARGETS)}.")] = "numba",
+    target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
         bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
@@ -225,7 +225,7 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
         return tuple(map(str, (*fixed, *presets.FAMILIES)))
-    return schemes.names() if kind is Listing.schemes else targets.TARGETS
+    return schemes.names() if kind is Listing.schemes else targets.names()
 
 
 @app.command()

@@ -45,7 +45,7 @@ def emit(
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
     if to_the_ends:
-        require_both(spec)
+        require_both(spec.weights, spec.prediction, spec.program, spec.order)
     draft = _draft(spec)
     if timesteps is None:
         return rendering.render(spec, target, accuracy=statement(spec, draft))

@@ -22,6 +22,9 @@ alpha_dot = Symbol("alpha_dot", real=True)
 sigma_dot = Symbol("sigma_dot", real=True)
 """The schedule's time derivatives alpha'(t) and sigma'(t)."""
 
+OF_TIME = (t, alpha, sigma, alpha_dot, sigma_dot)
+"""The five symbols that a formula of one time is written in."""
+
 alpha_s = Symbol("alpha_s", positive=True)
 sigma_s = Symbol("sigma_s", positive=True)
 """The schedule's values at s, the start of a step."""

@@ -1,13 +1,8 @@
-"""Shared by the tests: schedules of the acceptance matrix."""
+"""What every test starts with: one thread, no hub, a cache of its own."""
 
-import os
-
+import one_thread  # noqa: F401 - before anything imports numpy
 import pytest
 import torch_extras  # noqa: F401 - before any test imports diffusers
-
-import solvergen as sg
-
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,16 +12,3 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory):
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
-
-
-def custom_schedule() -> sg.NoiseSchedule:
-    """A schedule that is in nobody's library."""
-    return sg.NoiseSchedule(alpha=1 - sg.t**2, sigma=sg.t, domain=(0, 1), name="custom_flow")
-
-
-SCHEDULES = {
-    "rectified_flow": sg.schedules.rectified_flow,
-    "vp_linear": sg.schedules.vp_linear,
-    "ve": sg.schedules.ve,
-    "custom_flow": custom_schedule,
-}

@@ -1,7 +1,7 @@
-"""Run by test_measured_orders in a process of its own, where numba leaves Python as it is.
+"""Run by measurement/test_orders in a process of its own, where numba leaves Python as it is.
 
 Compiling a hundred modules takes minutes, and what is asked here is whether they say the same;
-that machine code does what its Python says, test_backends asks of some.
+that machine code does what its Python says, targets/test_targets asks of some.
 """
 
 import json

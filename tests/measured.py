@@ -1,7 +1,7 @@
 """Every method that has a name, each once, and the problems that their orders are measured on."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 
 import numpy as np
@@ -51,8 +51,9 @@ class Method:
     expansion: str
     scheme: str
 
-    @property
+    @cached_property
     def solver(self) -> sg.Solver:
+        """One object for every target and test: what it derives, it derives once."""
         return sg.Solver("rectified_flow", sg.FLOW, self.integrand, self.expansion, self.scheme)
 
 

@@ -1,7 +1,7 @@
 """Measures emitted modules in a process where solvergen cannot be imported.
 
-Usage: python standalone.py JOBS.json, with a list of {"path", "target", "start", "end", "spacing"}.
-Prints a list of {"path", "stated", "rates", "errors"} as JSON.
+Reads lines of JSON, lists of {"path", "target", "start", "end", "spacing"}, and answers each with a
+line, a list of {"path", "stated", "rates", "errors"}.
 
 The problem is a one-dimensional mixture of two Gaussians. Its probability-flow ODE moves
 quantiles, F_t(x_t) = F_s(x_s), so the exact solution is a root of the mixture's distribution
@@ -94,5 +94,5 @@ def measure(job):
 
 
 if __name__ == "__main__":
-    jobs = json.loads(Path(sys.argv[1]).read_text())
-    print(json.dumps([measure(job) for job in jobs]))
+    for line in sys.stdin:
+        print(json.dumps([measure(job) for job in json.loads(line)]), flush=True)

@@ -1,4 +1,4 @@
-"""The README says what is so."""
+"""The README and docs/architecture.md say what is so."""
 
 import doctest
 import re
@@ -14,8 +14,8 @@ from solvergen.cli import app
 from solvergen.measurement.verification import assert_coefficients, assert_order
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "README.md").read_text()
-
+PAGES = [ROOT / "README.md", ROOT / "docs" / "architecture.md"]
+TEXT = PAGES[0].read_text()
 
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
@@ -29,8 +29,9 @@ def test_example_is_the_file() -> None:
     assert BLOCKS[0] == (ROOT / "examples" / "custom_schedule.py").read_text()
 
 
-def test_python_sessions() -> None:
-    test = doctest.DocTestParser().get_doctest(TEXT, {}, "README", "README.md", 0)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_sessions(page: Path) -> None:
+    test = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.stem, page.name, 0)
     assert len(test.examples) >= 7
     runner = doctest.DocTestRunner()
     runner.run(test)
@@ -47,9 +48,21 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert done.exit_code == 0, (command, done.output)
 
 
-def test_linked_files_exist() -> None:
-    for path in re.findall(r"\]\(([^)]+)\)", TEXT):
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_linked_files_exist(page: Path) -> None:
+    linked = re.findall(r"\]\(([^)]+)\)", page.read_text())
+    assert len(linked) >= 7
+    for path in linked:
+        assert (page.parent / path).exists(), path
+
+
+def test_where_things_are_names_every_folder() -> None:
+    _, _, shown = TEXT.partition("## Where things are")
+    table = PAGES[1].read_text().partition("## The rooms")[2]
+    for folder in (ROOT / "solvergen").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"{folder.name}/" in shown, folder.name
+            assert f"[{folder.name}/]" in table, folder.name
 
 
 def test_assertions_for_users() -> None:

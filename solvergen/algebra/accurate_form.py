@@ -1,8 +1,8 @@
 """The form of an expression that keeps its digits in float64, found by measuring.
 
-Candidates come from ``solvergen.rewriting``, rule upon rule, best first. Each is evaluated in
-float64 at points of the domain, among them points within 10^-15 of the width from its ends, and
-compared with the expression that was given, in many digits. The error at x is relative to
+Candidates come from ``rewriting``, rule upon rule, best first. Each is evaluated in float64 at
+points of the domain, among them points within 10^-15 of the width from its ends, and compared with
+the expression that was given, in many digits. The error at x is relative to
 
     max(|e(x)|, |(x - end) e'(x)|)
 
@@ -21,35 +21,71 @@ import numpy as np
 import sympy
 from sympy import Expr, Piecewise, Symbol
 
+from solvergen.algebra import precision
 from solvergen.algebra.budget import within
 from solvergen.algebra.evaluation import (
-    end_points,
+    Domain,
+    Parameters,
     evaluate_float,
     evaluate_mp,
     is_real,
+    points_near_ends,
     substitute,
 )
 from solvergen.algebra.piecewise import by_branch
 from solvergen.algebra.rewriting import rewritings, with_logarithms_near_one
 
 BUDGET_SECONDS = 10.0
+"""For one expression. Those of the named schedules take 0.3 at most; what takes longer is made of
+such long forms that better ones would not be read, and the best one so far is kept."""
+
 GOOD = 1.5e-15
+"""Seven roundings of 2^-52: what a formula of a dozen operations costs if nothing cancels."""
+
 FAIR = 1e-13
-FIRST = 16
+"""Three digits lost, which ``verify`` still accepts. Beyond that something cancels, and a form is
+looked for that is built against it; up to that, one that is found soon is good enough."""
+
+SLACK = 8
+"""After n forms an error of GOOD (1 + n/SLACK) is good: the search has seen what there is, and the
+last digit is not worth another page of forms."""
+
+FIRST_FORMS = 16
+"""Forms that are tried before further equal expressions get their turn: one round of rules."""
+
 MAX_CANDIDATES = 60
+"""Forms in all: what sub_vp and vp_cosine, the hardest of the named schedules, take."""
+
 PATIENCE = 24
+"""Forms in a row without progress after which a fair one is taken: about the rules of
+two forms."""
+
+PATIENCE_NEAR_ONE = PATIENCE // 4
+"""The same where log1p has made a form fair, which was all that was wrong with it."""
+
 MAX_PARTS = 3
+"""Logarithms inside an expression that are worked on alone; each one is a search of its own."""
+
 MAX_SEEDS = 2
+"""The best forms of the start, whose logarithms are worked on: others come to the same."""
+
 MAX_SIZE = 160
+"""Operations of a form: longer ones round more often, and take seconds to be rewritten."""
+
 WRONG_END = 1e-6
-Parameters = tuple[tuple[Symbol, Expr], ...]
-_DIGITS = 80
-_END_DIGITS = 250
+"""The error of a form that is finite or 0 at an end where it should not be, or the reverse. It may
+be the best one there is, so it is worse than every right form and better than nan inside."""
+
+VANISHES, DIVERGES = mpmath.mpf("1e-3"), mpmath.mpf("1.5")
+"""By what factor a value changes from 10^-30 to 10^-60 before an end where it tends to 0 or to
+infinity: a power tau^(1/10) falls by 10^-3, a logarithm grows to twice as much."""
+
 _HUGE = mpmath.mpf("1e290")
+"""Nearly the largest float64: beyond it a form may overflow in a part."""
 
 
 @dataclass(frozen=True)
-class Reference:
+class ExactValues:
     """An expression of ``symbol`` in many digits at float64 points, and the scale of an error
     there.
 
@@ -82,19 +118,19 @@ def _error(computed: float, value: Any, scale: Any) -> float:
     return float(abs(mpmath.mpf(float(computed)) - value) / scale)
 
 
-def reference(
+def exact_values(
     expression: Expr,
     symbol: Symbol,
     points: Sequence[float],
     ends: tuple[float, float],
-) -> Reference:
+) -> ExactValues:
     """The values of ``expression`` at the points where it is real, and its limits at the ends."""
     rows = []
-    with mpmath.workdps(_DIGITS):
+    with mpmath.workdps(precision.SENSITIVITY):
         for point in points:
             if point in ends:
                 continue
-            value = evaluate_mp(expression, symbol, point, _DIGITS)
+            value = evaluate_mp(expression, symbol, point, precision.SENSITIVITY)
             if is_real(value) and abs(value) < _HUGE:
                 scale = max(abs(value), _sensitivity(expression, symbol, point, ends), 1 / _HUGE)
                 rows.append((point, value, scale))
@@ -102,7 +138,7 @@ def reference(
         value = _at_end(expression, symbol, end, inwards)
         if value is not None:
             rows.append((end, value, abs(value)))
-    return Reference(
+    return ExactValues(
         symbol,
         tuple(float(point) for point, _, _ in rows),
         tuple(value for _, value, _ in rows),
@@ -116,20 +152,20 @@ def _at_end(expression: Expr, symbol: Symbol, end: float, inwards: int) -> Any:
     unclear.
     """
     far, near = (
-        evaluate_mp(expression, symbol, _beside(end, inwards, exponent), _END_DIGITS)
+        evaluate_mp(expression, symbol, _beside(end, inwards, exponent), precision.SIDE_OF_END)
         for exponent in (-30, -60)
     )
     if not (is_real(far) and is_real(near)):
         return None
-    if abs(near) <= abs(far) * mpmath.mpf("1e-3"):
+    if abs(near) <= abs(far) * VANISHES:
         return mpmath.mpf(0)
-    if abs(near) > abs(far) * mpmath.mpf("1.5"):
+    if abs(near) > abs(far) * DIVERGES:
         return mpmath.inf if near > 0 else -mpmath.inf
     return near
 
 
 def _beside(end: float, inwards: int, exponent: int) -> Any:
-    with mpmath.workdps(_END_DIGITS):
+    with mpmath.workdps(precision.SIDE_OF_END):
         return mpmath.mpf(end) + inwards * mpmath.mpf(10) ** exponent
 
 
@@ -139,23 +175,23 @@ def _sensitivity(expression: Expr, symbol: Symbol, point: float, ends: tuple[flo
         (abs(mpmath.mpf(point) - mpmath.mpf(end)) for end in ends if np.isfinite(end)),
         default=abs(mpmath.mpf(point)),
     )
-    step = distance * mpmath.mpf("1e-20")
+    step = distance * precision.DIFFERENCE
     if not step:
         return mpmath.mpf(0)
     above, below = (
-        evaluate_mp(expression, symbol, mpmath.mpf(point) + signed, _DIGITS)
+        evaluate_mp(expression, symbol, mpmath.mpf(point) + signed, precision.SENSITIVITY)
         for signed in (step, -step)
     )
     if not (is_real(above) and is_real(below)):
         return mpmath.mpf(0)
-    return abs(above - below) / 2 * mpmath.mpf("1e20")
+    return abs(above - below) / 2 / precision.DIFFERENCE
 
 
 @lru_cache(maxsize=512)
 def stable_form(
     expression: Expr,
     symbol: Symbol,
-    domain: tuple[Expr, Expr],
+    domain: Domain,
     parameters: Parameters = (),
     equals: tuple[Expr, ...] = (),
 ) -> Expr:
@@ -174,13 +210,13 @@ def stable_form(
         )
     low, high = (float(sympy.N(end)) for end in domain)
     exact = substitute(expression, parameters)
-    measure = reference(exact, symbol, end_points(low, high), (low, high))
-    return most_accurate([expression], measure, parameters, equals)
+    measure = exact_values(exact, symbol, points_near_ends(low, high), (low, high))
+    return most_accurate_rewriting([expression], measure, parameters, equals)
 
 
-def most_accurate(
+def most_accurate_rewriting(
     expressions: Sequence[Expr],
-    measure: Reference,
+    measure: ExactValues,
     parameters: Parameters = (),
     equals: Sequence[Expr] = (),
 ) -> Expr:
@@ -189,7 +225,7 @@ def most_accurate(
     """
     search = _Search(measure, parameters)
     shorter = min(map(sympy.count_ops, equals), default=MAX_SIZE) < sympy.count_ops(expressions[0])
-    first = 1 if shorter else FIRST if equals else MAX_CANDIDATES
+    first = 1 if shorter else FIRST_FORMS if equals else MAX_CANDIDATES
     within(BUDGET_SECONDS, search.run, expressions, first)
     if equals and search.smallest() > GOOD:
         within(BUDGET_SECONDS, search.run, equals, MAX_CANDIDATES)
@@ -199,7 +235,7 @@ def most_accurate(
 class _Search:
     """Best-first search from form to form; what it has seen is kept when its time is over."""
 
-    def __init__(self, measure: Reference, parameters: Parameters) -> None:
+    def __init__(self, measure: ExactValues, parameters: Parameters) -> None:
         self.measure = measure
         self.parameters = parameters
         self.errors: dict[Expr, float] = {}
@@ -221,7 +257,7 @@ class _Search:
                 self.push(queue, self.with_stable_logarithms(form))
         while queue and len(self.errors) < candidates:
             _, _, _, form = heapq.heappop(queue)
-            if self.errors[form] <= GOOD * (1 + len(self.errors) / 8) or self.stalls():
+            if self.errors[form] <= GOOD * (1 + len(self.errors) / SLACK) or self.stalls():
                 return
             for rewritten in rewritings(form, self.measure.symbol):
                 self.push(queue, rewritten)
@@ -236,7 +272,7 @@ class _Search:
             close = with_logarithms_near_one(expression, self.measure.symbol)
             if self.measure.error(close, self.parameters) <= FAIR:
                 self.push(queue, close)
-                self.patience = PATIENCE // 4
+                self.patience = PATIENCE_NEAR_ONE
 
     def with_stable_logarithms(self, expression: Expr) -> Expr:
         """The expression with the logarithms inside it in forms that are good for themselves."""
@@ -248,9 +284,9 @@ class _Search:
         """The stable form of a part of the expression at the same points."""
         measure = self.measure
         exact = substitute(part, self.parameters)
-        values = reference(exact, measure.symbol, measure.points, measure.ends)
+        values = exact_values(exact, measure.symbol, measure.points, measure.ends)
         search = _Search(values, self.parameters)
-        search.run([part], FIRST)
+        search.run([part], FIRST_FORMS)
         return search.best(part)
 
     def push(self, queue: list[tuple[int, int, int, Expr]], form: Expr) -> None:

@@ -13,11 +13,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-Value = TypeVar("Value")
+Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.02
+"""How often a budget is looked at: far less than the shortest one, far more than a switch of
+threads."""
+
 _GRACE_SECONDS = 2.0
+"""How long a stopped worker may take to end. One that takes longer is inside a single long call of
+compiled code, which nothing can stop."""
+
 _IDLE_FACTOR = 10
+"""How much more real time than processor time: a machine on which eight others work gets there."""
 
 
 class _OutOfTime(BaseException):
@@ -27,8 +34,8 @@ class _OutOfTime(BaseException):
 
 
 def within(
-    seconds: float, function: Callable[..., Value], *arguments: Any, default: Any = None
-) -> Value | Any:
+    seconds: float, function: Callable[..., Result], *arguments: Any, default: Any = None
+) -> Result | Any:
     """``function(*arguments)`` if it ends within ``seconds``, else ``default``.
 
     The seconds are processor time of this process, so that what is found does not depend on what

@@ -10,13 +10,16 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
-from solvergen.algebra import functions, tables
+from solvergen.algebra import functions, precision, tables
 from solvergen.algebra.mpmath_code import can_write, program
 from solvergen.algebra.numpy_code import HostPrinter
 from solvergen.algebra.root_sums import in_many_digits, root_logarithms
 
-DIGITS = 50
-"""Decimal digits of a reference value."""
+Domain = tuple[Expr, Expr]
+"""The ends of an interval of times."""
+
+Parameters = tuple[tuple[Symbol, Expr], ...]
+"""(symbol, value) of each constant that has a name."""
 
 
 @lru_cache(maxsize=4096)
@@ -42,7 +45,7 @@ def evaluate_float(
     expression: Expr,
     symbol: Symbol,
     values: ArrayLike,
-    parameters: Sequence[tuple[Symbol, Expr]] = (),
+    parameters: Parameters = (),
 ) -> NDArray[np.float64]:
     """``expression`` at float64 ``values``, by the operations that it spells, in their order.
 
@@ -60,7 +63,9 @@ def evaluate_float(
         return np.broadcast_to(result.astype(np.float64), points.shape).copy()
 
 
-def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGITS) -> Any:
+def evaluate_mp(
+    expression: Expr, symbol: Symbol, value: Any, digits: int = precision.REFERENCE
+) -> Any:
     """``expression`` at ``value`` in ``digits`` decimal digits: an mpf, or an mpc where it is
     complex.
 
@@ -71,7 +76,10 @@ def evaluate_mp(expression: Expr, symbol: Symbol, value: Any, digits: int = DIGI
 
 
 def evaluate_mp_at(
-    expression: Expr, symbols: tuple[Symbol, ...], values: Sequence[Any], digits: int = DIGITS
+    expression: Expr,
+    symbols: tuple[Symbol, ...],
+    values: Sequence[Any],
+    digits: int = precision.REFERENCE,
 ) -> Any:
     """The same of an expression of several symbols."""
     with mpmath.workdps(digits):
@@ -92,9 +100,12 @@ def as_mp(value: Any) -> Any:
     return mpmath.mpf(value)
 
 
-def end_points(low: float, high: float, closest: int = 15, interior: int = 21) -> list[float]:
-    """Points of (low, high): evenly spaced, and 10^-k of the width from both ends, k = 1 ..
+def points_near_ends(low: float, high: float, closest: int = 15, interior: int = 21) -> list[float]:
+    """Points of (low, high): evenly spaced, and 10^-k of the width from both ends, k = 2 ..
     closest.
+
+    float64 tells t_max - t from 0 down to 10^-16 of t_max, so 10^-15 is the last decade with a
+    digit in it.
     """
     width = high - low
     even = [low + width * k / (interior + 1) for k in range(1, interior + 1)]
@@ -108,18 +119,7 @@ def is_real(value: Any) -> bool:
     return isinstance(value, mpmath.mpf) and bool(mpmath.isfinite(value))
 
 
-def vanishes(expression: Expr, symbol: Symbol, domain: tuple[Expr, Expr]) -> bool:
-    """Whether an analytic expression is zero: to DIGITS digits at points of irrational spacing."""
-    with mpmath.workdps(DIGITS):
-        low, high = (as_mp(end) for end in domain)
-        points = [low + (high - low) * mpmath.frac(k * mpmath.phi) for k in range(1, 8)]
-        values = [evaluate_mp(expression, symbol, point) for point in points]
-        return all(
-            is_real(value) and abs(value) < mpmath.mpf(10) ** (8 - DIGITS) for value in values
-        )
-
-
 @lru_cache(maxsize=2048)
-def substitute(expression: Expr, parameters: tuple[tuple[Symbol, Expr], ...]) -> Expr:
+def substitute(expression: Expr, parameters: Parameters) -> Expr:
     """``expression`` with the values of its parameters."""
     return expression.xreplace(dict(parameters)) if parameters else expression

@@ -16,9 +16,17 @@ import mpmath
 import sympy
 from sympy import Add, Dummy, Expr, Mul, Piecewise, Pow, Symbol
 
-from solvergen.algebra.accurate_form import Parameters, most_accurate, reference
+from solvergen.algebra import precision
+from solvergen.algebra.accurate_form import exact_values, most_accurate_rewriting
 from solvergen.algebra.budget import within
-from solvergen.algebra.evaluation import end_points, evaluate_mp, is_real, substitute
+from solvergen.algebra.evaluation import (
+    Domain,
+    Parameters,
+    evaluate_mp,
+    is_real,
+    points_near_ends,
+    substitute,
+)
 from solvergen.algebra.piecewise import inverse_by_branch
 from solvergen.algebra.roots import algebraic_roots
 from solvergen.algebra.substitutions import generators
@@ -28,17 +36,21 @@ Y = Symbol("value_to_invert", real=True)
 """The value that is inverted, inside this module."""
 
 BUDGET_SECONDS = 10.0
+"""For one expression. Those of the named schedules take 0.4 at most; a polynomial of a high degree
+in a generator may never end."""
+
 MAX_DEPTH = 6
+"""Substitutions inside one another: each one multiplies the candidates by the number of roots."""
+
 MAX_FORMS = 10
-_CHECK_DIGITS = 60
-_CHECK_TOLERANCE = mpmath.mpf("1e-25")
+"""Candidates after the first inverse, among which more accurate forms of it are looked for."""
 
 
 def invert(
     expression: Expr,
     symbol: Symbol,
     value: Symbol,
-    domain: tuple[Expr, Expr],
+    domain: Domain,
     parameters: Parameters = (),
 ) -> Expr | None:
     """``symbol`` as an expression of ``value``, where ``expression = value`` and symbol is in
@@ -65,7 +77,7 @@ def stable_inverse(
     expression: Expr,
     symbol: Symbol,
     value: Symbol,
-    domain: tuple[Expr, Expr],
+    domain: Domain,
     parameters: Parameters = (),
 ) -> Expr | None:
     """The closed form of ``invert`` that keeps most digits in float64 over the image of the
@@ -85,20 +97,20 @@ def stable_inverse(
         return None
     low, high = (float(sympy.N(end)) for end in domain)
     numeric = substitute(expression, parameters)
-    images = [evaluate_mp(numeric, symbol, x) for x in (low, *end_points(low, high), high)]
+    images = [evaluate_mp(numeric, symbol, x) for x in (low, *points_near_ends(low, high), high)]
     values = sorted({float(y) for y in images if is_real(y)})
-    limits = [float(limit) for limit in reference(numeric, symbol, (), (low, high)).values]
+    limits = [float(limit) for limit in exact_values(numeric, symbol, (), (low, high)).values]
     ends = sorted(limits) if len(limits) == 2 else (-mpmath.inf, mpmath.inf)
     exact = substitute(forms[0], parameters)
-    measure = reference(exact, Y, [y for y in values if y not in ends], (ends[0], ends[1]))
-    return most_accurate(forms, measure, parameters).xreplace({Y: value})
+    measure = exact_values(exact, Y, [y for y in values if y not in ends], (ends[0], ends[1]))
+    return most_accurate_rewriting(forms, measure, parameters).xreplace({Y: value})
 
 
 @lru_cache(maxsize=256)
 def inverses(
     expression: Expr,
     symbol: Symbol,
-    domain: tuple[Expr, Expr],
+    domain: Domain,
     parameters: Parameters = (),
 ) -> tuple[Expr, ...]:
     """Some forms of the inverse, as functions of ``Y``; empty if none is found.
@@ -106,9 +118,9 @@ def inverses(
     They are equal on the image of the domain and different in float64.
     """
     low, high = (float(sympy.N(end)) for end in domain)
-    points = end_points(low, high, closest=4, interior=9)
+    points = points_near_ends(low, high, closest=4, interior=9)
     numeric = substitute(expression, parameters)
-    pairs = [(x, evaluate_mp(numeric, symbol, x, _CHECK_DIGITS)) for x in points]
+    pairs = [(x, evaluate_mp(numeric, symbol, x, precision.CHECK)) for x in points]
     pairs = [(x, y) for x, y in pairs if is_real(y)]
     found: dict[Expr, None] = {}
     within(BUDGET_SECONDS, _collect, found, expression, symbol, pairs, parameters)
@@ -138,9 +150,9 @@ def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
     if not pairs or candidate.free_symbols - {Y}:
         return False
     for point, image in pairs:
-        back = evaluate_mp(candidate, Y, image, _CHECK_DIGITS)
-        with mpmath.workdps(_CHECK_DIGITS):
-            if not abs(back - point) <= _CHECK_TOLERANCE * abs(point):
+        back = evaluate_mp(candidate, Y, image, precision.CHECK)
+        with mpmath.workdps(precision.CHECK):
+            if not abs(back - point) <= precision.ROUND_TRIP * abs(point):
                 return False
     return True
 

@@ -14,14 +14,23 @@ import mpmath
 import sympy
 from sympy import Expr, Symbol
 
+from solvergen.algebra import precision
 from solvergen.algebra.budget import within
-from solvergen.algebra.evaluation import as_mp, evaluate_mp, evaluate_mp_at, is_real
+from solvergen.algebra.evaluation import Domain, as_mp, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.algebra.tables import Table
 
 BUDGET_SECONDS = 1.0
-DIGITS = 120
-ZERO_DIGITS = 90
-_TABLE_DIGITS = 30
+"""Of sympy's limit, which has no bound of its own: without a limit from it the values decide."""
+TOWARDS_END = (20, 40, 80, 160)
+"""k of the distances 2^-k of ``approach``: each is the square of the one before, so that a power
+of the distance is told from a logarithm, whose steps grow by the same factor."""
+FALLS, GROWS = mpmath.mpf("1e-3"), mpmath.mpf("1.5")
+"""How much smaller or larger than the step before the last one has to be: of tau^p it is smaller by
+2^(-40 p), 10^-3 for p = 1/4; of a logarithm it is twice as large."""
+SETTLED = 1e-20
+"""A step smaller than this has no part in float64."""
+SAME_LIMIT = 1e-6
+"""How near sympy's limit and the values have to be: a wrong limit is another number."""
 _INDETERMINATE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
@@ -40,7 +49,7 @@ class Limit:
         return str(self.value) if self.exact else f"{self.value} (extrapolated)"
 
 
-def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Expr]) -> Limit:
+def one_sided_limit(expression: Expr, symbol: Symbol, end: Expr, domain: Domain) -> Limit:
     """The limit of ``expression`` at ``end`` from inside the domain; nan where there is none."""
     end = sympy.sympify(end)
     inwards = 1 if sympy.N(end - domain[0]) < sympy.N(domain[1] - end) else -1
@@ -48,7 +57,7 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
     if plain is not None:
         return Limit(plain, True)
     points = approach(end, domain)
-    numeric = trend([evaluate_mp(expression, symbol, point, DIGITS) for point in points])
+    numeric = trend([evaluate_mp(expression, symbol, point, precision.LIMIT) for point in points])
     if numeric is not None and not numeric.is_finite:
         return Limit(numeric, True)
     symbolic = within(BUDGET_SECONDS, _symbolic, expression, symbol, end, inwards, default=None)
@@ -58,12 +67,13 @@ def limit_at(expression: Expr, symbol: Symbol, end: Expr, domain: tuple[Expr, Ex
 
 
 @lru_cache(maxsize=64)
-def approach(end: Expr, domain: tuple[Expr, Expr]) -> tuple[Any, ...]:
-    """Points inside the domain, ever closer to an end, for values in ``DIGITS`` digits."""
-    with mpmath.workdps(DIGITS):
+def approach(end: Expr, domain: Domain) -> tuple[Any, ...]:
+    """Points inside the domain, ever closer to an end, for values in
+    ``precision.LIMIT`` digits."""
+    with mpmath.workdps(precision.LIMIT):
         at, low, high = (as_mp(sympy.sympify(one)) for one in (end, *domain))
         inwards = 1 if at - low < high - at else -1
-        return tuple(at + inwards * (high - low) * mpmath.mpf(2) ** -k for k in (20, 40, 80, 160))
+        return tuple(at + inwards * (high - low) * mpmath.mpf(2) ** -k for k in TOWARDS_END)
 
 
 def trend(values: Sequence[Any]) -> Expr | None:
@@ -72,11 +82,11 @@ def trend(values: Sequence[Any]) -> Expr | None:
     """
     if not all(is_real(value) for value in values):
         return None
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.LIMIT):
         steps = [b - a for a, b in pairwise(values)]
-        if abs(steps[2]) < abs(steps[1]) * mpmath.mpf("1e-3") or abs(steps[2]) < 1e-20:
-            return sympy.Float(values[-1], 30)
-        if abs(steps[2]) > abs(steps[1]) * mpmath.mpf("1.5"):
+        if abs(steps[2]) < abs(steps[1]) * FALLS or abs(steps[2]) < SETTLED:
+            return sympy.Float(values[-1], precision.LITERAL)
+        if abs(steps[2]) > abs(steps[1]) * GROWS:
             return sympy.oo if steps[2] > 0 else -sympy.oo
     return None
 
@@ -88,7 +98,7 @@ def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
     """
     value = expression.subs(symbol, end)
     if not value.free_symbols and value.atoms(Table):
-        value = sympy.N(value, _TABLE_DIGITS)
+        value = sympy.N(value, precision.LITERAL)
     if value.has(*_INDETERMINATE, sympy.AccumBounds) or value.is_finite is False:
         return None
     for power in expression.atoms(sympy.Pow):
@@ -99,8 +109,8 @@ def _substituted(expression: Expr, symbol: Symbol, end: Expr) -> Expr | None:
 
 def _may_vanish(value: Expr) -> bool:
     """Whether a number is 0 to many digits, or is none."""
-    found = evaluate_mp_at(value, (), (), DIGITS)
-    return not (is_real(found) and abs(found) > mpmath.mpf(10) ** -ZERO_DIGITS)
+    found = evaluate_mp_at(value, (), (), precision.LIMIT)
+    return not (is_real(found) and abs(found) > precision.ZERO_AT_END)
 
 
 def _symbolic(expression: Expr, symbol: Symbol, end: Expr, inwards: int) -> Expr | None:
@@ -112,4 +122,4 @@ def _symbolic(expression: Expr, symbol: Symbol, end: Expr, inwards: int) -> Expr
 
 
 def _agree(symbolic: Expr, numeric: Expr) -> bool:
-    return abs(sympy.N(symbolic - numeric)) <= 1e-6 * (1 + abs(numeric))
+    return abs(sympy.N(symbolic - numeric)) <= SAME_LIMIT * (1 + abs(numeric))

@@ -20,6 +20,7 @@ from sympy import (
 )
 from sympy.printing.numpy import NumPyPrinter
 
+from solvergen.algebra import precision
 from solvergen.algebra.collection import by_powers
 from solvergen.algebra.functions import Registered
 from solvergen.algebra.tables import Table
@@ -188,4 +189,4 @@ def column_names(table: Table) -> tuple[str, str]:
 
 def float_literal(value: Expr) -> str:
     """The float64 nearest to an exact number, as source."""
-    return repr(float(N(value, 30)))
+    return repr(float(N(value, precision.LITERAL)))

@@ -59,6 +59,6 @@ def in_exponentials(product: Expr) -> Expr:
     return product
 
 
-def moment(k: int, z: Expr) -> Expr:
+def exponential_moment(k: int, z: Expr) -> Expr:
     """mu_k = k! phi_(k+1)(z)/phi_1(z)."""
     return factorial(k) * phi(Integer(k + 1), z) / phi(Integer(1), z)

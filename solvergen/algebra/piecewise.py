@@ -5,18 +5,15 @@
 Whatever is done to a smooth expression over a domain is done to each branch over its part.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import sympy
 from sympy import Expr, Piecewise, Symbol
 from sympy.core.relational import Relational
 
-from solvergen.algebra.evaluation import substitute
+from solvergen.algebra.evaluation import Domain, Parameters, substitute
 from solvergen.errors import ScheduleError
-
-Domain = tuple[Expr, Expr]
-Parameters = Sequence[tuple[Symbol, Expr]]
 
 
 def breakpoints(

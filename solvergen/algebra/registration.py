@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 from sympy import Expr
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import evaluate_mp, is_real
 from solvergen.algebra.expressions import FUNCTIONS, TABLE_FUNCTIONS, parse, to_text
 from solvergen.algebra.functions import REGISTRY, Definition, Registered, x
@@ -18,7 +19,7 @@ RESERVED = frozenset((
     "coefficients", "timesteps", "numba", "torch", "Plan", "Stepper",
 ))  # fmt: skip
 POINTS = (0.125, 0.5, 0.875)
-TOLERANCE = 1e-12
+"""Where a function is tried: nobody knows its domain, but it should hold a part of (0, 1)."""
 
 
 def register_function(
@@ -52,19 +53,23 @@ def register_function(
     text = derivative.strip() if isinstance(derivative, str) else to_text(derivative)
     definition = Definition(name, text, numpy.strip(), in_many_digits)
     known = REGISTRY.get(name)
-    if known is not None:
-        if known.definition == definition:
-            return known
-        raise ScheduleError(f"{name} is registered already; expected another name")
-    function: type[Registered] = type(
-        name, (Registered,), {"definition": definition, "__module__": __name__}
-    )
-    REGISTRY[name] = function
+    if known is None:
+        return _register(definition)
+    if known.definition == definition:
+        return known
+    raise ScheduleError(f"{name} is registered already; expected another name")
+
+
+def _register(definition: Definition) -> type[Registered]:
+    """Put a new function into the registry, unless it contradicts itself."""
+    members = {"definition": definition, "__module__": __name__}
+    function: type[Registered] = type(definition.name, (Registered,), members)
+    REGISTRY[definition.name] = function  # the derivative may call it
     try:
-        function.derivative = parse(text, (x,))
-        _check(function)
+        function.derivative = parse(definition.derivative, (x,))
+        _check_function(function)
     except Exception:
-        del REGISTRY[name]
+        del REGISTRY[definition.name]
         raise
     return function
 
@@ -76,11 +81,11 @@ def _check_name(name: str) -> None:
         raise ScheduleError(f"function name: {name} has a meaning already; expected another name")
 
 
-def _check(function: type[Registered]) -> None:
+def _check_function(function: type[Registered]) -> None:
     """Compare float64 and the derivative with the implementation in many digits."""
     definition = function.definition
     for point in POINTS:
-        with mpmath.workdps(40):
+        with mpmath.workdps(precision.REFERENCE):
             try:
                 exact = definition.in_many_digits(mpmath.mpf(point))
                 slope = mpmath.diff(definition.in_many_digits, mpmath.mpf(point))
@@ -94,7 +99,7 @@ def _check(function: type[Registered]) -> None:
 
 
 def _compare(what: str, found: Any, exact: Any) -> None:
-    if not abs(found - exact) <= TOLERANCE * (1 + abs(exact)):
+    if not abs(found - exact) <= precision.FUNCTION * (1 + abs(exact)):
         raise ScheduleError(
             f"{what} is {float(found)!r}; expected {float(exact)!r}, as in_many_digits has it"
         )

@@ -1,7 +1,7 @@
 """Rewritings that keep the value and may keep more of its digits in float64.
 
 Each rule maps an expression to one that is equal where its branches hold; no rule checks them,
-because ``solvergen.stable`` measures every result. What they are for:
+because every result is measured (``solvergen.algebra.accurate_form``). What they are for:
 
     1 - e^{-x}         -> -expm1(-x)                         x near 0
     log(1 + x)         -> log1p(x)                           x near 0
@@ -21,8 +21,12 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.traversal import bottom_up
 
+from solvergen.algebra.readable import area_argument, has_square_root, positive_sums
+
 MAX_TERMS = 5
-Rule = Callable[[Expr, Symbol], Expr]
+"""Of a sum whose pairs are compared, and calls that are reflected one by one: longer ones come
+from expanding, and are rewritten in factors instead."""
+Rewriting = Callable[[Expr, Symbol], Expr]
 
 
 def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
@@ -50,7 +54,7 @@ def _near_one(logarithm: Expr, symbol: Symbol) -> Expr:
     """
     argument = logarithm.args[0]
     if not isinstance(argument, Add):
-        if any(_has_square_root(factor) for factor in Mul.make_args(argument)):
+        if any(has_square_root(factor) for factor in Mul.make_args(argument)):
             return -log1p(sympy.expand(argument**-2) - 1) / 2
         above, below = sympy.fraction(sympy.together(argument))
         return log1p(_factored(sympy.expand(above - below)) / below)
@@ -63,7 +67,7 @@ def _near_one(logarithm: Expr, symbol: Symbol) -> Expr:
 
 
 @lru_cache(maxsize=50_000)
-def _everywhere(rule: Rule, expression: Expr, symbol: Symbol) -> Expr:
+def _everywhere(rule: Rewriting, expression: Expr, symbol: Symbol) -> Expr:
     """``rule`` at every node that depends on the symbol, inner ones first."""
     if not expression.args or not expression.has(symbol):
         return expression
@@ -210,28 +214,18 @@ def _square_root_of_quotient(expression: Expr, symbol: Symbol) -> Expr:
 
 
 def _area_function(expression: Expr, symbol: Symbol) -> Expr:
-    """log(z + sqrt(z^2 + 1)) = asinh(z)."""
+    """log(x + sqrt(x^2 + 1)) = asinh(x)."""
     if not isinstance(expression, sympy.log):
         return expression
-    terms = Add.make_args(sympy.expand(expression.args[0]))
-    roots = [e for e in terms if _has_square_root(e)]
-    if len(roots) != 1 or len(terms) == 1:
-        return expression
-    rest = Add(*terms) - roots[0]
-    if sympy.powsimp(sympy.expand(roots[0] ** 2 - rest**2)) == 1:
-        return sympy.asinh(rest)
-    return expression
-
-
-def _has_square_root(term: Expr) -> bool:
-    return any(e.is_Pow and e.exp.is_Rational and e.exp.q == 2 for e in Mul.make_args(term))
+    x = area_argument(sympy.expand(expression.args[0]))
+    return expression if x is None else sympy.asinh(x)
 
 
 def _conjugate(expression: Expr, symbol: Symbol) -> Expr:
     """A + S = (A^2 - S^2)/(A - S), where S is the terms with a square root."""
     if not isinstance(expression, Add) or len(expression.args) > MAX_TERMS:
         return expression
-    roots = [e for e in expression.args if _has_square_root(e)]
+    roots = [e for e in expression.args if has_square_root(e)]
     if len(roots) != 1:
         return expression
     root, rest = roots[0], expression - roots[0]
@@ -290,17 +284,12 @@ def _factored(expression: Expr) -> Expr:
 
     A sum with a negative number in it changes sign: 1 - t, not t - 1.
     """
-    factors = []
-    for factor in Mul.make_args(sympy.factor(sympy.together(expression))):
-        base, power = factor.as_base_exp()
-        if isinstance(base, Add) and power.is_Integer and base.as_coeff_Add()[0].is_negative:
-            factors += [sympy.Integer(-1) ** power, Pow(-base, power)]
-        else:
-            factors.append(factor)
-    return Mul(*factors)
+    factors = Mul.make_args(sympy.factor(sympy.together(expression)))
+    sign, found = positive_sums(factors, lambda e: e.as_coeff_Add()[0].is_negative)
+    return Mul(sign, *found)
 
 
-_RULES: tuple[Rule, ...] = (
+_RULES: tuple[Rewriting, ...] = (
     _exponential_difference,
     _logarithm_near_one,
     _joined,

@@ -104,6 +104,7 @@ def integral_over_roots(top: Poly, bottom: Poly) -> tuple[Expr, Expr]:
 def in_many_digits(top: list[Any], bottom: list[Any], x: Any, y: Any) -> Any:
     """The value in the precision that is in force."""
     terms = []
+    # five times the digits and four times the usual steps, for roots that lie near each other
     for c in mpmath.polyroots(bottom, maxsteps=200, extraprec=4 * mpmath.mp.prec):
         _, slope = mpmath.polyval(bottom, c, derivative=True)
         terms.append(mpmath.polyval(top, c) / slope * mpmath.log((x - c) / (y - c)))

@@ -6,6 +6,7 @@ import sympy
 from sympy import Dummy, Expr, Poly, Pow, Symbol
 
 MAX_RADICALS = 3
+"""Each one that is eliminated doubles the degree: with four it is beyond what has formulas."""
 
 
 def algebraic_roots(expression: Expr, u: Symbol, y: Symbol) -> Iterator[Expr]:

@@ -4,26 +4,31 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import sympy
-from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, Symbol
+from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol
 from sympy.simplify.fu import TR5, TR6, TR2i
 
 from solvergen.algebra.budget import within
-from solvergen.algebra.evaluation import evaluate_mp, is_real, substitute
+from solvergen.algebra.evaluation import Domain, Parameters, evaluate_mp, is_real, substitute
 from solvergen.algebra.piecewise import by_branch
+from solvergen.algebra.readable import length, positive_sums
 from solvergen.algebra.roots import hide_constants
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.symbols import t
 
 BUDGET_SECONDS = 4.0
+"""For one expression. Those of the named schedules take 0.3 at most; ``factor`` and ``cancel`` of
+several generators may take minutes, and then the expression stays as it is."""
+
 MAX_SIZE = 150
+"""Operations beyond which nobody would read the result either."""
 
 
 @lru_cache(maxsize=1024)
 def simplest(
     expression: Expr,
     symbol: Symbol,
-    domain: tuple[Expr, Expr],
-    parameters: tuple[tuple[Symbol, Rational], ...] = (),
+    domain: Domain,
+    parameters: Parameters = (),
 ) -> Expr:
     """The shortest of a few rewritings, with factors that are positive on the domain if
     possible; branch by branch where there are cases.
@@ -39,7 +44,7 @@ def simplest(
     forms = within(BUDGET_SECONDS, _all_forms, expression, default=None) or [expression]
     best = min(forms, key=_length)
     middle = (sympy.N(domain[0]) + sympy.N(domain[1])) / 2
-    return _positive_factors(best, symbol, middle, parameters)
+    return _with_positive_sums(best, symbol, middle, parameters)
 
 
 def _all_forms(expression: Expr) -> list[Expr]:
@@ -107,16 +112,15 @@ def _length(expression: Expr) -> tuple[int, int]:
     """Operations, with one more for each sum that holds a fraction of time: (1 - t)/t, not 1/t -
     1.
     """
-    fractions = sum(_has_fraction(e) for e in sympy.preorder_traversal(expression))
-    return int(sympy.count_ops(expression)) + fractions, len(str(expression))
+    return length(expression, sum(map(_has_fraction, sympy.preorder_traversal(expression))))
 
 
 def _has_fraction(e: Expr) -> bool:
     return isinstance(e, Add) and any(sympy.fraction(term)[1].has(t) for term in e.args)
 
 
-def _positive_factors(
-    expression: Expr, symbol: Symbol, middle: Expr, parameters: tuple[tuple[Symbol, Rational], ...]
+def _with_positive_sums(
+    expression: Expr, symbol: Symbol, middle: Expr, parameters: Parameters
 ) -> Expr:
     """-1/(1 - t) for 1/(t - 1): flip the sums that are negative in the middle of the domain."""
 
@@ -125,16 +129,18 @@ def _positive_factors(
         return is_real(value) and bool(value < 0)
 
     if isinstance(expression, Add):
-        flipped = [_positive_factors(e, symbol, middle, parameters) for e in expression.args]
+        flipped = [_with_positive_sums(e, symbol, middle, parameters) for e in expression.args]
         return Add(*flipped)
-    factors, sign = [], 1
-    for factor in Mul.make_args(expression):
-        base, power = factor.as_base_exp()
-        if isinstance(base, Add) and power.is_Integer:
-            content, base = base.primitive()
-            sign *= (-1) ** int(power) if is_negative(base) else 1
-            factors += [content**power, Pow(-base if is_negative(base) else base, power)]
-        else:
-            factors.append(factor)
-    product = Mul(*factors)
+    factors = (part for factor in Mul.make_args(expression) for part in _primitive(factor))
+    sign, found = positive_sums(factors, is_negative)
+    product = Mul(*found)
     return product if sign > 0 else -product
+
+
+def _primitive(factor: Expr) -> tuple[Expr, ...]:
+    """The rational content of a power of a sum apart: 2 and 1 - t for 2 - 2 t."""
+    base, power = factor.as_base_exp()
+    if isinstance(base, Add) and power.is_Integer:
+        content, base = base.primitive()
+        return content**power, Pow(base, power)
+    return (factor,)

@@ -13,6 +13,7 @@ import sympy
 from sympy import Dummy, Expr, Function, Rational, Symbol
 
 MAX_PARTS = 8
+"""Sums and products that are tried, longest first: short ones leave the symbol elsewhere."""
 
 _HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth)
 _RECIPROCAL = (sympy.sec, sympy.csc, sympy.cot)

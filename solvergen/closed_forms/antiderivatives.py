@@ -3,9 +3,9 @@
     J_k' = w gamma^k,      w = dq/dgamma
 
 With sums over a step,  mean of gamma^k = [J_k]/[J_0],  the normalised moments follow. Over the
-uniformizing variable z (``solvergen.uniformization``) the integrand is rational, or rational
-times a power of a primitive, and integration decides (``solvergen.rational``). Where there is no
-such z, as for time on vp_linear, the integral is searched for within a budget. Either way a form
+uniformizing variable z (``closed_forms.uniformization``) the integrand is rational, or rational
+times a power of a primitive, and integration decides (``closed_forms.rational``). Where there is
+no such z, as for time on vp_linear, the integral is searched for within a budget. Either way a form
 that is not proved is not shown.
 """
 
@@ -38,16 +38,28 @@ from solvergen.algebra.root_sums import root_logarithms
 from solvergen.closed_forms.proofs import Proof, prove_zero
 from solvergen.closed_forms.rational import NotElementaryError, integrate_with_primitive
 from solvergen.closed_forms.uniformization import uniformize, z
-from solvergen.closed_forms.writing import Terms, length, normalized, shortest, split, sum_of
+from solvergen.closed_forms.writing import (
+    Terms,
+    normalized,
+    shortest,
+    split,
+    sum_of,
+    written_length,
+)
 from solvergen.derivation.invariants import RELATIONS, constants_of, on_relations, over_radius
 from solvergen.derivation.parameterization import at_schedule, total_derivative
 from solvergen.derivation.semilinear import RADIUS, nonlinear
 from solvergen.derivation.weights import Weights
-from solvergen.schedules.identities import is_zero, values
+from solvergen.schedules.identities import sampled
 from solvergen.symbols import alpha, gamma, sigma, t
 
 SECONDS = 0.3
+"""For one integral. Over z it is built in a tenth of that; sympy's search over t finds an integral
+soon or never."""
+
 ROOT_SECONDS = 0.3
+"""For alpha or sigma as a function of gamma, one unwinding: the formulas have a few operations."""
+
 LONGEST = 60
 """Operations of J_k over z, beyond which nobody reads the integrals that it leads to."""
 
@@ -152,7 +164,7 @@ def moment_closed_form(weights: Weights, k: int) -> ClosedForm | None:
     if found is None or found.is_long:
         return None
     forms = (_written(found, write, weights) for write in _over_gamma(found.point, weights))
-    for form in sorted(forms, key=length):
+    for form in sorted(forms, key=written_length):
         proof = prove_antiderivative(form, weights, k)
         if proof is not None:
             return ClosedForm(form, proof)
@@ -161,7 +173,7 @@ def moment_closed_form(weights: Weights, k: int) -> ClosedForm | None:
 
 def _written(found: Antiderivative, write: Callable[[Expr], Expr], weights: Weights) -> Expr:
     """J_k in gamma, without constants; gamma is a positive symbol meanwhile if it is positive."""
-    inside = values(weights.variable, weights.schedule)
+    inside = sampled(weights.variable, weights.schedule)
     place = Dummy("gamma", positive=True) if min(inside) > 0 else gamma
 
     def value(e: Expr) -> float:
@@ -240,7 +252,7 @@ def _ray(weights: Weights) -> tuple[Expr, Expr] | None:
             of_one = variable.subs(other, relation(one, size))
             for root in budget.within(ROOT_SECONDS, _roots, of_one, one, default=()):
                 at_time = root.subs(gamma, weights.variable)
-                if is_zero(at_schedule(one, schedule) - at_time, schedule):
+                if schedule.vanishes(at_schedule(one, schedule) - at_time):
                     pair = {one: root, other: shortest(relation(root, size))}
                     return pair[alpha], pair[sigma]
     return None

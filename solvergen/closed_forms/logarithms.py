@@ -10,7 +10,7 @@
                  D = (z^2 + r)^2 - s^2 z^2 = D_+ D_-,   D_+- = z^2 +- s z + r,   s^2 = 2 r - p > 0,
                  (a z^2 + b)/D = (u z + v)/D_+ + (-u z + v)/D_-,   v = b/2r,   u = (v - a/2)/s.
 
-The roots of every other D are not worth writing: ``solvergen.root_sums`` sums over them.
+The roots of every other D are not worth writing: ``solvergen.algebra.root_sums`` sums over them.
 """
 
 from collections.abc import Iterator

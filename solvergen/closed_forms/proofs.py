@@ -2,37 +2,16 @@
 
 from enum import StrEnum
 
-import mpmath
-from sympy import (
-    Dummy,
-    Expr,
-    Pow,
-    atan,
-    atan2,
-    cancel,
-    diff,
-    exp,
-    expand_log,
-    factor,
-    log,
-    polylog,
-    powdenest,
-    powsimp,
-    together,
-)
+from sympy import Dummy, Expr, Pow, atan, atan2, diff, factor, log, polylog, powdenest
 
-from solvergen.algebra import budget
-from solvergen.algebra.evaluation import DIGITS, compiled
+from solvergen.algebra import precision
 from solvergen.algebra.phi import elementary
+from solvergen.algebra.zero import cancels, vanishes_between
 from solvergen.derivation.invariants import constants_of
-from solvergen.derivation.parameterization import at_schedule
+from solvergen.derivation.parameterization import at_times
 from solvergen.derivation.semilinear import RADIUS
-from solvergen.schedules.identities import TOLERANCE, sample_points
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
-
-SECONDS = 0.15
-PAIRS = 4
 
 _u, _v = Dummy("u", positive=True), Dummy("v", positive=True)
 
@@ -41,7 +20,7 @@ class Proof(StrEnum):
     """How an identity was decided."""
 
     symbolic = "symbolically"
-    numeric = f"to {DIGITS} digits at random points"
+    numeric = f"to {precision.REFERENCE} digits at random points"
 
 
 def prove_zero(expression: Expr, schedule: NoiseSchedule) -> Proof | None:
@@ -52,15 +31,16 @@ def prove_zero(expression: Expr, schedule: NoiseSchedule) -> Proof | None:
             in these symbols holds for every schedule.
     """
     expression = expression.replace(polylog, _logarithm)
-    if vanishes_symbolically(expression.replace(atan2, lambda y, x: atan(y / x))):
+    if cancels(expression.replace(atan2, lambda y, x: atan(y / x))):
         return Proof.symbolic
     on_circle = _over_circle(expression, schedule)
-    if on_circle is not None and vanishes_symbolically(on_circle):
+    if on_circle is not None and cancels(on_circle):
         return Proof.symbolic
     explicit = at_times(expression, schedule)
-    if vanishes_symbolically(explicit):
+    if cancels(explicit):
         return Proof.symbolic
-    return Proof.numeric if vanishes_numerically(explicit, schedule) else None
+    numeric = elementary(schedule.substitute(explicit))
+    return Proof.numeric if vanishes_between(numeric, t, s, schedule.domain) else None
 
 
 def _logarithm(order: Expr, x: Expr) -> Expr:
@@ -87,37 +67,3 @@ def _denested(expression: Expr) -> Expr:
         lambda e: isinstance(e, Pow) and e.exp.is_Rational and not e.exp.is_Integer,
         lambda e: powdenest(factor(e.base) ** e.exp, force=True),
     )
-
-
-def at_times(expression: Expr, schedule: NoiseSchedule) -> Expr:
-    """The expression for one schedule, in t and s."""
-    start = {alpha_s: schedule.alpha.subs(t, s), sigma_s: schedule.sigma.subs(t, s)}
-    return at_schedule(expression, schedule).subs(start)
-
-
-def vanishes_symbolically(expression: Expr) -> bool:
-    """Whether cancelling leaves nothing: the calls in it are taken to be independent."""
-    return bool(budget.within(SECONDS, _cancelled, expression, default=expression) == 0)
-
-
-def _cancelled(expression: Expr) -> Expr:
-    if expression == 0:
-        return expression
-    expanded = expand_log(expression, force=True)
-    return cancel(together(powsimp(expanded) if expanded.has(exp) else expanded))
-
-
-def vanishes_numerically(expression: Expr, schedule: NoiseSchedule) -> bool:
-    """Whether it is real and zero to 40 digits at random points of the domain."""
-    function = compiled(elementary(schedule.substitute(expression)), (t, s), "mpmath")
-    points = sample_points(schedule, 2 * PAIRS)
-    with mpmath.workdps(DIGITS):
-        for one, other in zip(points[:PAIRS], points[PAIRS:], strict=True):
-            end, start = min(one, other), max(one, other)
-            try:
-                value = mpmath.mpmathify(function(end, start))
-            except (ZeroDivisionError, ValueError, TypeError):
-                return False
-            if not abs(value) < TOLERANCE:
-                return False
-    return True

@@ -4,7 +4,7 @@
               = R_t/k! int_s^t (gamma - gamma_s)^k dq
     mu_k(t, s) = k! I_k / (M_0 (gamma_t - gamma_s)^k)
 
-With J_k over a uniformizing variable z (``solvergen.closed_forms``), for gamma rational in z
+With J_k over a uniformizing variable z (``closed_forms.antiderivatives``), for gamma rational in z
 
     k! I_k / R_t = sum_j binom(k, j) (-gamma_s)^(k-j) [J_j(z_t) - J_j(z_s)],
 
@@ -44,12 +44,20 @@ from sympy import (
 
 from solvergen.algebra import budget
 from solvergen.algebra.evaluation import compiled, is_real
-from solvergen.algebra.phi import moment, phi
+from solvergen.algebra.phi import exponential_moment, phi
 from solvergen.algebra.root_sums import root_logarithms
+from solvergen.algebra.zero import cancels
 from solvergen.closed_forms.antiderivatives import Antiderivative, ClosedForm, antiderivative
-from solvergen.closed_forms.proofs import Proof, at_times, prove_zero, vanishes_symbolically
+from solvergen.closed_forms.proofs import Proof, prove_zero
 from solvergen.closed_forms.uniformization import Uniformization, uniformize, z
-from solvergen.closed_forms.writing import Terms, flipped, length, normalized, shortest, sum_of
+from solvergen.closed_forms.writing import (
+    Terms,
+    normalized,
+    shortest,
+    sum_of,
+    with_positive_sums,
+    written_length,
+)
 from solvergen.derivation.invariants import (
     RELATIONS,
     constants_of,
@@ -57,13 +65,14 @@ from solvergen.derivation.invariants import (
     over_radius,
     reduced_power,
 )
-from solvergen.derivation.parameterization import at_schedule, total_derivative
+from solvergen.derivation.parameterization import at_schedule, at_times, total_derivative
 from solvergen.derivation.semilinear import RADIUS, at_start, linear, nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import sample_points
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
 
 SECONDS = 0.2
+"""For a common factor of the terms; without one they stay as they are."""
 
 h = Symbol("h", real=True)
 """gamma_t - gamma_s."""
@@ -92,14 +101,14 @@ def normalized_moment(weights: Weights, k: int) -> Expr | None:
         return None
     exponent = exponential(weights)
     if exponent is not None:
-        return moment(k, -exponent.rate * h)
+        return exponential_moment(k, -exponent.rate * h)
     symbols = _Symbols(weights)
     width = symbols.width if _is_rational_in_z(weights) else h
     scale = factorial(k) / (zeroth.expression * width**k)
     terms = {call: scale * c for call, c in (_terms(weights, k) or {}).items()}
     plain = scale * kth.expression
     joined = budget.within(SECONDS, _with_common_factor, terms, symbols, default=plain)
-    return min((plain, joined), key=length)
+    return min((plain, joined), key=written_length)
 
 
 def _with_common_factor(terms: Terms, symbols: "_Symbols") -> Expr:
@@ -120,7 +129,7 @@ def prove_taylor_integral(expression: Expr, weights: Weights, k: int) -> Proof |
     slope = total_derivative(expression) + diff(expression, h) * total_derivative(variable)
     right = linear(ode.integrand) * expression + nonlinear(ode.integrand) * h**k / factorial(k)
     gap = slope - right
-    in_width = expression.has(h) and vanishes_symbolically(at_times(gap, schedule))
+    in_width = expression.has(h) and cancels(at_times(gap, schedule))
     whole = Integer(0) if in_width else gap.subs(h, variable - at_start(variable))
     proofs = [prove_zero(e, schedule) for e in (at_start(expression.subs(h, 0)), whole)]
     if None in proofs:
@@ -213,7 +222,7 @@ class _Symbols:
     def written(self, expression: Expr) -> Expr:
         """A function of the two times as a person would write it."""
         forms = [shortest(form) for form in (expression, *self._related_forms(expression))]
-        return flipped(min(forms, key=length), self.value)
+        return with_positive_sums(min(forms, key=written_length), self.value)
 
     def _related_forms(self, expression: Expr) -> Iterator[Expr]:
         """With one of alpha and sigma, or its square, put in from what is constant."""

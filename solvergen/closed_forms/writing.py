@@ -38,17 +38,21 @@ from sympy import (
 )
 
 from solvergen.algebra import budget
+from solvergen.algebra.readable import area_argument, length, positive_sums
 from solvergen.algebra.root_sums import root_logarithms
 
 CALLS = (log, atan, polylog, root_logarithms)
 NAMED_CALLS = (log, atan, asin, acos, asinh, polylog, root_logarithms)
 SECONDS = 0.2
+"""For the forms of one coefficient, of which an integral has about ten."""
+
 NESTED = 4
+"""Operations that a reader gives for a fraction less inside a sum inside a product."""
 
 Terms = dict[Expr, Expr]
 """{F: coefficient}; the rational part is the coefficient of 1."""
 
-Value = Callable[[Expr], float]
+ValueInside = Callable[[Expr], float]
 """The value of an expression at a point inside the domain, which decides signs."""
 
 
@@ -62,10 +66,10 @@ def split(expression: Expr, variable: Symbol) -> Terms:
     return terms
 
 
-def length(expression: Expr) -> tuple[int, int]:
+def written_length(expression: Expr) -> tuple[int, int]:
     """Operations, with more for fractions inside sums inside products; then characters."""
     nested = sum(_holds_fraction(e) for e in sympy.preorder_traversal(expression) if e.is_Mul)
-    return int(sympy.count_ops(expression)) + NESTED * nested, len(str(expression))
+    return length(expression, NESTED * nested)
 
 
 def _holds_fraction(product: Mul) -> bool:
@@ -76,7 +80,7 @@ def _holds_fraction(product: Mul) -> bool:
 def shortest(expression: Expr) -> Expr:
     """The shortest of a few forms of an expression that is rational in a few functions."""
     forms = [expression, *(budget.within(SECONDS, _forms, expression, default=None) or [])]
-    return min(forms, key=length).replace(_is_tangent, lambda e: tan(*e.base.args))
+    return min(forms, key=written_length).replace(_is_tangent, lambda e: tan(*e.base.args))
 
 
 def _forms(expression: Expr) -> list[Expr]:
@@ -108,19 +112,13 @@ def _joined_roots(expression: Expr) -> Expr:
     return powsimp(expression, force=True)
 
 
-def flipped(expression: Expr, value: Value) -> Expr:
+def with_positive_sums(expression: Expr, value: ValueInside) -> Expr:
     """Sums that are negative at a point of the domain with their sign changed: 1 - t, not t - 1."""
     if isinstance(expression, Add):
-        return Add(*(flipped(term, value) for term in expression.args))
+        return Add(*(with_positive_sums(term, value) for term in expression.args))
     number, rest = expression.as_coeff_Mul()
-    factors: list[Expr] = []
-    for one in Mul.make_args(rest):
-        base, power = one.as_base_exp()
-        if isinstance(base, Add) and power.is_Integer and value(base) < 0:
-            number *= Integer(-1) ** power
-            factors.append(Pow(-base, power))
-        else:
-            factors.append(one)
+    sign, factors = positive_sums(Mul.make_args(rest), lambda e: value(e) < 0)
+    number *= sign
     if number.is_negative and not expression.could_extract_minus_sign():
         return expression
     product = Mul(*factors)
@@ -128,7 +126,7 @@ def flipped(expression: Expr, value: Value) -> Expr:
     return Mul(number, product, evaluate=False) if is_shared else number * product
 
 
-def logarithm(argument: Expr, value: Value) -> Iterable[tuple[Expr, Expr]]:
+def logarithm(argument: Expr, value: ValueInside) -> Iterable[tuple[Expr, Expr]]:
     """(n, F) with  log|argument| = sum n F, the F logarithms or 1."""
     argument = factor(shortest(argument))
     if value(argument) < 0:
@@ -137,7 +135,7 @@ def logarithm(argument: Expr, value: Value) -> Iterable[tuple[Expr, Expr]]:
     argument = argument / content
     if content != 1:
         yield log(content), Integer(1)
-    powers: Mapping[Expr, Expr] = flipped(argument, value).as_powers_dict()
+    powers: Mapping[Expr, Expr] = with_positive_sums(argument, value).as_powers_dict()
     found: dict[Expr, Expr] = {}
     for base, power in powers.items():
         if base == -1:
@@ -156,16 +154,10 @@ def logarithm(argument: Expr, value: Value) -> Iterable[tuple[Expr, Expr]]:
 
 def _area_function(coefficient: Expr, argument: Expr) -> tuple[Expr, Expr]:
     """log(x + sqrt(x^2 + 1)) = asinh(x), log(sqrt(x^2 + 1) - x) = -asinh(x)."""
-    roots = [e for e in Add.make_args(argument) if e.is_Pow and e.exp == sympy.S.Half]
-    if isinstance(argument, Add) and len(roots) == 1:
-        x = argument - roots[0]
-        if expand(roots[0] ** 2 - x**2) == 1:
-            return (
-                (-coefficient, asinh(-x))
-                if x.could_extract_minus_sign()
-                else (coefficient, asinh(x))
-            )
-    return coefficient, log(argument)
+    x = area_argument(argument)
+    if x is None:
+        return coefficient, log(argument)
+    return (-coefficient, asinh(-x)) if x.could_extract_minus_sign() else (coefficient, asinh(x))
 
 
 def arcus(argument: Expr) -> Expr:
@@ -180,10 +172,10 @@ def arcus(argument: Expr) -> Expr:
     top, bottom = argument.as_numer_denom()
     if bottom == 1 or cancel(expand(top**2 + bottom**2)) != 1:
         return atan(argument)
-    return acos(bottom) if length(bottom) < length(top) else asin(top)
+    return acos(bottom) if written_length(bottom) < written_length(top) else asin(top)
 
 
-def normalized(terms: Terms, value: Value) -> Terms:
+def normalized(terms: Terms, value: ValueInside) -> Terms:
     """Calls with short arguments, like ones joined, and short coefficients."""
     found: Terms = {}
 
@@ -206,7 +198,10 @@ def normalized(terms: Terms, value: Value) -> Terms:
             put(call.over(*map(shortest, call.args[2:])), coefficient)
         else:
             put(call, coefficient)
-    kept = {call: flipped(shortest(coefficient), value) for call, coefficient in found.items()}
+    kept = {
+        call: with_positive_sums(shortest(coefficient), value)
+        for call, coefficient in found.items()
+    }
     return _joined_logarithms(
         _area_functions({call: c for call, c in kept.items() if c != 0}), value
     )
@@ -224,7 +219,7 @@ def _area_functions(terms: Terms) -> Terms:
     return terms
 
 
-def _joined_logarithms(terms: Terms, value: Value) -> Terms:
+def _joined_logarithms(terms: Terms, value: ValueInside) -> Terms:
     """log A + log B = log(A B), log A - log B = log(A/B), where the coefficients are equal."""
     joined: Terms = {}
     for call, coefficient in terms.items():

@@ -9,20 +9,24 @@ Such a function is sigma^k e(u, 1) with u = alpha/sigma = e^lambda, and on a sch
 scale alpha^2 + sigma^2, alpha + sigma, alpha or sigma constant, sigma is a function of u too.
 """
 
-from fractions import Fraction
 from itertools import pairwise
 
-import mpmath
 import sympy
 from sympy import Expr, Integer, Rational, Symbol, collect, cosh, diff, exp, factor
 
-from solvergen.algebra.evaluation import DIGITS, evaluate_mp_at, is_real
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import evaluate_mp_at, is_real
 from solvergen.algebra.roots import hide_constants
+from solvergen.algebra.zero import rational_near
 from solvergen.symbols import alpha, sigma
 from solvergen.symbols import half_log_snr_symbol as l
 
 PLACES = ((3, 7), (11, 5), (2, 13))
-TOLERANCE = mpmath.mpf(10) ** -40
+"""(alpha, sigma) off every curve that a schedule may keep to, in different ratios."""
+
+DENOMINATOR = 100
+"""Of a degree; those of a sum that is homogeneous after all come from roots in a formula."""
+
 U = Symbol("u", positive=True)
 """alpha/sigma = e^lambda."""
 
@@ -62,12 +66,10 @@ def _measured(expression: Expr) -> Expr | None:
     if euler.free_symbols - {alpha, sigma}:
         return None
     found = [evaluate_mp_at(euler, (alpha, sigma), place) for place in PLACES]
-    if not all(is_real(one) and abs(one - found[0]) < TOLERANCE for one in found):
+    if not all(is_real(one) and abs(one - found[0]) < precision.ZERO for one in found):
         return None
-    with mpmath.workdps(DIGITS):
-        k = Fraction(mpmath.nstr(found[0], DIGITS - 5)).limit_denominator(100)
-        is_rational = abs(found[0] - mpmath.mpf(k.numerator) / k.denominator) < TOLERANCE
-    return Rational(k.numerator, k.denominator) if is_rational else None
+    k = rational_near(found[0], DENOMINATOR)
+    return None if k is None else Rational(k.numerator, k.denominator)
 
 
 def in_half_log_snr(expression: Expr, sigma_of_u: Expr) -> Expr:

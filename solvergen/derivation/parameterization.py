@@ -20,9 +20,7 @@ from sympy import Expr, Integer, diff, factor, sympify
 from solvergen.algebra import expressions
 from solvergen.errors import DerivationError
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
-
-SYMBOLS = (t, alpha, sigma, alpha_dot, sigma_dot)
+from solvergen.symbols import OF_TIME, alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class Parameterization:
     def __post_init__(self) -> None:
         for field in ("data", "noise"):
             object.__setattr__(self, field, expressions.exact(sympify(getattr(self, field))))
-        unknown = (self.data.free_symbols | self.noise.free_symbols) - set(SYMBOLS)
+        unknown = (self.data.free_symbols | self.noise.free_symbols) - set(OF_TIME)
         if unknown:
             raise DerivationError(
                 f"parameterization {self.name!r} uses {sorted(map(str, unknown))}; "
-                f"expected expressions in {', '.join(map(str, SYMBOLS))}. "
+                f"expected expressions in {', '.join(map(str, OF_TIME))}. "
                 "Write the coefficients in these symbols (solvergen.symbols)."
             )
         if self.data == 0 and self.noise == 0:
@@ -91,6 +89,12 @@ def at_schedule(expression: Expr, schedule: NoiseSchedule) -> Expr:
         sigma_dot: diff(schedule.sigma, t),
     }
     return expression.subs(values, simultaneous=True)
+
+
+def at_times(expression: Expr, schedule: NoiseSchedule) -> Expr:
+    """``expression`` in those, s, alpha_s and sigma_s as a function of t and s alone."""
+    start = {alpha_s: schedule.alpha.subs(t, s), sigma_s: schedule.sigma.subs(t, s)}
+    return at_schedule(expression, schedule).subs(start)
 
 
 def total_derivative(expression: Expr) -> Expr:
@@ -183,7 +187,7 @@ def get(name: str) -> Parameterization:
     if text.startswith("rate(") and text.endswith(")"):
         return rate(expressions.parse(text[5:-1], (t, alpha, sigma)))
     if text.count(",") == 1:
-        data, noise = (expressions.parse(part, SYMBOLS) for part in text.split(","))
+        data, noise = (expressions.parse(part, OF_TIME) for part in text.split(","))
         return Parameterization(data, noise, text)
     raise DerivationError(
         f"unknown parameterization {name!r}; expected one of "

@@ -24,14 +24,23 @@ from functools import cached_property, lru_cache
 from sympy import Expr, Integer, Symbol, atan2, cancel, log, simplify, sqrt, together
 
 from solvergen.algebra import budget
-from solvergen.derivation.parameterization import Parameterization, at_schedule, total_derivative
+from solvergen.derivation.parameterization import (
+    Parameterization,
+    at_schedule,
+    at_times,
+    total_derivative,
+)
 from solvergen.errors import DerivationError
-from solvergen.schedules.identities import constant_ratio, is_zero
+from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
 SIMPLIFY_SECONDS = 0.5
+"""Of sympy's simplify, on formulas that are only shown; the named schedules take 0.1 at most."""
+
 SIMPLIFY_SIZE = 30
+"""Operations up to which it finds something in that time."""
+
 WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 RADIUS = sqrt(alpha**2 + sigma**2)
 
@@ -120,14 +129,7 @@ class SemilinearODE:
         """A general formula for this schedule, put in and not simplified."""
         if general is None:
             return None
-        schedule = self.schedule
-        values = {
-            alpha: schedule.alpha,
-            sigma: schedule.sigma,
-            alpha_s: schedule.alpha.subs(t, s),
-            sigma_s: schedule.sigma.subs(t, s),
-        }
-        return general.subs(values).subs({t: end, s: start}, simultaneous=True)
+        return at_times(general, self.schedule).subs({t: end, s: start}, simultaneous=True)
 
     def __str__(self) -> str:
         found = "no closed form: by quadrature"
@@ -154,7 +156,7 @@ def require_determined(schedule: NoiseSchedule, parameterization: Parameterizati
     Raises:
         DerivationError: det = 0 for every t.
     """
-    if is_zero(at_schedule(parameterization.determinant, schedule), schedule):
+    if schedule.vanishes(at_schedule(parameterization.determinant, schedule)):
         raise DerivationError(
             f"{parameterization.name!r} is proportional to x for schedule "
             f"{schedule.name!r} (alpha c_noise - sigma c_data = 0 for every t), so it says "
@@ -194,7 +196,7 @@ def _constant_direction(
 def _factor(schedule: NoiseSchedule, integrand: Parameterization) -> Expr | None:
     """R with R' = a R, in t, alpha, sigma."""
     a = at_schedule(linear(integrand), schedule)
-    if is_zero(a, schedule):
+    if schedule.vanishes(a):
         return Integer(1)
     direction = _constant_direction(schedule, integrand)
     if direction is not None:

@@ -32,15 +32,20 @@ from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, simpli
 from solvergen.algebra import budget
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.homogeneity import U, of_exponential
-from solvergen.derivation.parameterization import SYMBOLS, at_schedule, on_circle, total_derivative
+from solvergen.derivation.parameterization import at_schedule, on_circle, total_derivative
 from solvergen.derivation.semilinear import SemilinearODE, nonlinear
 from solvergen.errors import DerivationError
-from solvergen.schedules.identities import constant_ratio, values
+from solvergen.schedules.identities import constant_ratio, sampled
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import is_finite_at
-from solvergen.symbols import alpha, gamma, sigma, t
+from solvergen.symbols import OF_TIME, alpha, gamma, sigma, t
 
 SIMPLIFY_SECONDS = 0.5
+"""Of sympy's simplify, on functions of one angle; the named schedules take 0.1 at most."""
+
+MONOTONE_POINTS = 64
+"""At which gamma' must have one sign: an interval of the wrong one that is missed is shorter than
+any step, and a module refuses grids on which gamma turns."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Weights:
         """What the density is a function of: ``gamma``, ``t``, or None if it is constant."""
         if self.density.has(gamma):
             return gamma
-        return t if self.density.has(*SYMBOLS) else None
+        return t if self.density.has(*OF_TIME) else None
 
     @cached_property
     def explicit_density(self) -> Expr:
@@ -129,7 +134,7 @@ class Weights:
 
 def _check_monotone(expansion: Expansion, schedule: NoiseSchedule) -> None:
     rate = at_schedule(total_derivative(expansion.variable), schedule)
-    speeds = values(rate, schedule, count=64)
+    speeds = sampled(rate, schedule, count=MONOTONE_POINTS)
     if not all(speed.imag == 0 for speed in speeds) or min(speeds) <= 0 <= max(speeds):
         raise DerivationError(
             f"the expansion variable {expansion.name!r} is not strictly monotone over "

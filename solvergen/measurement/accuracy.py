@@ -8,36 +8,40 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.algebra.evaluation import compiled
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import as_mp
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.quadrature import choose
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, steps_of
+from solvergen.schedules.values import at_time
 from solvergen.specification.solver import Solver
-from solvergen.symbols import alpha, sigma, t
 
-DIGITS = 30
 INSIDE = 0.02
+"""The part of the domain that is left out at both ends, where the definitions have poles or roots
+in time that a quadrature in time resolves slowly."""
+
 GRIDS = (8, 64)
+"""Long steps, whose integrals are hard, and short ones, whose differences cancel."""
+
 GRIDS_WITH_KINKS = (64, 512)
 """Fine ones, whose steps hold few of the kinks at which 30-digit quadrature has to stop."""
 
 
 def coefficient_error(
-    solver: Solver, module: ModuleType, timesteps: Sequence[float], steps: Sequence[int]
+    solver: Solver, found: NDArray[Any], timesteps: Sequence[float], steps: Sequence[int]
 ) -> float:
-    """The worst error of the coefficients of some steps.
+    """The worst error of the coefficients of some steps in the table ``found`` of a run.
 
     It is the difference from the same products of scalars in mpmath, with every scalar computed
     from its definition (``solvergen.scalars.reference``), relative to the largest coefficient of
     the pass.
     """
-    found = module.coefficients(timesteps)
     table, grid = solver.table, [float(time) for time in timesteps]
-    laid_out = steps_of(solver.program, table, _gamma(solver, module, timesteps))
+    laid_out = steps_of(solver.program, table, _gamma(solver, grid))
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.MEASUREMENT):
         for n in steps:
             number, first = laid_out[n]
             phase = table.phases[number]
@@ -50,15 +54,14 @@ def coefficient_error(
     return worst
 
 
-def _gamma(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> NDArray[np.float64]:
-    """The expansion variable on a grid, from the module's functions of time."""
-    times = np.array(timesteps, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        if solver.expansion.name == "half_log_snr":
-            return np.asarray(module.half_log_snr(times))
-        values = (times, module.alpha(times), module.sigma(times))
-        found = compiled(solver.expansion.variable, (t, alpha, sigma), "numpy")(*values)
-        return np.broadcast_to(found, times.shape)
+def _gamma(solver: Solver, timesteps: Sequence[float]) -> list[float]:
+    """The expansion variable on a grid, infinite at an end of the schedule where its limit is."""
+    schedule, variable = solver.schedule, solver.expansion.variable
+    ends = {float(end) for end in schedule.domain if not solver.weights.is_finite_at(end)}
+    return [
+        np.inf if time in ends else float(at_time(variable, schedule, as_mp(time)))
+        for time in timesteps
+    ]
 
 
 def statement(solver: Solver, module: ModuleType) -> str:
@@ -75,16 +78,16 @@ def statement(solver: Solver, module: ModuleType) -> str:
         grid = np.linspace(*ends, steps + 1)
         closing = range(steps - len(program.closing), steps)
         chosen = sorted({0, min(program.history, steps - 1), steps - 2, *closing})
-        errors.append(coefficient_error(solver, module, grid.tolist(), chosen))
+        errors.append(coefficient_error(solver, module.coefficients(grid), grid.tolist(), chosen))
     found = ", ".join(
         f"{_bound(error):.0e} on {steps} steps" for error, steps in zip(errors, grids, strict=True)
     )
     rows = Formulas.of(solver).integrals.rows
     means = f" Means over q: {choose(solver.weights)}." if rows else ""
     return (
-        f"The coefficients were compared with {DIGITS}-digit quadrature of their definitions. "
-        f"Relative to the largest of a pass, they differ by less than {found} that are uniform in "
-        f"time from {ends[0]:.3g} to {ends[1]:.3g}.{means}"
+        f"The coefficients were compared with {precision.MEASUREMENT}-digit quadrature of their "
+        f"definitions. Relative to the largest of a pass, they differ by less than {found} that "
+        f"are uniform in time from {ends[0]:.3g} to {ends[1]:.3g}.{means}"
     )
 
 

@@ -3,21 +3,16 @@
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.targets import TORCH_TARGETS
+from solvergen import targets
 
 
 def as_input(module: ModuleType, x: NDArray[Any]) -> Any:
     """A numpy array as the module's target takes it."""
-    if module.SPEC.get("target") not in TORCH_TARGETS:
-        return x
-    import torch
-
-    return torch.from_numpy(x)
+    return targets.get(module.SPEC["target"]).to_array(x)
 
 
-def as_numpy(x: Any) -> NDArray[Any]:
-    """An array of any target as numpy."""
-    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
+def as_numpy(module: ModuleType, x: Any) -> NDArray[Any]:
+    """An array of the module's target as numpy."""
+    return targets.get(module.SPEC["target"]).to_numpy(x)

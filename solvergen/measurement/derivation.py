@@ -16,6 +16,7 @@ from typing import Any
 import mpmath
 from sympy import Expr, Float
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import evaluate_mp
 from solvergen.derivation.parameterization import (
     DATA,
@@ -32,18 +33,16 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, s, t
 
 INTEGRANDS = (NOISE, DATA, VELOCITY, FLOW, STRAIGHT)
-DIGITS = 60
-TOLERANCE = 1e-20
 Function = Callable[[Any], Any]
 
 
 def of(schedule: NoiseSchedule) -> tuple[Check, ...]:
     """All identities of a schedule, each with its largest error."""
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.CHECK):
         named = [*_of_schedule(schedule)]
         for integrand in INTEGRANDS:
             named += _of_integrand(schedule, integrand)
-        return tuple(accuracy(name, worst, TOLERANCE) for name, worst in named)
+        return tuple(accuracy(name, worst, precision.DERIVATION) for name, worst in named)
 
 
 def _of_schedule(schedule: NoiseSchedule) -> Iterator[tuple[str, float]]:
@@ -134,7 +133,7 @@ def _function(schedule: NoiseSchedule, expression: Expr) -> Function:
 
 def _from(schedule: NoiseSchedule, expression: Expr, start: Any) -> Function:
     """A function of (t, s) from a fixed start."""
-    exact = schedule.substitute(expression).subs(s, Float(start, DIGITS))
+    exact = schedule.substitute(expression).subs(s, Float(start, precision.CHECK))
     return lambda time: evaluate_mp(exact, t, time, mpmath.mp.dps)
 
 

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.measurement.accuracy import DIGITS
+from solvergen.algebra import precision
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.program.interpreter import State, run_step
 from solvergen.program.program import PhaseProgram
@@ -35,7 +35,7 @@ def pair_error(solver: Solver, module: ModuleType, start: float, end: float) -> 
     """
     phase = solver.program.pairs[0]
     found, times = _landings(module, phase, start, end)
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.MEASUREMENT):
         reference = Reference(solver.weights, solver.prediction)
         scalars = ReferenceScalars.over(reference, phase, [start, times[-1]], 0)
         landings, error = _exact(phase, scalars)
@@ -60,7 +60,7 @@ def _landings(
     found, times = [], []
     for one in units[1:]:
         stepper.step(as_input(module, one))
-        found.append(np.array(as_numpy(stepper.x)))
+        found.append(np.array(as_numpy(module, stepper.x)))
         times.append(float(stepper.t))
     count = len(phase.combines)
     return found[:count], times[:count]

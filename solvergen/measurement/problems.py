@@ -20,18 +20,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.errors import SolvergenError
 from solvergen.specification.solver import Solver
 from solvergen.symbols import sigma, t
 
-Array = NDArray[Any]
+Floats = NDArray[Any]
 Coefficients = tuple[float, float]
 """(alpha, sigma) at one time."""
 
-GUARD_DIGITS = 35
-"""Extra digits of the quantile equation: n are lost where the density between modes is 10^-n."""
 _DIRECT_SIZE = 64
 """Differences x - alpha X_j are formed outright if there are at most this many numbers in X."""
 
@@ -43,7 +42,7 @@ class Problem(Protocol):
     def dimensions(self) -> int:
         """The size of the last axis of x."""
 
-    def posterior(self, x: Array, alpha_t: float, sigma_t: float) -> tuple[Array, Array]:
+    def posterior(self, x: Floats, alpha_t: float, sigma_t: float) -> tuple[Floats, Floats]:
         """(x0, score) at x [..., d], in the dtype of x."""
 
 
@@ -68,9 +67,9 @@ class GaussianMixture:
         SolvergenError: shapes disagree, or a weight or variance is out of range.
     """
 
-    weights: Array
-    means: Array
-    variances: Array
+    weights: Floats
+    means: Floats
+    variances: Floats
 
     def __post_init__(self) -> None:
         for field in ("weights", "means", "variances"):
@@ -95,15 +94,15 @@ class GaussianMixture:
         """d, the size of the last axis of x."""
         return int(self.means.shape[1])
 
-    def posterior_mean(self, x: ArrayLike, alpha_t: float, sigma_t: float) -> Array:
+    def posterior_mean(self, x: ArrayLike, alpha_t: float, sigma_t: float) -> Floats:
         """E[x_0 | x_t = x] for x [..., d]."""
         return self.posterior(np.asarray(x), alpha_t, sigma_t)[0]
 
-    def score(self, x: ArrayLike, alpha_t: float, sigma_t: float) -> Array:
+    def score(self, x: ArrayLike, alpha_t: float, sigma_t: float) -> Floats:
         """grad log p_t(x) for x [..., d]; the posterior mean of eps is -sigma times that."""
         return self.posterior(np.asarray(x), alpha_t, sigma_t)[1]
 
-    def posterior(self, x: Array, alpha_t: float, sigma_t: float) -> tuple[Array, Array]:
+    def posterior(self, x: Floats, alpha_t: float, sigma_t: float) -> tuple[Floats, Floats]:
         """(x0, score) at x [..., d], in the dtype of x, float32 or float64.
 
         With u_j = w_j / s_j^2 both are sums over one product u X,
@@ -129,7 +128,7 @@ class GaussianMixture:
         score = alpha_t * product - weights.sum(axis=-1, keepdims=True) * points
         return data.reshape(x.shape), score.reshape(x.shape)
 
-    def exact_flow(self, x: ArrayLike, start: Coefficients, end: Coefficients) -> Array:
+    def exact_flow(self, x: ArrayLike, start: Coefficients, end: Coefficients) -> Floats:
         """The probability-flow ODE's solution at ``end`` from x [..., 1] at ``start``.
 
         In one dimension the flow preserves quantiles: it is monotone and carries p_s to p_t, so
@@ -152,7 +151,7 @@ class GaussianMixture:
                 "flow follows from quantiles. Compare with a converged run instead"
             )
         digits = mpmath.mp.dps
-        with mpmath.workdps(digits + GUARD_DIGITS):
+        with mpmath.workdps(digits + precision.QUANTILE_GUARD):
             x = mpmath.mpf(x)
             first, last = self._components(*start), self._components(*end)
             side = 1 if _tail(first, x, 1)[0] < mpmath.mpf(1) / 2 else -1
@@ -189,7 +188,7 @@ class GaussianMixture:
             for w, m, v in zip(self.weights, self.means[:, 0], self.variances, strict=True)
         ]
 
-    def _spread(self, alpha_t: float, sigma_t: float) -> Array:
+    def _spread(self, alpha_t: float, sigma_t: float) -> Floats:
         """s_j^2 = alpha^2 v_j + sigma^2."""
         return _positive(alpha_t**2 * self.variances + sigma_t**2, alpha_t, sigma_t)
 
@@ -206,8 +205,8 @@ class Gaussian:
         SolvergenError: shapes disagree, or C is not a covariance.
     """
 
-    mean: Array
-    covariance: Array
+    mean: Floats
+    covariance: Floats
 
     def __post_init__(self) -> None:
         mean, covariance = (np.array(one, dtype=np.float64) for one in (self.mean, self.covariance))
@@ -226,7 +225,7 @@ class Gaussian:
         object.__setattr__(self, "covariance", covariance)
 
     @cached_property
-    def _modes(self) -> tuple[Array, Array]:
+    def _modes(self) -> tuple[Floats, Floats]:
         """The eigenvalues and eigenvectors of C."""
         values, vectors = np.linalg.eigh(self.covariance)
         return np.maximum(values, 0.0), vectors
@@ -236,7 +235,7 @@ class Gaussian:
         """d, the size of the last axis of x."""
         return int(self.mean.size)
 
-    def posterior(self, x: Array, alpha_t: float, sigma_t: float) -> tuple[Array, Array]:
+    def posterior(self, x: Floats, alpha_t: float, sigma_t: float) -> tuple[Floats, Floats]:
         """x0 = m + alpha C S (x - alpha m) and score = -S (x - alpha m), with
         S = (alpha^2 C + sigma^2)^(-1).
         """
@@ -247,7 +246,7 @@ class Gaussian:
         score = -modes @ vectors.T
         return data.astype(x.dtype).reshape(x.shape), score.astype(x.dtype).reshape(x.shape)
 
-    def exact_flow(self, x: ArrayLike, start: Coefficients, end: Coefficients) -> Array:
+    def exact_flow(self, x: ArrayLike, start: Coefficients, end: Coefficients) -> Floats:
         """x_t = alpha_t m + (alpha_t^2 C + sigma_t^2)^(1/2) (alpha_s^2 C + sigma_s^2)^(-1/2)
         (x_s - alpha_s m), for x [..., d] at ``start``.
         """
@@ -258,7 +257,7 @@ class Gaussian:
         modes = (points - start[0] * self.mean) @ vectors * growth
         return (end[0] * self.mean + modes @ vectors.T).reshape(given.shape)
 
-    def _spread(self, alpha_t: float, sigma_t: float) -> Array:
+    def _spread(self, alpha_t: float, sigma_t: float) -> Floats:
         """The eigenvalues of alpha^2 C + sigma^2."""
         return _positive(alpha_t**2 * self._modes[0] + sigma_t**2, alpha_t, sigma_t)
 
@@ -283,7 +282,7 @@ def digits(variance: float = 0.01) -> GaussianMixture:
     return GaussianMixture(np.full(count, 1 / count), images, np.full(count, variance))
 
 
-def model(problem: Problem, solver: Solver) -> Callable[[Array, float], Array]:
+def model(problem: Problem, solver: Solver) -> Callable[[Floats, float], Floats]:
     """The exact network of ``solver``: (x [..., d], t) -> its prediction, at any t of the domain.
 
         N = c_data x0 + c_noise eps = c_data x0 - (c_noise sigma) score
@@ -293,7 +292,7 @@ def model(problem: Problem, solver: Solver) -> Callable[[Array, float], Array]:
     """
     coefficients = [solver.schedule.stable(one) for one in _factors(solver)]
 
-    def predict(x: Array, time: float) -> Array:
+    def predict(x: Floats, time: float) -> Floats:
         alpha_t, sigma_t, of_data, of_score = (
             float(evaluate_float(one, t, time, solver.schedule.parameters)) for one in coefficients
         )
@@ -330,7 +329,7 @@ def _factors(solver: Solver) -> tuple[Expr, Expr, Expr, Expr]:
     return schedule.alpha, schedule.sigma, of_data, of_score
 
 
-def _points(x: Array, dimensions: int) -> Array:
+def _points(x: Floats, dimensions: int) -> Floats:
     """x [..., d] as [n, d]."""
     if x.dtype not in (np.float32, np.float64):
         raise SolvergenError(f"x has dtype {x.dtype}; expected float32 or float64")
@@ -339,7 +338,7 @@ def _points(x: Array, dimensions: int) -> Array:
     return x.reshape(-1, dimensions)
 
 
-def _positive(spread: Array, alpha_t: float, sigma_t: float) -> Array:
+def _positive(spread: Floats, alpha_t: float, sigma_t: float) -> Floats:
     """The variances of p_t, if it has a density."""
     if not np.all(spread > 0):
         raise SolvergenError(
@@ -349,7 +348,7 @@ def _positive(spread: Array, alpha_t: float, sigma_t: float) -> Array:
     return spread
 
 
-def _distances(x: Array, alpha_t: float, means: Array, spread: Array) -> Array:
+def _distances(x: Floats, alpha_t: float, means: Floats, spread: Floats) -> Floats:
     """-|x - alpha X_j|^2 / (2 s_j^2) [n, k], up to a constant in j.
 
     A large X takes a matrix product. It loses the digits in which x and alpha X agree, so |x|^2

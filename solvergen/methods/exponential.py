@@ -14,9 +14,9 @@ from fractions import Fraction
 from math import factorial
 
 from solvergen.methods.rule import Monomial, Row, Rule
-from solvergen.methods.scheme import CURRENT, Node, Phase, Scheme, Stage, stage
+from solvergen.methods.scheme import CURRENT, END, Node, Phase, Scheme, Stage, stage
 
-HALF, END = Fraction(1, 2), Fraction(1)
+HALF = Fraction(1, 2)
 REVIEW = "Hochbruck and Ostermann 2005 (SIAM J. Numer. Anal. 43, 1069)"
 Phis = Mapping[int, Fraction | int]
 """{k: coefficient of phi_k}."""

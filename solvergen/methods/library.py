@@ -18,10 +18,20 @@ from fractions import Fraction
 
 from solvergen.errors import SchemeError
 from solvergen.methods.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
-from solvergen.methods.scheme import CURRENT, Node, Phase, Repeat, Scheme, Stage, past, stage
+from solvergen.methods.scheme import (
+    CURRENT,
+    END,
+    Iteration,
+    Node,
+    Phase,
+    Scheme,
+    Stage,
+    back_to,
+    past,
+    stage,
+)
 from solvergen.methods.starting import ladder
 
-END = Fraction(1)
 STARTUPS = ("exact", "ramp")
 LAST_STEPS = ("full", "ramp")
 MULTISTEP_SOURCE = (
@@ -50,12 +60,12 @@ def multistep(order: int, startup: str = "exact", last: str = "full") -> Scheme:
     """
     _check_order("multistep", order)
     _check_policies(startup, last)
-    main = Phase("main", (Stage(END, _steps(order - 1)),))
+    main = Phase("main", (Stage(END, back_to(order - 1)),))
     if startup == "ramp":
-        first = tuple(Phase(f"start_{n}", (Stage(END, _steps(n)),)) for n in range(order - 1))
+        first = tuple(Phase(f"start_{n}", (Stage(END, back_to(n)),)) for n in range(order - 1))
     else:
         first = _start(order - 1, order - 1)
-    closing = _closing(last, order, lambda name, k: Phase(name, (Stage(END, _steps(k - 1)),)))
+    closing = _closing(last, order, lambda name, k: Phase(name, (Stage(END, back_to(k - 1)),)))
     return Scheme(
         f"multistep:{order}{_suffix(startup, last)}", main, first, MULTISTEP_SOURCE, closing
     )
@@ -125,21 +135,21 @@ def adams_moulton(
         order: k >= 1.
         iterations: how often the corrector is evaluated, at least once and 2 times by default;
             with a tolerance the most, 20 by default, after which a run stops with an error.
-        tolerance: iterate until the landing changes by less than that (``scheme.Repeat``).
+        tolerance: iterate until the landing changes by less than that (``scheme.Iteration``).
     """
     _check_order("adams_moulton", order)
     back = max(order - 2, 0)
-    known = _steps(back) if order > 1 else ()
+    known = back_to(back) if order > 1 else ()
     start = _start(max(order - 1, 1), back)
     source = "Hairer, Norsett and Wanner 1993, section III.1; lecture, implicit methods"
     if tolerance is None:
         count = 2 if iterations is None else iterations
         _check_order("adams_moulton iterations", count)
-        main = Phase("main", _iterated(_steps(back), known, count))
+        main = Phase("main", _iterated(back_to(back), known, count))
         return Scheme(f"adams_moulton:{order}:{count}", main, start, source)
-    repeat = Repeat(tolerance, 20 if iterations is None else iterations)
-    main = Phase("main", _iterated(_steps(back), known, 1), repeat=repeat)
-    name = f"adams_moulton:{order}:tol={tolerance!r}:{repeat.limit}"
+    iteration = Iteration(tolerance, 20 if iterations is None else iterations)
+    main = Phase("main", _iterated(back_to(back), known, 1), iteration=iteration)
+    name = f"adams_moulton:{order}:tol={tolerance!r}:{iteration.limit}"
     return Scheme(name, main, start, source)
 
 
@@ -151,7 +161,7 @@ def pece(order: int) -> Scheme:
     the predictor, compared with the corrector, estimates the error of an adaptive step.
     """
     _check_order("pece", order)
-    support = _steps(order - 1)
+    support = back_to(order - 1)
     source = "Hairer, Norsett and Wanner 1993, section III.1; Karras et al. 2022 (arXiv:2206.00364)"
     main = Phase("main", _iterated(support, support, 1))
     pair = replace(main, name="pair", estimate=main.stages[0]) if order == 1 else None
@@ -248,14 +258,14 @@ def unipc(order: int, variant: str = "exact", startup: str = "exact", last: str 
 
 def _corrected(name: str, corrector: int, predictor: int, rule: Rule) -> Phase:
     """A phase of UniPC: a corrector and a predictor of these orders."""
-    support = (CURRENT, *(past(j) for j in range(1, corrector + 1)))
+    support = back_to(corrector)
     used = rule if corrector == 1 else INTERPOLATION
     correction = Stage(Fraction(0), support, used, past(1))
     return Phase(name, (_predictor(predictor, rule),), correction)
 
 
 def _predictor(order: int, rule: Rule) -> Stage:
-    return Stage(END, _steps(order - 1), rule if order == 2 else INTERPOLATION)
+    return Stage(END, back_to(order - 1), rule if order == 2 else INTERPOLATION)
 
 
 def _base(name: str, variant: str) -> Rule:
@@ -267,11 +277,6 @@ def _base(name: str, variant: str) -> Rule:
 def _start(order: int, count: int) -> tuple[Phase, ...]:
     """Start-up phases with local error O(h^(order + 1))."""
     return tuple(Phase(f"start_{n}", ladder(order, available=n)) for n in range(count))
-
-
-def _steps(back: int) -> tuple[Node, ...]:
-    """{0, -1, .., -back}."""
-    return (CURRENT, *(past(j) for j in range(1, back + 1)))
 
 
 def _closing(policy: str, order: int, of_order: Callable[[str, int], Phase]) -> tuple[Phase, ...]:

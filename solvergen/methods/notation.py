@@ -19,13 +19,23 @@ from fractions import Fraction
 
 from solvergen.errors import SchemeError
 from solvergen.methods.rule import Moments, Monomial, Row, Rule
-from solvergen.methods.scheme import CURRENT, Kind, Node, Phase, Repeat, Scheme, Stage, past, stage
+from solvergen.methods.scheme import (
+    CURRENT,
+    Iteration,
+    Kind,
+    Node,
+    Phase,
+    Scheme,
+    Stage,
+    past,
+    stage,
+)
 
 _LANDING = re.compile(
     r"(?P<position>[\d/.]+)(<(?P<base>-1|s\d+))?:\{(?P<nodes>[^{}]+)\}"
     r"(~(?P<moments>classical|frozen))?(~scaled\((?P<scale>[\d/,]+)\))?"
 )
-_REPEAT = re.compile(r"repeat\(([\d.e+-]+),(\d+)\)")
+_ITERATION = re.compile(r"repeat\(([\d.e+-]+),(\d+)\)")
 _NODE = re.compile(r"0|-\d+|s\d+")
 _MONOMIAL = re.compile(r"([+-]?)(?:(\d+(?:/\d+)?)\*?)?(?:mu(\d+)(?:@(\d+))?)?")
 
@@ -63,12 +73,12 @@ def read(text: str) -> Scheme:
 
 def _phase(name: str, text: str) -> Phase:
     parts = text.split(";")
-    found = _REPEAT.fullmatch(re.sub(r"\s", "", parts[-1]))
-    repeat = Repeat(float(found[1]), int(found[2])) if found else None
+    found = _ITERATION.fullmatch(re.sub(r"\s", "", parts[-1]))
+    iteration = Iteration(float(found[1]), int(found[2])) if found else None
     landings = tuple(map(_landing, parts[:-1] if found else parts))
     if landings and landings[0].base.kind is Kind.PAST:
-        return Phase(name, landings[1:], landings[0], repeat=repeat)
-    return Phase(name, landings, repeat=repeat)
+        return Phase(name, landings[1:], landings[0], iteration=iteration)
+    return Phase(name, landings, iteration=iteration)
 
 
 def _pair(text: str) -> Phase:

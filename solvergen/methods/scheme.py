@@ -11,8 +11,8 @@ tableau. The last stage lands at 1 and is the next sample; the model is evaluate
 one.
 
 An implicit method reads the integrand at its own landing. Its last stage does so through the
-stage before it, which lies at theta = 1 too, and a ``repeat`` says that the evaluation there and
-the landing are repeated until the landing stays what it is.
+stage before it, which lies at theta = 1 too, and an ``iteration`` says that the evaluation there
+and the landing are repeated until the landing stays what it is.
 
 A phase may carry an ``estimate``: a second landing at theta = 1 that starts from the same sample.
 The difference of the two is an estimate of the error. It may also read the integrand at the end
@@ -53,6 +53,10 @@ class Node:
 
 
 CURRENT = Node(Kind.CURRENT)
+"""The start of the step."""
+
+END = Fraction(1)
+"""theta at the end of the step."""
 
 
 def past(steps_back: int) -> Node:
@@ -63,6 +67,11 @@ def past(steps_back: int) -> Node:
 def stage(index: int) -> Node:
     """The ``index``-th inner stage of this step, counted from 1."""
     return Node(Kind.STAGE, index)
+
+
+def back_to(steps_back: int) -> tuple[Node, ...]:
+    """The support {0, -1, .., -``steps_back``}."""
+    return (CURRENT, *(past(j) for j in range(1, steps_back + 1)))
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def short(node: Node) -> str:
 
 
 @dataclass(frozen=True)
-class Repeat:
+class Iteration:
     """When the fixed-point iteration of an implicit stage has come to its end.
 
     Attributes:
@@ -120,7 +129,7 @@ class Phase:
         correction: lands at the start of the step, from an earlier one, before the first stage.
         estimate: lands at the end of the step; its difference from the last stage estimates the
             error of that.
-        repeat: the last stage is solved by iteration; None for one evaluation after the other.
+        iteration: the last stage is solved by iteration; None for one evaluation after the other.
 
     Raises:
         SchemeError: a support is empty, repeats a node or a place, or reads a stage that is not
@@ -132,7 +141,7 @@ class Phase:
     stages: tuple[Stage, ...]
     correction: Stage | None = None
     estimate: Stage | None = None
-    repeat: Repeat | None = None
+    iteration: Iteration | None = None
 
     def __post_init__(self) -> None:
         if not self.stages or self.stages[-1].position != 1:
@@ -155,8 +164,8 @@ class Phase:
             self._check_support(where, 1, self.correction)
         if self.estimate is not None:
             self._check_estimate(self.estimate)
-        if self.repeat is not None:
-            self._check_repeat(self.repeat)
+        if self.iteration is not None:
+            self._check_iteration(self.iteration)
 
     def _check_estimate(self, one: Stage) -> None:
         where = f"the estimate of phase {self.name!r} ({one})"
@@ -178,7 +187,7 @@ class Phase:
             )
         self._check_support(where, len(self.stages) + 1, one)
 
-    def _check_repeat(self, one: Repeat) -> None:
+    def _check_iteration(self, one: Iteration) -> None:
         last = len(self.stages) - 1
         implicit = last > 0 and self.stages[last - 1].position == 1
         if not implicit or stage(last) not in self.stages[last].support:
@@ -251,7 +260,7 @@ class Phase:
     def text(self) -> str:
         """The landings as ``schemes.get`` reads them."""
         first = [self.correction] if self.correction else []
-        last = [one for one in (self.estimate, self.repeat) if one is not None]
+        last = [one for one in (self.estimate, self.iteration) if one is not None]
         return "; ".join(map(str, (*first, *self.stages, *last)))
 
     def __str__(self) -> str:
@@ -305,7 +314,7 @@ class Scheme:
                 )
         others = (*self.startup, *self.closing)
         corrects = any(one.correction is not None for one in (self.main, *others))
-        if any(one.repeat for one in others) or (self.main.repeat and corrects):
+        if any(one.iteration for one in others) or (self.main.iteration and corrects):
             raise SchemeError(
                 f"scheme {self.name!r} repeats a stage of another phase than the main one, or "
                 "beside a correction; expected explicit start-up and closing phases."

@@ -2,9 +2,7 @@
 
 from fractions import Fraction
 
-from solvergen.methods.scheme import CURRENT, Node, Stage, past, stage
-
-END = Fraction(1)
+from solvergen.methods.scheme import CURRENT, END, Node, Stage, back_to, stage
 
 
 def ladder(
@@ -24,7 +22,7 @@ def ladder(
     stages: list[Stage] = []
     rung: tuple[Node, ...] = ()
     for accuracy in range(1, order):
-        support = (CURRENT, *rung, *_steps(min(available, accuracy - 1))[1:])
+        support = (CURRENT, *rung, *back_to(min(available, accuracy - 1))[1:])
         wanted = max(0, accuracy - available)
         positions = _even(wanted)
         if nodes is not None:
@@ -32,7 +30,7 @@ def ladder(
         start = len(stages) + 1
         stages += [Stage(position, support) for position in positions]
         rung = tuple(stage(start + i) for i in range(wanted))
-    support = (CURRENT, *rung, *_steps(min(available, order - 1))[1:])
+    support = (CURRENT, *rung, *back_to(min(available, order - 1))[1:])
     return (*stages, Stage(END, support))
 
 
@@ -43,11 +41,6 @@ def _third_order(nodes: tuple[Fraction, ...]) -> tuple[Stage, ...]:
         Stage(nodes[1], (CURRENT, stage(1))),
         Stage(END, (CURRENT, stage(2))),
     )
-
-
-def _steps(back: int) -> tuple[Node, ...]:
-    """{0, -1, .., -back}."""
-    return (CURRENT, *(past(j) for j in range(1, back + 1)))
 
 
 def _even(count: int) -> tuple[Fraction, ...]:

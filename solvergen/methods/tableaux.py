@@ -6,7 +6,7 @@ integrating-factor or Lawson Runge-Kutta methods (Lawson 1967, SIAM J. Numer. An
 our form the weights of stage i are a_ij/c_i. A stage with c_i = 0 that is not the first one
 starts from another stage, where M0 is not 0.
 
-In another expansion variable the same weights have a lower order, which ``solvergen.order`` finds.
+In another expansion variable the same weights have a lower order, which ``program.order`` finds.
 """
 
 from dataclasses import dataclass, replace

@@ -31,8 +31,23 @@ from solvergen.program.interpreter import Model, State, StepScalars, run_step
 from solvergen.program.program import PhaseProgram
 
 SAFETY, SHORTEST, LONGEST = 0.9, 0.2, 5.0
+"""Hairer and Wanner 1996, section IV.2: nine tenths of what the estimate allows, so that most next
+steps are taken, and by a factor of 5 at most, beyond which the estimate says nothing."""
+
 SMALLEST_ERROR = 1e-4
-FIRST = 0.05
+"""The least that an error counts as one step later: a step that was far too accurate by chance
+must not shorten the one after next."""
+
+SMALLEST_NORM = 1e-16
+"""In place of an error of 0, which has no power -0.7/k."""
+
+FIRST_STEP = 0.05
+"""The first step as a part of the run. If it is too long it is tried again, at the price of its
+evaluations; if it is too short, steps grow fivefold."""
+
+NEARLY_THERE = 1.01
+"""A step that would leave less than a hundredth of itself takes that along, so that no run ends
+with a step that is a rounding error long."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,31 @@ class Variable:
 
     at: Callable[[float], float]
     time_at: Callable[[float], float]
+
+
+@dataclass
+class _Controller:
+    """The length of the next step in u, by the errors of the last two.
+
+    Attributes:
+        length: of the next step.
+        before: the error of the last step that was taken.
+        longest: by what factor the next one may be longer.
+    """
+
+    length: float
+    before: float = 1.0
+    longest: float = LONGEST
+
+    def follow(self, error: float, k: int) -> None:
+        """The formulas above, after a trial with this error."""
+        if error <= 1:
+            factor = SAFETY * max(error, SMALLEST_NORM) ** (-0.7 / k) * self.before ** (0.4 / k)
+            self.length *= min(max(factor, SHORTEST), self.longest)
+            self.before, self.longest = max(error, SMALLEST_ERROR), LONGEST
+        else:
+            self.length *= max(SAFETY * error ** (-1 / k), SHORTEST)
+            self.longest = 1.0
 
 
 def run(
@@ -88,7 +128,7 @@ def run(
     """
     t, last = ends[0], variable.at(ends[1])
     u = variable.at(t)
-    length, before, longest = FIRST * (last - u), 1.0, LONGEST
+    steps = _Controller(FIRST_STEP * (last - u))
     trials: list[Trial] = []
     while t != ends[1]:
         if len(trials) == max_steps:
@@ -96,24 +136,18 @@ def run(
                 f"t = {t} is reached after {max_steps} trials; expected {ends[1]}. Allow more, or "
                 "larger tolerances."
             )
-        inside = abs(last - u) > 1.01 * abs(length)
-        next_u = u + length if inside else last
+        inside = abs(last - u) > NEARLY_THERE * abs(steps.length)
+        next_u = u + steps.length if inside else last
         end = variable.time_at(next_u) if inside else ends[1]
-        length = next_u - u
+        steps.length = next_u - u
         phase, k = pair(t, end)
         state = State(x)
         run_step(phase, scalars(phase, t, end), model, state)
         error = norm(state.error, x, state.x, *tolerances)
-        taken = error <= 1
-        trials.append(Trial(t, end, error, taken))
-        if taken:
+        trials.append(Trial(t, end, error, error <= 1))
+        if error <= 1:
             x, t, u = state.x, end, next_u
-            factor = SAFETY * max(error, 1e-16) ** (-0.7 / k) * before ** (0.4 / k)
-            length *= min(max(factor, SHORTEST), longest)
-            before, longest = max(error, SMALLEST_ERROR), LONGEST
-        else:
-            length *= max(SAFETY * error ** (-1 / k), SHORTEST)
-            longest = 1.0
+        steps.follow(error, k)
     return Run(x, tuple(trials))
 
 

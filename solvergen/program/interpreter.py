@@ -43,7 +43,7 @@ class StepScalars(Protocol):
     def weights(self, combine: Combine) -> Sequence[Any]:
         """ell_ij, one for each node of the support."""
 
-    def conversion(self, stage: int) -> tuple[Any, Any]:
+    def conversion_at(self, stage: int) -> tuple[Any, Any]:
         """(A, B) with N = A y + B prediction at evaluation ``stage``."""
 
 
@@ -143,7 +143,7 @@ class _Step:
     def do(self, one: Instruction) -> None:
         """Follow an instruction other than Repeat."""
         if isinstance(one, Evaluate):
-            a, b = self.scalars.conversion(one.stage)
+            a, b = self.scalars.conversion_at(one.stage)
             self.seen = self.y
             prediction = self.model(self.y, self.scalars.time(one.stage))
             self.values[node_of(one.stage)] = a * self.y + b * prediction

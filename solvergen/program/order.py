@@ -397,7 +397,7 @@ class _Scalars:
 
         return combine.rule.weights(places, moment, end_density)
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
     def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:

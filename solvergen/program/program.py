@@ -22,7 +22,7 @@ the sample as it was.
 It cannot express: estimates of steps that read earlier steps, other implicit equations than that
 of the last landing, combinations of the sample at several earlier steps, stochastic increments.
 
-``solvergen.fusion`` fuses a phase into passes over memory.
+``solvergen.program.fusion`` fuses a phase into passes over memory.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Combine:
 class Repeat:
     """Evaluate at ``stage`` again and land again, until the landing changes by less than that.
 
-    ``tolerance`` and ``limit`` are those of ``solvergen.scheme.Repeat``.
+    ``tolerance`` and ``limit`` are those of ``solvergen.methods.scheme.Iteration``.
     """
 
     stage: int
@@ -189,13 +189,13 @@ class StepProgram:
 
     def __post_init__(self) -> None:
         for available, phase in enumerate(self.phases):
-            check(phase, min(available, self.history))
+            check_phase(phase, min(available, self.history))
         for phase in self.closing:
-            check(phase, self.history)
+            check_phase(phase, self.history)
         if self.at_infinity is not None:
-            check(self.at_infinity, 0)
+            check_phase(self.at_infinity, 0)
         for phase in self.pairs:
-            check(phase, 0)
+            check_phase(phase, 0)
 
     @property
     def all_phases(self) -> tuple[PhaseProgram, ...]:
@@ -265,8 +265,8 @@ def lower_phase(phase: Phase) -> PhaseProgram:
         if number == 1 and phase.correction is not None:
             instructions.append(_lower_stage(0, phase.correction))
         instructions.append(_lower_stage(number, one))
-    if phase.repeat is not None:
-        instructions.append(Repeat(last - 1, phase.repeat.tolerance, phase.repeat.limit))
+    if phase.iteration is not None:
+        instructions.append(Repeat(last - 1, phase.iteration.tolerance, phase.iteration.limit))
     if phase.estimate is not None:
         if stage(last) in phase.estimate.support:
             instructions.append(Evaluate(last))
@@ -278,7 +278,7 @@ def _lower_stage(number: int, one: Stage) -> Combine:
     return Combine(number, one.position, one.support, one.rule, one.base)
 
 
-def check(phase: PhaseProgram, available: int) -> None:
+def check_phase(phase: PhaseProgram, available: int) -> None:
     """Refuse a phase that reads what is not there.
 
     Raises:

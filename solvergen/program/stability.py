@@ -31,7 +31,21 @@ from solvergen.program.program import Combine, PhaseProgram, Repeat, StepProgram
 from solvergen.program.series import Series
 
 EDGE = 1e-9
+"""How far from the unit circle an eigenvalue may lie and be on it, and two from each other and be
+one. A simple eigenvalue of these small matrices is off by 10^-15 or so, and growth by 10^-9 a step
+would not be seen in any run."""
+
 ITERATIONS, ROUNDING = 1000, 1e-13
+"""An iteration that contracts by 0.97 settles to rounding in so many; one that contracts more
+slowly is of no use in a step, and counts as one that does not converge."""
+
+FARTHEST = 100.0
+"""Where the search along the real axis ends: an explicit method that is made for its order reaches
+about as far as it has stages, and an implicit one either less or to infinity."""
+
+FIRST_GUESS, STRETCH, BISECTIONS = 1e-2, 1.1, 40
+"""The first distance, by what factor it grows until a method is unstable, and how often the last
+interval is halved: steps of a tenth miss no gap that the region of such a method has."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class _Classical:
 
         return combine.rule.weights(places, moment, lambda: Fraction(1))
 
-    def conversion(self, stage: int) -> tuple[int, int]:
+    def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1
 
     def _place(self, node: Node) -> Fraction:
@@ -120,12 +134,12 @@ def is_zero_stable(program: StepProgram) -> bool:
 
 def real_interval(program: StepProgram) -> float:
     """How far the region reaches along the negative real axis, from 0 on; at most 100."""
-    low, high = 0.0, 1e-2
+    low, high = 0.0, FIRST_GUESS
     while growth(program, -high) <= 1 + EDGE:
-        low, high = high, 1.1 * high
-        if low > 100:
+        low, high = high, STRETCH * high
+        if low > FARTHEST:
             return low
-    for _ in range(40):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if growth(program, -middle) <= 1 + EDGE else (low, middle)
     return low

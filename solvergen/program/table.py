@@ -347,7 +347,7 @@ class _Draft:
 
     stage: int
     landing: Terms
-    value: Terms
+    value: Placed
     ends: bool
     repeats: bool
 
@@ -368,7 +368,7 @@ class _Phase:
             _Draft(
                 i,
                 self._row(i),
-                dict(self._integrand(i)),
+                dict(self._integrand(i).items()),
                 i == last,
                 i == last and self.phase.repeat is not None,
             )
@@ -398,7 +398,7 @@ class _Phase:
 
     def _without_start(self, i: int, combine: Combine, terms: Terms) -> Terms:
         """The same from y, the last landing, in place of the sample at the start of the step."""
-        rest = {one: factor for one, factor in terms.items() if one is not Array.START}
+        rest: Terms = {one: factor for one, factor in terms.items() if one is not Array.START}
         if i == 0:
             found: Terms = {Array.INPUT: terms[Array.START]}
             for node, factor in self._correction.items():
@@ -441,11 +441,11 @@ class _Phase:
             known[operand] = known.get(operand, Integer(0)) + terms[node] * factor
         return known
 
-    def _integrand(self, i: int) -> Terms:
+    def _integrand(self, i: int) -> dict[Array, Expr]:
         """N_i; its input is x itself at i = 0 if that is kept."""
         a, b = conversion(i)
         source = Array.START if self.keeps_start and i == 0 else Array.INPUT
-        shift: Terms = {source: a} if self.converts[0] else {}
+        shift = {source: a} if self.converts[0] else {}
         return {**shift, Array.PREDICTION: b if self.converts[1] else Integer(1)}
 
     @property
@@ -540,7 +540,7 @@ class _Places:
         rows = []
         for n, row in enumerate(self.rows):
             placed = {operand: Place(k) for k, operand in enumerate(state) if operand is not None}
-            landing = {
+            landing: Placed = {
                 placed[one] if isinstance(one, Node) else one: factor
                 for one, factor in row.landing.items()
             }
@@ -639,7 +639,7 @@ def _with_all_values(draft: _Phase) -> TablePhase:
     """Rows whose values lie in the order of their stages: value i in place i."""
     rows = []
     for row in draft.rows:
-        landing = {
+        landing: Placed = {
             Place(one.index) if isinstance(one, Node) else one: factor
             for one, factor in row.landing.items()
         }

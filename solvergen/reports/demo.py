@@ -20,7 +20,7 @@ from solvergen.compiler import compile as compile_module
 from solvergen.derivation.parameterization import FLOW
 from solvergen.errors import SolvergenError
 from solvergen.measurement import problems
-from solvergen.measurement.problems import Array, GaussianMixture
+from solvergen.measurement.problems import Floats, GaussianMixture
 from solvergen.methods.library import multistep
 from solvergen.methods.scheme import Scheme
 from solvergen.reports.pictures import require_matplotlib
@@ -63,7 +63,7 @@ class Sampler:
     order: int
     module: ModuleType
     extra_evaluations: int
-    network: Callable[[Array, float], Array]
+    network: Callable[[Floats, float], Floats]
     calls: int = field(default=0, init=False)
 
     @classmethod
@@ -78,14 +78,14 @@ class Sampler:
         module.sample(lambda x, _: x, np.zeros((1, problem.dimensions)), grid)
         return cls(solver.order, module, scheme.extra_evaluations, problems.model(problem, solver))
 
-    def model(self, x: Array, time: float) -> Array:
+    def model(self, x: Floats, time: float) -> Floats:
         """The network's prediction."""
         self.calls += 1
         return self.network(x, time)
 
     def sample(
-        self, x: Array, evaluations: int, callback: Callable[[Any], None] | None = None
-    ) -> Array:
+        self, x: Floats, evaluations: int, callback: Callable[[Any], None] | None = None
+    ) -> Floats:
         """From noise at t = 1 to data at t = 0, with exactly so many calls of the network.
 
         The start-up's extra evaluations are paid for with steps.
@@ -113,11 +113,11 @@ class Results:
         trajectory: (t, x_t, x0(x_t, t)) at tenths of the way.
     """
 
-    exact: Array
+    exact: Floats
     doubt: float
     errors: dict[int, dict[int, float]]
-    shown: dict[int, dict[int, Array]]
-    trajectory: list[tuple[float, Array, Array]]
+    shown: dict[int, dict[int, Floats]]
+    trajectory: list[tuple[float, Floats, Floats]]
 
     def fit(self, order: int, fit_from: int) -> tuple[float, float]:
         """(slope, intercept) of log error over log evaluations, from ``fit_from`` on."""
@@ -204,12 +204,12 @@ def measure(
 
 
 def follow(
-    problem: GaussianMixture, sampler: Sampler, noise: Array
-) -> list[tuple[float, Array, Array]]:
+    problem: GaussianMixture, sampler: Sampler, noise: Floats
+) -> list[tuple[float, Floats, Floats]]:
     """(t, x_t, x0(x_t, t)) at t = 1, 0.9, .., 0 of one run."""
-    seen: list[tuple[float, Array, Array]] = []
+    seen: list[tuple[float, Floats, Floats]] = []
 
-    def look(time: float, x: Array) -> None:
+    def look(time: float, x: Floats) -> None:
         if np.isclose(time * 10, round(time * 10)):
             seen.append((time, x.copy(), problem.posterior_mean(x, 1 - time**2, time)))
 
@@ -219,12 +219,12 @@ def follow(
     return seen
 
 
-def pixel_errors(samples: Array, exact: Array) -> Array:
+def pixel_errors(samples: Floats, exact: Floats) -> Floats:
     """The root mean square error per pixel, of each image."""
     return np.asarray(np.sqrt(np.mean((samples - exact) ** 2, axis=-1)))
 
 
-def typical_error(samples: Array, exact: Array) -> float:
+def typical_error(samples: Floats, exact: Floats) -> float:
     """The median over images.
 
     A noise on the border between two digits may be sent to the wrong one; a mean would show
@@ -329,7 +329,7 @@ def draw_trajectory(results: Results, settings: Settings) -> Any:
 
 
 def _draw_row(
-    axes: Any, images: Array, left: float, top: float, framed: Array | None = None
+    axes: Any, images: Floats, left: float, top: float, framed: Floats | None = None
 ) -> None:
     """Images [n, 64] side by side in unit squares, with a frame around some."""
     from matplotlib.patches import Rectangle

@@ -29,7 +29,7 @@ LONGEST = 60
 
 
 @dataclass(frozen=True)
-class Row:
+class Equation:
     """``left`` = ``right`` = ``also``; where right is None, ``missing`` says why."""
 
     left: Expr
@@ -43,7 +43,7 @@ class Section:
     """Derived quantities that belong together."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[Equation, ...]
     remark: str = ""
 
 
@@ -61,13 +61,13 @@ def _schedule(schedule: NoiseSchedule) -> Section:
     return Section(
         f"schedule {schedule.name}, {schedule.t_min} <= t <= {schedule.t_max}{values}",
         (
-            Row(Function("alpha")(t), schedule.alpha),
-            Row(Function("sigma")(t), schedule.sigma),
-            Row(Function("f")(t), schedule.f),
-            Row(Function("g")(t) ** 2, schedule.g_squared),
-            Row(Function("SNR")(t), schedule.snr),
-            Row(Function("lambda")(t), schedule.half_log_snr),
-            Row(Function("t")(half_log_snr_symbol), schedule.time_at_half_log_snr),
+            Equation(Function("alpha")(t), schedule.alpha),
+            Equation(Function("sigma")(t), schedule.sigma),
+            Equation(Function("f")(t), schedule.f),
+            Equation(Function("g")(t) ** 2, schedule.g_squared),
+            Equation(Function("SNR")(t), schedule.snr),
+            Equation(Function("lambda")(t), schedule.half_log_snr),
+            Equation(Function("t")(half_log_snr_symbol), schedule.time_at_half_log_snr),
         ),
     )
 
@@ -77,11 +77,11 @@ def _ode(ode: SemilinearODE) -> Section:
         f"dx/dt = a x + b N with N = {ode.integrand.name}; "
         "x_t = Phi x_s + M_0 (mean of N over the clock q)",
         (
-            Row(Function("a")(t), ode.linear_coefficient),
-            Row(Function("b")(t), ode.nonlinear_coefficient),
-            Row(Function("Phi")(t, s), ode.integrating_factor()),
-            Row(Function("q")(t), ode.clock_of_time),
-            Row(Function("M_0")(t, s), ode.zeroth_moment()),
+            Equation(Function("a")(t), ode.linear_coefficient),
+            Equation(Function("b")(t), ode.nonlinear_coefficient),
+            Equation(Function("Phi")(t, s), ode.integrating_factor()),
+            Equation(Function("q")(t), ode.clock_of_time),
+            Equation(Function("M_0")(t, s), ode.zeroth_moment()),
         ),
     )
 
@@ -92,9 +92,9 @@ def _expansion(weights: Weights) -> Section:
         f"expansion variable gamma = {weights.expansion.name}; "
         "w = dq/dgamma up to a constant factor",
         (
-            Row(Function("gamma")(t), weights.variable),
-            Row(Function("t")(gamma), weights.time_at),
-            Row(Function("w")(symbol), weights.explicit_density),
+            Equation(Function("gamma")(t), weights.variable),
+            Equation(Function("t")(gamma), weights.time_at),
+            Equation(Function("w")(symbol), weights.explicit_density),
         ),
     )
 
@@ -105,7 +105,7 @@ def _antiderivatives(weights: Weights, count: int) -> Section:
         "antiderivatives: J_k' = gamma^k dq/dgamma; the mean of gamma^k over a step is "
         "[J_k(gamma_t) - J_k(gamma_s)] / [J_0(gamma_t) - J_0(gamma_s)]",
         tuple(
-            Row(
+            Equation(
                 Function(f"J_{k}")(gamma),
                 None if form is None else form.expression,
                 missing=_missing(weights, k),
@@ -123,7 +123,7 @@ def _integrals(weights: Weights, count: int) -> Section:
         *(_moment(weights, k) for k in range(1, count)),
     ]
     if any(row.right is not None and row.right.has(h) for row in rows):
-        rows.insert(0, Row(h, Function("gamma")(t) - Function("gamma")(s)))
+        rows.insert(0, Equation(h, Function("gamma")(t) - Function("gamma")(s)))
     return Section(
         "Taylor coefficients: x_t = Phi x_s + sum_k I_k d^kN/dgamma^k; "
         "mu_k = k! I_k/(M_0 (gamma_t - gamma_s)^k)",
@@ -140,28 +140,30 @@ def _missing(weights: Weights, k: int) -> str:
     return TOO_LONG if found is not None and found.is_long else NO_CLOSED_FORM
 
 
-def _integral(weights: Weights, k: int, form: ClosedForm | None) -> Row:
+def _integral(weights: Weights, k: int, form: ClosedForm | None) -> Equation:
     """I_k; phi functions in exponentials too."""
     left = Function(f"I_{k}")(t, s)
     if form is None:
-        return Row(left, None, missing=_missing(weights, k))
+        return Equation(left, None, missing=_missing(weights, k))
     return _two_times(left, form.expression)
 
 
-def _moment(weights: Weights, k: int) -> Row:
+def _moment(weights: Weights, k: int) -> Equation:
     """mu_k; as a quotient of the integrals if it is long."""
     left, found = Function(f"mu_{k}")(t, s), normalized_moment(weights, k)
     if found is None:
-        return Row(left, None, missing=_missing(weights, k))
+        return Equation(left, None, missing=_missing(weights, k))
     if found.count_ops() <= LONGEST:
         return _two_times(left, found)
     integrals = Function(f"I_{k}")(t, s) / Function("I_0")(t, s)
-    return Row(left, factorial(k) * integrals / (Function("gamma")(t) - Function("gamma")(s)) ** k)
+    return Equation(
+        left, factorial(k) * integrals / (Function("gamma")(t) - Function("gamma")(s)) ** k
+    )
 
 
-def _two_times(left: Expr, found: Expr) -> Row:
+def _two_times(left: Expr, found: Expr) -> Equation:
     found = found.xreplace({alpha: Symbol("alpha_t"), sigma: Symbol("sigma_t")})
-    return Row(left, found, in_exponentials(found) if found.has(phi) else None)
+    return Equation(left, found, in_exponentials(found) if found.has(phi) else None)
 
 
 def _proofs(name: str, forms: Mapping[int, ClosedForm | None]) -> str:
@@ -191,7 +193,7 @@ def text(found: tuple[Section, ...]) -> str:
     return "\n\n".join(blocks)
 
 
-def _lines(row: Row, width: int) -> Iterator[str]:
+def _lines(row: Equation, width: int) -> Iterator[str]:
     """``left = right``, and ``= also`` below it."""
     right = row.missing if row.right is None else typesetting.text(row.right)
     yield f"  {typesetting.text(row.left):<{width}} = {right}"

@@ -1,9 +1,9 @@
 """The coefficients of one time grid in 50 digits, rounded once: what a baked module carries.
 
-The integrals of ``solvergen.reference`` are taken here over v = log((u - t_min)/(t_max - u)), in
-which steps to the very ends of the domain are smooth, by Gauss-Legendre panels of width 1: 24 nodes
-leave less than 10^-50 of a function that is analytic for |Im v| < pi. A step that touches an end is
-integrated to 10^-40 of the width from it.
+The integrals of ``solvergen.scalars.reference`` are taken here over
+v = log((u - t_min)/(t_max - u)), in which steps to the very ends of the domain are smooth, by
+Gauss-Legendre panels of width 1. A step that touches an end is integrated to 10^-40 of the width
+from it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,18 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, is_real
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
-from solvergen.scalars.reference import DIGITS, Reference, ReferenceScalars
+from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, steps_of
 from solvergen.specification.solver import Solver
 
 NODES = 24
-GUARD = 15
-CLOSE = 40
+"""Of a panel of width 1: they leave less than 10^-50 of what is analytic for |Im v| < pi."""
+
 AGREEMENT = 1e-10
+"""Of the float64 code with the 50 digits, relative to the largest coefficient of a row: it loses
+up to six digits on fine grids, and a wrong coefficient all."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
         raise EmissionError(f"cannot bake this grid: {error}") from error
     grid, table = [float(time) for time in timesteps], solver.table
     reference = PreciseReference(solver.weights, solver.prediction)
-    rows, kinds = [], []
-    with mpmath.workdps(DIGITS + CLOSE + GUARD):
+    rows, kinds = list[tuple[float, ...]](), list[int]()
+    with mpmath.workdps(precision.REFERENCE + precision.BAKING_END + precision.BAKING_GUARD):
         gamma = [float(reference.gamma_or_infinity(time)) for time in grid]
         for n, (number, _) in enumerate(steps_of(solver.program, table, gamma)):
             phase = table.phases[number]
@@ -81,15 +84,15 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
 
 def rounded(factors: Sequence[Any]) -> tuple[float, ...]:
     """Each to the nearest float64; what is a rounding error of the largest is 0."""
-    limit = max(map(abs, factors)) * mpmath.mpf(10) ** (8 - DIGITS)
+    limit = max(map(abs, factors)) * mpmath.mpf(10) ** (8 - precision.REFERENCE)
     return tuple(0.0 if abs(one) < limit else float(one) for one in factors)
 
 
 def statement(baked: Baked) -> str:
     """What a module's docstring says of its coefficients."""
     return (
-        f"The coefficients of its {len(baked.timesteps) - 1} steps were computed in {DIGITS} "
-        "digits and rounded once."
+        f"The coefficients of its {len(baked.timesteps) - 1} steps were computed in "
+        f"{precision.REFERENCE} digits and rounded once."
     )
 
 
@@ -100,9 +103,9 @@ def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64], first_fac
     error = float(np.abs(found[first_factor:][: exact.size] - exact).max() / largest)
     if not error <= AGREEMENT:
         raise EmissionError(
-            f"step {n}: the coefficients in {DIGITS} digits and those in float64 differ by "
-            f"{error:.0e} of the largest; expected at most {AGREEMENT:.0e}. Emit the module "
-            "without a grid, or report this schedule."
+            f"step {n}: the coefficients in {precision.REFERENCE} digits and those in float64 "
+            f"differ by {error:.0e} of the largest; expected at most {AGREEMENT:.0e}. Emit the "
+            "module without a grid, or report this schedule."
         )
 
 
@@ -146,14 +149,14 @@ class PreciseReference(Reference):
     def _inside(self, time: Any) -> Any:
         """The time, or one close to the end of the domain that it is at."""
         low, high = self._domain
-        gap = (high - low) * mpmath.mpf(10) ** -CLOSE
+        gap = (high - low) * mpmath.mpf(10) ** -precision.BAKING_END
         return min(max(time, low + gap), high - gap)
 
     def _nodes(self, end: Any, start: Any) -> Iterator[tuple[Any, Any]]:
         """Times between start and end, with the weights of an integral over time."""
         low, high = self._domain
         nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
-        path = [mpmath.log((time - low) / (high - time)) for time in self._path(start, end)]
+        path = [mpmath.log((time - low) / (high - time)) for time in self.path(start, end)]
         for first, last in pairwise(path):
             count = max(1, int(mpmath.ceil(abs(last - first))))
             panel = (last - first) / count

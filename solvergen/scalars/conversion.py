@@ -19,7 +19,7 @@ from solvergen.derivation.parameterization import (
 )
 from solvergen.scalars.forms import in_time
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.values import limit_at
+from solvergen.schedules.values import numeric_limit
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 
 ROUGHLY = 1e-6
@@ -70,7 +70,7 @@ def _keeps_ends(form: Expr, schedule: NoiseSchedule) -> bool:
         return True
     symbols = (alpha, sigma, alpha_dot)
     for end in schedule.domain:
-        *parts, limit = (limit_at(one, schedule, end) for one in (*symbols, form))
+        *parts, limit = (numeric_limit(one, schedule, end) for one in (*symbols, form))
         if limit is None or None in parts:
             return False
         floats = [np.float64(round(float(one), 20)) for one in parts if one is not None]

@@ -167,7 +167,7 @@ class PhaseFormulas:
 
 def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:
     """Scalars of landings over one interval and of evaluations at one time: those of the first."""
-    program, same = intervals.phase, {}
+    program, same = intervals.phase, dict[Symbol, Symbol]()
     for one in program.landings:
         first = intervals.first(one)
         same |= {phi(one.stage): phi(first), zeroth_moment(one.stage): zeroth_moment(first)}
@@ -331,8 +331,8 @@ class Formulas:
     def reads_slopes(self) -> bool:
         """Whether the slope of a table is looked up."""
         found, conversion = self.integrals, self.conversion
-        forms = (found.clock, found.speed, found.length, self.linear_coefficient)
-        forms += (self.zeroth_moment, *conversion.forms, conversion.alpha_dot)
+        step = (found.clock, found.speed, found.length, self.linear_coefficient)
+        forms = (*step, self.zeroth_moment, *conversion.forms, conversion.alpha_dot)
         return any(one is not None and one.has(tables.Slope) for one in forms)
 
     @property

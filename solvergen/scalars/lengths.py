@@ -33,7 +33,7 @@ from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.values import limit_at
+from solvergen.schedules.values import numeric_limit
 from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
 
 H = Symbol("h", positive=True)
@@ -226,7 +226,7 @@ class Steps:
         inside = self.schedule.substitute(formula)
         low, high = map(float, self.schedule.domain)
         ends = {
-            time: limit_at(formula, self.schedule, end)
+            time: numeric_limit(formula, self.schedule, end)
             for time, end in zip((low, high), self.schedule.domain, strict=True)
         }
         with mpmath.workdps(DIGITS):

@@ -10,8 +10,8 @@ lies and however long it is, it consists of such panels, so the widest ones boun
 Where a pole is near, as those of alpha^2 = 1/(1 + e^(-2 lambda)) at +-i pi/2, an n-point rule wins
 a factor of about 10 with every point, and where the rates are exponentials far more. No panel holds
 a kink of the rates, so that the gaps of a table's kinks are the widest ones there. The smallest
-rule whose figures are within ``TOLERANCE`` of a 32-point rule, both in ``DIGITS`` digits, is the
-one that is emitted.
+rule whose figures are within 10^-16 of a 32-point rule, both in 25 digits, is the one that is
+emitted.
 
 The alternatives lose: differences of antiderivatives cancel like eps/h^(k+1) for short steps, phi
 functions need a series and a recurrence with a switch between them, and neither is faster than a
@@ -29,6 +29,7 @@ import mpmath
 import numpy as np
 from sympy import Expr
 
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, compiled
 from solvergen.derivation.weights import Weights
 from solvergen.scalars.rates import Rates, half_log_snr_range, half_log_snrs
@@ -41,8 +42,6 @@ POINTS = (4, 6, 8, 10, 12, 14, 16, 20, 24)
 UNMEASURED = 16
 FINEST = 32
 POWERS = 5
-DIGITS = 25
-TOLERANCE = 1e-16
 MIDDLE = 8.0
 WIDEST = 16
 
@@ -80,7 +79,7 @@ def choose(weights: Weights) -> Quadrature:
     if inverse is None or weights.ode.factor is None:
         return Quadrature(UNMEASURED, None)
     is_cut = Rates.derive(weights).is_rough(schedule)
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.QUADRATURE):
         rates = _Rates.of(weights, schedule.substitute(inverse))
         panels = _pieces(schedule) if is_cut else _panels(schedule)
         exact = [(panel, rates.figures(*panel, FINEST)) for panel in panels]
@@ -88,7 +87,7 @@ def choose(weights: Weights) -> Quadrature:
             error = 0.0
             for panel, figures in exact:
                 error = max(error, _distance(rates.figures(*panel, points), figures))
-                if error > TOLERANCE and points < POINTS[-1]:
+                if error > precision.QUADRATURE_ERROR and points < POINTS[-1]:
                     break
             else:
                 break
@@ -148,7 +147,7 @@ class _Rates:
 
         theta comes from the same rule: the integral of the polynomial through the speeds.
         """
-        nodes, weights, integral = gauss(points, DIGITS)
+        nodes, weights, integral = gauss(points, precision.QUADRATURE)
         at = [low + (high - low) * x for x in nodes]
         rows = [(one, self.time_at(one)) for one in at]
         clock, speed, time = (

@@ -32,7 +32,7 @@ import mpmath
 import numpy as np
 from sympy import Expr, Integer, Piecewise, Pow, Rational, cancel, diff, log, simplify
 
-from solvergen.algebra import budget
+from solvergen.algebra import budget, precision
 from solvergen.algebra.evaluation import compiled, evaluate_mp
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
@@ -48,7 +48,6 @@ from solvergen.symbols import half_log_snr_symbol as l
 SIMPLIFY_SECONDS = 1.0
 SIMPLIFY_SIZE = 60
 FAR = 36
-DIGITS = 100
 TAIL = 40.0
 FLAT = 1e-2
 GOOD = 2e-15
@@ -217,9 +216,9 @@ def _time_rates(schedule: NoiseSchedule) -> tuple[list[float], list[Any]]:
     points = half_log_snrs(schedule)
     inverse = schedule.substitute(schedule.time_at_half_log_snr)
     exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
-    with mpmath.workdps(DIGITS):
-        times = [evaluate_mp(inverse, l, point, DIGITS) for point in points]
-        return points, [evaluate_mp(exact_form, t, time, DIGITS) for time in times]
+    with mpmath.workdps(precision.RATES):
+        times = [evaluate_mp(inverse, l, point, precision.RATES) for point in points]
+        return points, [evaluate_mp(exact_form, t, time, precision.RATES) for time in times]
 
 
 def _effort(form: Expr) -> int:

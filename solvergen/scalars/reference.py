@@ -25,8 +25,6 @@ from solvergen.methods.scheme import Kind, Node
 from solvergen.program.program import Combine, PhaseProgram
 from solvergen.schedules.values import at_time
 
-DIGITS = 50
-
 
 @dataclass(frozen=True)
 class Reference:
@@ -61,7 +59,7 @@ class Reference:
         if factor is not None:
             return self._value(factor, end) / self._value(factor, start)
         a = linear(self.weights.ode.integrand)
-        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self._path(start, end)))
+        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
@@ -79,7 +77,7 @@ class Reference:
                 weight, theta = sampled(u)
                 return weight * function(theta)
 
-            return mpmath.quad(integrand, self._path(start, end), method="gauss-legendre")
+            return mpmath.quad(integrand, self.path(start, end), method="gauss-legendre")
 
         zeroth = integral(lambda theta: 1)
         return zeroth, [integral(function) / zeroth for function in functions]
@@ -94,7 +92,7 @@ class Reference:
         """(A, B) in the five symbols."""
         return conversion(self.prediction, self.weights.ode.integrand)
 
-    def _path(self, start: Any, end: Any) -> list[Any]:
+    def path(self, start: Any, end: Any) -> list[Any]:
         """From start to end by way of the kinks of the schedule: smooth in between."""
         kinks = _in_many_digits(self.weights.schedule.kinks, mpmath.mp.prec)
         inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
@@ -164,12 +162,16 @@ class ReferenceScalars:
     def weights(self, combine: Combine) -> list[Any]:
         return self._means(combine)[1]
 
+    def places(self, combine: Combine) -> list[Any]:
+        """theta of the nodes of a landing's support."""
+        return [self._theta(self._at(node), combine) for node in combine.support]
+
     @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
     def _means(self, combine: Combine) -> tuple[Any, list[Any]]:
         """M0 and the weights."""
         end, start = self._ends(combine)
         rule = combine.rule
-        places = [self._theta(self._at(node), combine) for node in combine.support]
+        places = self.places(combine)
         count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
         zeroth, own = self.reference.means(end, start, _powers(count))
 
@@ -190,7 +192,7 @@ class ReferenceScalars:
 
         return zeroth, rule.weights(places, moment, end_density)
 
-    def conversion(self, stage: int) -> tuple[Any, Any]:
+    def conversion_at(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
         return a, b
 

@@ -64,7 +64,7 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
     """The number behind every symbol of a phase's factors."""
     program, values = phase.program, dict[Symbol, Any]()
     for i in program.evaluations:
-        values |= zip(conversion(i), scalars.conversion(i), strict=True)
+        values |= zip(conversion(i), scalars.conversion_at(i), strict=True)
     for combine in program.landings:
         i = combine.stage
         values[phi(i)] = scalars.integrating_factor(combine)

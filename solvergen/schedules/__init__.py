@@ -37,3 +37,8 @@ __all__ = [
     "vp_sigmoid",
     "zero_terminal_snr",
 ]
+
+
+def __dir__() -> list[str]:
+    """The schedules, and how they are found by name."""
+    return __all__

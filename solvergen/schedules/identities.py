@@ -1,61 +1,48 @@
-"""Identities between functions of t, decided without open-ended simplification.
+"""Expressions of time at a few points of a schedule's domain, and constant ratios of them.
 
-Two analytic expressions that agree to 40 digits at several random points of the domain are taken
-to be equal: for expressions of this size a coincidence has probability below 1e-100. The points
-are drawn from a fixed seed, so an answer never changes between runs.
+Whether an expression is zero, and why values decide that: ``solvergen.algebra.zero``.
 """
 
-import random
-from fractions import Fraction
 from typing import Any
 
 import mpmath
 from sympy import Expr, Rational
 
-from solvergen.algebra.evaluation import DIGITS, as_mp, evaluate_mp
+from solvergen.algebra import precision, zero
+from solvergen.algebra.evaluation import evaluate_mp
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
 
-TOLERANCE = mpmath.mpf(10) ** -40
 POINTS = 5
+"""A ratio that is one rational number to 40 digits at so many points is constant."""
+
+DENOMINATOR = 1000
+"""The largest of a constant ratio: those of schedules are products of powers of 2 and 3, or the
+user's, in thousandths. A random ratio is that near to such a fraction once in 10^34."""
 
 
-def sample_points(schedule: NoiseSchedule, count: int = POINTS) -> list[mpmath.mpf]:
+def sample_points(schedule: NoiseSchedule, count: int = POINTS) -> list[Any]:
     """Random points inside the domain, the same ones in every run."""
-    generator = random.Random(20231123)
-    with mpmath.workdps(DIGITS):
-        low, high = as_mp(schedule.t_min), as_mp(schedule.t_max)
-        return [
-            low + (high - low) * mpmath.mpf(generator.randrange(10**6, 99 * 10**6)) / 10**8
-            for _ in range(count)
-        ]
+    return zero.sample_points(schedule.domain, count)
 
 
-def values(expression: Expr, schedule: NoiseSchedule, count: int = POINTS) -> list[Any]:
-    """The expression at ``count`` sample points, to 50 digits."""
+def sampled(expression: Expr, schedule: NoiseSchedule, count: int = POINTS) -> list[Any]:
+    """The values of an expression at ``count`` of them, to 50 digits."""
     exact = schedule.substitute(expression)
     return [evaluate_mp(exact, t, point) for point in sample_points(schedule, count)]
-
-
-def is_zero(expression: Expr, schedule: NoiseSchedule) -> bool:
-    """Whether the expression vanishes for every t."""
-    if expression == 0:
-        return True
-    return all(abs(value) < TOLERANCE for value in values(expression, schedule))
 
 
 def constant_ratio(numerator: Expr, denominator: Expr, schedule: NoiseSchedule) -> Expr | None:
     """The rational c with  numerator = c denominator  for every t, or None."""
     if denominator == 0:
         return None
-    tops, bottoms = values(numerator, schedule), values(denominator, schedule)
-    if any(abs(bottom) < TOLERANCE for bottom in bottoms):
+    tops, bottoms = sampled(numerator, schedule), sampled(denominator, schedule)
+    if any(abs(bottom) < precision.ZERO for bottom in bottoms):
         return None
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(precision.REFERENCE):
         ratios = [top / bottom for top, bottom in zip(tops, bottoms, strict=True)]
-        if any(abs(ratio - ratios[0]) > TOLERANCE * (1 + abs(ratios[0])) for ratio in ratios):
+        limit = precision.ZERO * (1 + abs(ratios[0]))
+        if any(abs(ratio - ratios[0]) > limit for ratio in ratios):
             return None
-        fraction = Fraction(mpmath.nstr(ratios[0], DIGITS - 5)).limit_denominator(1000)
-        if abs(ratios[0] - mpmath.mpf(fraction.numerator) / fraction.denominator) > TOLERANCE:
-            return None
-    return Rational(fraction.numerator, fraction.denominator)
+    found = zero.rational_near(ratios[0], DENOMINATOR)
+    return None if found is None else Rational(found.numerator, found.denominator)

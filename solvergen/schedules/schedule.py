@@ -14,13 +14,14 @@ import sympy
 from sympy import Expr, Piecewise, Rational, Symbol
 
 from solvergen.algebra import limits
-from solvergen.algebra.accurate_form import Parameters, stable_form
-from solvergen.algebra.evaluation import substitute, vanishes
+from solvergen.algebra.accurate_form import stable_form
+from solvergen.algebra.evaluation import Domain, Parameters, substitute
 from solvergen.algebra.expressions import exact, parse, rational
 from solvergen.algebra.inversion import invert, stable_inverse
 from solvergen.algebra.piecewise import branches, breakpoints
 from solvergen.algebra.short_form import simplest
 from solvergen.algebra.tables import Interpolate
+from solvergen.algebra.zero import vanishes
 from solvergen.errors import ScheduleError
 from solvergen.schedules.validation import validate
 from solvergen.symbols import half_log_snr_symbol, t
@@ -34,12 +35,12 @@ class NoiseSchedule:
     symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
     symbols in everything that is derived. Floats are read as the decimals that they show.
     ScheduleError if the formulas are not a noise schedule over the domain: see
-    ``solvergen.validation``.
+    ``solvergen.schedules.validation``.
     """
 
     alpha: Expr
     sigma: Expr
-    domain: tuple[Expr, Expr] = (sympy.Integer(0), sympy.Integer(1))
+    domain: Domain = (sympy.Integer(0), sympy.Integer(1))
     name: str = "custom"
     parameters: Parameters = ()
 
@@ -105,7 +106,7 @@ class NoiseSchedule:
     @cached_property
     def is_variance_preserving(self) -> bool:
         """Whether alpha^2 + sigma^2 = 1, so that g^2 = -2 f."""
-        return vanishes(self.substitute(self.alpha**2 + self.sigma**2 - 1), t, self.domain)
+        return self.vanishes(self.alpha**2 + self.sigma**2 - 1)
 
     @cached_property
     def snr(self) -> Expr:
@@ -185,7 +186,11 @@ class NoiseSchedule:
         """
         parts = branches(expression, t, self.domain, self.parameters)
         expression = parts[0 if end == self.t_min else -1][0]
-        return limits.limit_at(self.substitute(expression), t, end, self.domain).value
+        return limits.one_sided_limit(self.substitute(expression), t, end, self.domain).value
+
+    def vanishes(self, expression: Expr) -> bool:
+        """Whether an expression of time is zero over the domain."""
+        return vanishes(self.substitute(expression), t, self.domain)
 
     def simplest(self, expression: Expr) -> Expr:
         """The shortest form found of an expression of time and parameters."""

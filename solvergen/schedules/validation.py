@@ -7,14 +7,24 @@ import mpmath
 import sympy
 from sympy import Expr
 
-from solvergen.algebra.evaluation import end_points, evaluate_mp, is_real
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import Domain, evaluate_mp, is_real, points_near_ends
 from solvergen.errors import ScheduleError
 from solvergen.symbols import t
 
-_DIGITS = 60
+FINENESS = {"closest": 12, "interior": 63}
+"""Of the points that are tried. Inside, humps of a 64th of the domain are seen; 10^-12 of it from
+the ends, lambda still changes from point to point in 60 digits."""
+
+SWITCHES = 64
+"""Cells in which a condition may change its sign once."""
+
+JUMP = 1e-9
+"""What a formula or its slope may change by at a point where it changes branch: users give
+constants of their branches in ten digits, and a real jump or kink is larger."""
 
 
-def validate(alpha: Expr, sigma: Expr, domain: tuple[Expr, Expr]) -> None:
+def validate(alpha: Expr, sigma: Expr, domain: Domain) -> None:
     """Raise ScheduleError unless, on the open domain, alpha > 0, sigma > 0 and lambda strictly
     decreases.
 
@@ -28,7 +38,7 @@ def validate(alpha: Expr, sigma: Expr, domain: tuple[Expr, Expr]) -> None:
     low, high = (float(sympy.N(end)) for end in domain)
     for name, formula in (("alpha", alpha), ("sigma", sigma)):
         _check_smooth(name, formula, low, high)
-    points = end_points(low, high, closest=12, interior=63)
+    points = points_near_ends(low, high, **FINENESS)
     ratios = []
     for point in points:
         a = _value("alpha", alpha, point)
@@ -54,7 +64,7 @@ def validate(alpha: Expr, sigma: Expr, domain: tuple[Expr, Expr]) -> None:
 
 
 def _value(name: str, formula: Expr, point: float) -> Any:
-    value = evaluate_mp(formula, t, point, _DIGITS)
+    value = evaluate_mp(formula, t, point, precision.CHECK)
     if not is_real(value):
         raise ScheduleError(
             f"{name} = {formula} is {value} at t = {point:.17g}; expected a finite real value: "
@@ -70,9 +80,11 @@ def _check_smooth(name: str, formula: Expr, low: float, high: float) -> None:
     if formula.has(sympy.floor, sympy.ceiling, sympy.frac):
         raise ScheduleError(f"{name} = {formula} has steps; expected a differentiable formula")
     for point in _branch_points(formula, low, high):
-        with mpmath.workdps(_DIGITS):
-            step = (high - low) * mpmath.mpf("1e-20")
-            values = [evaluate_mp(formula, t, point + k * step, _DIGITS) for k in (-2, -1, 1, 2)]
+        with mpmath.workdps(precision.CHECK):
+            step = (high - low) * precision.DIFFERENCE
+            values = [
+                evaluate_mp(formula, t, point + k * step, precision.CHECK) for k in (-2, -1, 1, 2)
+            ]
             if not all(is_real(value) for value in values):
                 continue
             left, right = values[1] - values[0], values[3] - values[2]
@@ -81,9 +93,9 @@ def _check_smooth(name: str, formula: Expr, low: float, high: float) -> None:
             f"{name} = {formula} has a {{}} at t = {float(point):.6g}; expected a differentiable "
         )
         where += "formula: smooth it, or end the domain there"
-        if jump > 1e-9 * (1 + abs(values[1])):
+        if jump > JUMP * (1 + abs(values[1])):
             raise ScheduleError(where.format("jump"))
-        if abs(right - left) > 1e-9 * (abs(left) + abs(right)):
+        if abs(right - left) > JUMP * (abs(left) + abs(right)):
             raise ScheduleError(where.format("kink"))
 
 
@@ -98,8 +110,8 @@ def _branch_points(formula: Expr, low: float, high: float) -> list[Any]:
 
 def _sign_changes(switch: Expr, low: float, high: float) -> list[Any]:
     """Where ``switch`` changes sign, by bisection between points of irrational spacing."""
-    with mpmath.workdps(_DIGITS):
-        grid = [low + (high - low) * (k + mpmath.phi - 1) / 64 for k in range(64)]
+    with mpmath.workdps(precision.CHECK):
+        grid = [low + (high - low) * (k + mpmath.phi - 1) / SWITCHES for k in range(SWITCHES)]
         found = []
         for a, b in pairwise(grid):
             if _sign(switch, a) * _sign(switch, b) < 0:
@@ -108,7 +120,7 @@ def _sign_changes(switch: Expr, low: float, high: float) -> list[Any]:
 
 
 def _bisect(switch: Expr, a: Any, b: Any) -> Any:
-    for _ in range(4 * _DIGITS):
+    for _ in range(4 * precision.CHECK):
         middle = (a + b) / 2
         if _sign(switch, middle) == _sign(switch, b):
             b = middle
@@ -118,4 +130,4 @@ def _bisect(switch: Expr, a: Any, b: Any) -> Any:
 
 
 def _sign(switch: Expr, point: Any) -> Any:
-    return mpmath.sign(evaluate_mp(switch, t, point, _DIGITS))
+    return mpmath.sign(evaluate_mp(switch, t, point, precision.CHECK))

@@ -9,16 +9,17 @@ from typing import Any
 
 from sympy import Expr, diff
 
-from solvergen.algebra import limits
-from solvergen.algebra.evaluation import DIGITS, evaluate_mp, evaluate_mp_at
+from solvergen.algebra import limits, precision
+from solvergen.algebra.evaluation import evaluate_mp, evaluate_mp_at
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
+from solvergen.symbols import OF_TIME, alpha, alpha_dot, alpha_s, s, sigma, sigma_s, t
 
-SYMBOLS = (t, alpha, sigma, alpha_dot, sigma_dot)
 STARTS = {s: t, alpha_s: alpha, sigma_s: sigma}
 
 
-def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIGITS) -> Any:
+def at_time(
+    formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = precision.REFERENCE
+) -> Any:
     """A formula in the five symbols and the schedule's parameters at a time: an mpf, an mpc where
     it is complex, or nan.
     """
@@ -27,22 +28,22 @@ def at_time(formula: Expr, schedule: NoiseSchedule, time: Any, digits: int = DIG
     return evaluate_mp_at(formula, symbols, values, digits)
 
 
-def limit_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> Expr | None:
+def numeric_limit(formula: Expr, schedule: NoiseSchedule, end: Expr) -> Expr | None:
     """The limit of a formula in the five symbols at an end of the domain, from its values alone:
     oo, -oo, a number, or None if they do not settle.
     """
     points = limits.approach(end, schedule.domain)
-    return limits.trend([at_time(formula, schedule, one, limits.DIGITS) for one in points])
+    return limits.trend([at_time(formula, schedule, one, precision.LIMIT) for one in points])
 
 
 def is_finite_at(formula: Expr, schedule: NoiseSchedule, end: Expr) -> bool:
     """Whether a formula in the five symbols has a finite limit at an end of the domain."""
-    limit = limit_at(formula, schedule, end)
+    limit = numeric_limit(formula, schedule, end)
     return limit is not None and bool(limit.is_finite)
 
 
 def between(
-    formula: Expr, schedule: NoiseSchedule, end: Any, start: Any, digits: int = DIGITS
+    formula: Expr, schedule: NoiseSchedule, end: Any, start: Any, digits: int = precision.REFERENCE
 ) -> Any:
     """A formula in t, alpha, sigma at ``end`` and s, alpha_s, sigma_s at ``start``."""
     symbols = tuple(one for one in (*STARTS, *STARTS.values()) if one in formula.free_symbols)
@@ -60,7 +61,7 @@ def _prepared(formula: Expr, schedule: NoiseSchedule) -> tuple[Expr, tuple[Expr,
     """A formula with the values of the schedule's parameters, and which of the five it reads."""
     formula = schedule.substitute(formula)
     present = formula.free_symbols
-    return formula, tuple(one for one in SYMBOLS if one in present)
+    return formula, tuple(one for one in OF_TIME if one in present)
 
 
 @lru_cache(maxsize=8192)

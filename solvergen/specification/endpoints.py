@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 from sympy import Expr
 
-from solvergen.algebra import limits
+from solvergen.algebra import limits, precision
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation import parameterization
 from solvergen.derivation.parameterization import Parameterization, conversion
@@ -35,11 +35,8 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import at_time, between, is_finite_at
 from solvergen.symbols import alpha, sigma, t
 
-if TYPE_CHECKING:
-    from solvergen.specification.solver import Solver
-
 CLOSE = (60, 120)
-DIGITS = 200
+DIGITS = precision.LEADING_POWER
 POWERS = 8
 
 
@@ -100,32 +97,38 @@ class EndPoints:
         return f"{self.start} {self.end}"
 
 
-def endpoints(solver: "Solver") -> EndPoints:
-    """Both ends of a solver's domain."""
-    start, end = (_endpoint(solver, role) for role in ("start", "end"))
+def endpoints(
+    weights: Weights, prediction: Parameterization, program: StepProgram, order: int
+) -> EndPoints:
+    """Both ends of the domain of a solver with this order inside of it."""
+    start, end = (_endpoint(weights, prediction, program, order, role) for role in ("start", "end"))
     return EndPoints(start, end)
 
 
-def require_both(solver: "Solver") -> None:
+def require_both(
+    weights: Weights, prediction: Parameterization, program: StepProgram, order: int
+) -> None:
     """Refuse a solver that cannot run over the whole of its domain.
 
     Raises:
         DerivationError: which end it cannot touch, why, and which choices can.
     """
-    for one in endpoints(solver).obstacles:
-        raise DerivationError(f"{one} {remedy(solver, one)}")
+    for one in endpoints(weights, prediction, program, order).obstacles:
+        raise DerivationError(f"{one} {remedy(weights, prediction, program, one)}")
 
 
-def remedy(solver: "Solver", one: EndPoint) -> str:
+def remedy(
+    weights: Weights, prediction: Parameterization, program: StepProgram, one: EndPoint
+) -> str:
     """What to choose instead at an end that cannot be touched."""
-    schedule, named = solver.schedule, parameterization.NAMED
+    schedule, named = weights.schedule, parameterization.NAMED
+    asked = evaluates_at(program, one.role)
 
     def works(integrand: Parameterization, prediction: Parameterization) -> bool:
-        ode = _ode(schedule, integrand)
-        return not _obstacle(ode, prediction, one.role, evaluates_at(solver.program, one.role))
+        return not _obstacle(_ode(schedule, integrand), prediction, one.role, asked)
 
-    integrands = [each.name for each in named if works(each, solver.prediction)]
-    predictions = [each.name for each in named if works(solver.integrand, each)]
+    integrands = [each.name for each in named if works(each, prediction)]
+    predictions = [each.name for each in named if works(weights.ode.integrand, each)]
     options = [f"the integrand {', '.join(integrands)}"] if integrands else []
     options += [f"the prediction {', '.join(predictions)}"] if predictions else []
     if not options:
@@ -140,8 +143,10 @@ def _ode(schedule: Any, integrand: Parameterization) -> SemilinearODE:
     return SemilinearODE.derive(schedule, integrand)
 
 
-def _endpoint(solver: "Solver", role: str) -> EndPoint:
-    schedule, weights = solver.schedule, solver.weights
+def _endpoint(
+    weights: Weights, prediction: Parameterization, program: StepProgram, order: int, role: str
+) -> EndPoint:
+    schedule = weights.schedule
     time = schedule.t_max if role == "start" else schedule.t_min
     zeros = [
         f"{name} = 0"
@@ -149,9 +154,9 @@ def _endpoint(solver: "Solver", role: str) -> EndPoint:
         if schedule.limit_at(value, time) == 0
     ]
     finite = weights.is_finite_at(time)
-    obstacle = _obstacle(solver.ode, solver.prediction, role, evaluates_at(solver.program, role))
-    order = None if obstacle else _order(solver, role, finite, bool(zeros))
-    return EndPoint(time, role, ", ".join(zeros), obstacle, finite, order)
+    obstacle = _obstacle(weights.ode, prediction, role, evaluates_at(program, role))
+    left = None if obstacle else _order(weights, order, role, finite, bool(zeros))
+    return EndPoint(time, role, ", ".join(zeros), obstacle, finite, left)
 
 
 def evaluates_at(program: StepProgram, role: str) -> bool:
@@ -183,7 +188,7 @@ def _obstacle_of_ode(ode: SemilinearODE, role: str) -> str:
     named = (("Phi", ode.general_integrating_factor), ("M0", ode.general_zeroth_moment))
     for name, formula in named:
         if formula is not None and _diverges(
-            [between(formula, schedule, *one, limits.DIGITS) for one in ends]
+            [between(formula, schedule, *one, precision.LIMIT) for one in ends]
         ):
             return f"{name}(t, s) of the integrand {ode.integrand.name} has no finite limit"
     return ""
@@ -200,12 +205,14 @@ def _diverges(values: Sequence[Any]) -> bool:
     return limit is None or not limit.is_finite
 
 
-def _order(solver: "Solver", role: str, finite: bool, degenerate: bool) -> Fraction | None:
+def _order(
+    weights: Weights, order: int, role: str, finite: bool, degenerate: bool
+) -> Fraction | None:
     """The order of a run that touches this end."""
-    full = Fraction(solver.order)
+    full = Fraction(order)
     if not degenerate:
         return full
-    powers = _Powers(solver.weights, role, in_gamma=finite)
+    powers = _Powers(weights, role, in_gamma=finite)
     exponents = [power for power in powers.of_integrand() if power > 0]
     if finite:
         exponents = [power for power in exponents if power.denominator > 1]

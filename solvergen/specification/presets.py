@@ -30,6 +30,14 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 
+__all__ = ["FAMILIES", "Family", "Preset", "find", "fixed_names", "get", "names"]
+
+
+def __dir__() -> list[str]:
+    """The presets by name, and what one is."""
+    return __all__
+
+
 DPM = "Lu et al. 2022 (arXiv:2206.00927)"
 DPM_PP = "Lu et al. 2022b (arXiv:2211.01095)"
 DEIS = "Zhang and Chen 2023 (arXiv:2204.13902)"

@@ -35,6 +35,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """The constructors, and how schemes are found by name."""
+    return __all__
+
+
 def _implicit(order: int, *options: str) -> Scheme:
     """The options M, ``tol=T`` or ``tol=T``, M of an implicit method."""
     if not options or not options[0].startswith("tol="):

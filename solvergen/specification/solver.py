@@ -22,7 +22,6 @@ from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table, tabulate
 from solvergen.schedules import named, serialization
-from solvergen.schedules.identities import is_zero
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints, schemes
 from solvergen.specification.endpoints import EndPoints
@@ -102,20 +101,20 @@ class Solver:
 
     @property
     def order(self) -> int:
-        """The order of a whole run, computed by power series (``solvergen.order``)."""
+        """The order of a whole run, computed by power series (``solvergen.program.order``)."""
         return self.order_report.order
 
     @cached_property
     def endpoints(self) -> EndPoints:
         """Whether a run may touch the ends of the domain, and the order that it then has."""
-        return endpoints.endpoints(self)
+        return endpoints.endpoints(self.weights, self.prediction, self.program, self.order)
 
     @cached_property
     def converts(self) -> tuple[bool, bool]:
         """Whether A differs from 0 and B from 1, with integrand = A x + B prediction."""
         a, b = parameterization.conversion(self.prediction, self.integrand)
         zeros = (parameterization.at_schedule(one, self.schedule) for one in (a, b - 1))
-        shifts, scales = (not is_zero(one, self.schedule) for one in zeros)
+        shifts, scales = (not self.schedule.vanishes(one) for one in zeros)
         return shifts, scales
 
     @cached_property

@@ -171,7 +171,7 @@ def _order(solver: Solver) -> str:
         f"coefficients. It takes {_times(scheme.main.evaluations)} a step"
         + (f", {extra} more in the start-up." if extra else ".")
     ]
-    repeat = scheme.main.repeat
+    repeat = scheme.main.iteration
     if repeat is not None:
         lines.append(
             "The last evaluation and the landing after it are repeated until the landing changes "

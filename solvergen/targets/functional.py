@@ -45,10 +45,10 @@ def _widened(table: Table, number: int, cast: str, copied: str) -> str:
     shape = table.shapes[number]
     sums = Sums.of(table, shape)
     read = [one for one in arrays(table) if one in sums.read]
-    short = {"x": "x_c", "y": "y_c", "prediction": "p"}
-    names = {one: short.get(one, one) for one in read}
     value = kept(table, shape)
-    value = f"{value}.{cast}(x.dtype)" if value in read else value
+    # A value that stays goes on as it is, not as what the sum reads.
+    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
+    names = {one: short.get(one, one) for one in read}
     if shape.value:
         value = f"({combination(sums.value, names)}).{cast}(x.dtype)"
         value = copied if sums.copies else value

@@ -96,7 +96,7 @@ class Control:
 
     @property
     def mode(self) -> str:
-        """What the column behind the time says: ``keeps``, ``ends``, which of ``_KINDS``, or none."""
+        """What the column behind the time says: ``keeps``, ``ends``, of ``_KINDS``, or none."""
         kinds = self.table.kinds
         if len(kinds) == 1:
             return ""

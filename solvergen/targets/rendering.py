@@ -204,7 +204,8 @@ def _repetition(solver: Solver) -> dict[str, Any]:
 
 def _remedy(solver: Solver) -> str:
     """What a module's error says of ends that no run may touch: adjacent string literals."""
-    text = "".join(f"; {one} {remedy(solver, one)}" for one in solver.endpoints.obstacles)
+    choices = (solver.weights, solver.prediction, solver.program)
+    text = "".join(f"; {one} {remedy(*choices, one)}" for one in solver.endpoints.obstacles)
     lines = textwrap.wrap(text, LINE_LENGTH - 16, drop_whitespace=False)
     return "\n            ".join(repr(line) for line in lines)
 
@@ -254,7 +255,8 @@ def fill(template: str, context: dict[str, Any]) -> str:
     return _environment().get_template(template).render(context)
 
 
-def keys(template: str) -> set[str]:
+@lru_cache(maxsize=64)
+def keys(template: str) -> frozenset[str]:
     """The keys that a template and those that it extends or includes ask for."""
     environment = _environment()
     assert environment.loader is not None
@@ -264,7 +266,7 @@ def keys(template: str) -> set[str]:
     for other in meta.find_referenced_templates(tree):
         if other is not None:
             found |= keys(other)
-    return found
+    return frozenset(found)
 
 
 def tidy(source: str) -> str:

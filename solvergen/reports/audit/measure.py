@@ -27,7 +27,9 @@ from solvergen.compiler import load_text
 from solvergen.derivation.parameterization import DATA
 from solvergen.errors import SolvergenError
 from solvergen.measurement import problems
-from solvergen.reports.audit.peer import FLOAT64, MIXTURE, Array, Grid, Model, Peer, Problem
+from solvergen.measurement.problems import Floats
+from solvergen.measurement.verification import TWO_GAUSSIANS
+from solvergen.reports.audit.peer import FLOAT64, Exercise, Grid, Model, Peer
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets
@@ -60,7 +62,7 @@ def installed() -> tuple[tuple[Peer, ...], tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Row:
+class Finding:
     """What was found for a peer.
 
     Attributes:
@@ -87,32 +89,32 @@ class Row:
         return rate(self.ours, FLOAT64)
 
 
-def audit(peers: Sequence[Peer], steps: tuple[int, ...] = STEPS) -> list[Row]:
+def audit(peers: Sequence[Peer], steps: tuple[int, ...] = STEPS) -> list[Finding]:
     """Measure peers beside our presets."""
     return [row(peer, steps) for peer in peers]
 
 
-def row(peer: Peer, steps: tuple[int, ...] = STEPS) -> Row:
+def row(peer: Peer, steps: tuple[int, ...] = STEPS) -> Finding:
     """Measure one."""
     exact = exact_end(peer.problem)
     theirs = tuple(error(run_peer(peer, count), exact) for count in steps)
     ours = tuple(error(run_preset(peer, peer.preset, count), exact) for count in steps)
-    return Row(peer, steps, theirs, ours, solver(peer, peer.preset).order)
+    return Finding(peer, steps, theirs, ours, solver(peer, peer.preset).order)
 
 
-def run_peer(peer: Peer, steps: int) -> Array:
+def run_peer(peer: Peer, steps: int) -> Floats:
     """The peer's result."""
     model = network(peer.schedule, peer.prediction)
     return peer.run(model, start(peer.problem), grid(peer.problem, peer.spacing, steps))
 
 
-def run_preset(peer: Peer, preset: Preset, steps: int) -> Array:
+def run_preset(peer: Peer, preset: Preset, steps: int) -> Floats:
     """The result of a preset on the peer's grid."""
     spec = solver(peer, preset)
     times = grid(peer.problem, peer.spacing, steps).times[:: peer.stride]
     module = compiled(preset, spec.schedule, spec.prediction.name)
     model = network(peer.schedule, spec.prediction.name)
-    found: Array = module.sample(model, start(peer.problem), times)
+    found: Floats = module.sample(model, start(peer.problem), times)
     return found
 
 
@@ -145,11 +147,11 @@ def compiled(preset: Preset, schedule: NoiseSchedule, prediction: str) -> Module
 @cache
 def network(schedule: str, prediction: str) -> Model:
     """The exact network of the mixture."""
-    return problems.model(MIXTURE, Solver(schedule, prediction, DATA))
+    return problems.model(TWO_GAUSSIANS, Solver(schedule, prediction, DATA))
 
 
 @cache
-def grid(problem: Problem, spacing: str, steps: int) -> Grid:
+def grid(problem: Exercise, spacing: str, steps: int) -> Grid:
     """Evenly spaced between the ends of the problem."""
     module = compiled(presets.find("dpm_solver_pp_2m"), named.get(problem.schedule), "data")
     first, last = module.time_at_half_log_snr(np.array(problem.span))
@@ -158,7 +160,7 @@ def grid(problem: Problem, spacing: str, steps: int) -> Grid:
 
 
 @cache
-def start(problem: Problem) -> Array:
+def start(problem: Exercise) -> Floats:
     """Thirteen samples across p_s."""
     alpha, sigma = ends(problem)[0]
     spread = np.sqrt(0.9 * alpha**2 + sigma**2)
@@ -166,21 +168,21 @@ def start(problem: Problem) -> Array:
 
 
 @cache
-def exact_end(problem: Problem) -> Array:
+def exact_end(problem: Exercise) -> Floats:
     """Where the exact flow takes ``start``; for eta > 0 where the drift does, in float64."""
     if problem.eta:
         return drift_flow(problem)
-    return MIXTURE.exact_flow(start(problem), *ends(problem))
+    return TWO_GAUSSIANS.exact_flow(start(problem), *ends(problem))
 
 
-def drift_flow(problem: Problem) -> Array:
+def drift_flow(problem: Exercise) -> Floats:
     """The drift of the reverse SDE, integrated from its definition by another library."""
     from scipy.integrate import solve_ivp
 
     schedule, eps = named.get(problem.schedule), network(problem.schedule, "noise")
     times = grid(problem, "half_log_snr", 1).times
 
-    def slope(time: float, x: Array) -> Array:
+    def slope(time: float, x: Floats) -> Floats:
         f, g_squared, sigma = (
             float(evaluate_float(one, t, time, schedule.parameters))
             for one in (schedule.f, schedule.g_squared, schedule.sigma)
@@ -193,14 +195,14 @@ def drift_flow(problem: Problem) -> Array:
     return np.asarray(found.y[:, -1:])
 
 
-def ends(problem: Problem) -> tuple[tuple[float, float], tuple[float, float]]:
+def ends(problem: Exercise) -> tuple[tuple[float, float], tuple[float, float]]:
     """(alpha, sigma) where the problem starts and ends."""
     one = grid(problem, "half_log_snr", 1)
     first, last = ((float(one.alpha[i]), float(one.sigma[i])) for i in (0, -1))
     return first, last
 
 
-def error(found: Array, exact: Array) -> float:
+def error(found: Floats, exact: Floats) -> float:
     """Root mean square."""
     return float(np.sqrt(np.mean((found - exact) ** 2)))
 

@@ -9,17 +9,11 @@ is seen only if something happens there.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from solvergen.measurement.problems import GaussianMixture
+from solvergen.measurement.problems import Floats
+from solvergen.program.interpreter import Model
 from solvergen.specification import presets
 from solvergen.specification.presets import Preset
 
-Array = NDArray[np.float64]
-Model = Callable[[Array, float], Array]
-
-MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
 HALF_LOG_SNRS = (-1.0, 2.0)
 FLOAT32, FLOAT64 = 5e-6, 1e-11
 """Errors below are rounding."""
@@ -29,9 +23,9 @@ FLOAT32, FLOAT64 = 5e-6, 1e-11
 class Grid:
     """Where a peer steps: times, decreasing, and alpha and sigma there."""
 
-    times: Array
-    alpha: Array
-    sigma: Array
+    times: Floats
+    alpha: Floats
+    sigma: Floats
 
     @property
     def steps(self) -> int:
@@ -39,7 +33,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Exercise:
     """A schedule, the values of lambda from which and to which, and eta of the reverse SDE."""
 
     schedule: str
@@ -47,7 +41,7 @@ class Problem:
     eta: int
 
 
-Run = Callable[[Model, Array, Grid], Array]
+PeerRun = Callable[[Model, Floats, Grid], Floats]
 """(network, sample at the start, grid) -> sample at the end."""
 
 
@@ -74,7 +68,7 @@ class Peer:
     library: str
     name: str
     claimed: int
-    run: Run
+    run: PeerRun
     ours: str
     published: Preset | None = None
     schedule: str = "vp_linear"
@@ -91,9 +85,9 @@ class Peer:
         return presets.find(self.ours)
 
     @property
-    def problem(self) -> "Problem":
+    def problem(self) -> Exercise:
         """What is solved."""
-        return Problem(self.schedule, self.span, self.eta)
+        return Exercise(self.schedule, self.span, self.eta)
 
     def __str__(self) -> str:
         return f"{self.library} {self.name}"

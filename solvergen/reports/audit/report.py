@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from solvergen.reports.audit.measure import Row
+from solvergen.reports.audit.measure import Finding
 from solvergen.reports.pictures import new_figure
 
 SHOWN = 2
@@ -24,17 +24,17 @@ HEADINGS = ("solver", "claims", "has", "error", "our preset", "proved", "has", "
 """Of the columns: orders claimed, measured and proved, and errors."""
 
 
-def caption(rows: Sequence[Row]) -> str:
+def caption(rows: Sequence[Finding]) -> str:
     """What the columns are."""
     return f"orders claimed, measured, proved; errors at {rows[0].steps[SHOWN]} steps"
 
 
-def misses(row: Row) -> bool:
+def misses(row: Finding) -> bool:
     """Whether the peer is below what it claims."""
     return row.measured < row.peer.claimed - TOLERANCE
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: Finding) -> tuple[str, ...]:
     """A row as text."""
     return (
         str(row.peer),
@@ -48,7 +48,7 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[Finding]) -> Table:
     """For a terminal; what misses its claim is red."""
     note = f"{caption(rows)}; red: below the order that it claims"
     shown = Table(*HEADINGS, caption=note, min_width=WIDTH)
@@ -57,7 +57,7 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Finding]) -> str:
     """For a page; what misses its claim is bold."""
     rule = tuple("---" if name in LEFT else "---:" for name in HEADINGS)
     lines = [HEADINGS, rule]
@@ -71,7 +71,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return f"{shown}\n*{caption(rows)}; bold: below the order that it claims*\n"
 
 
-def plot(rows: Sequence[Row], path: str | Path) -> Path:
+def plot(rows: Sequence[Finding], path: str | Path) -> Path:
     """Orders and errors of every solver and of ours.
 
     Raises:

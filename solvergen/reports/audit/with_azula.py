@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from solvergen.reports.audit.peer import Array, Grid, Model, Peer, Run
+from solvergen.measurement.problems import Floats
+from solvergen.reports.audit.peer import Grid, Model, Peer, PeerRun
 from solvergen.specification import presets
 
 LIBRARY = "azula"
 
 
-def sampler(name: str, order: int) -> Run:
+def sampler(name: str, order: int) -> PeerRun:
     """One of azula's multistep samplers; its times are places on our grid."""
 
-    def run(model: Model, x: Array, grid: Grid) -> Array:
+    def run(model: Model, x: Floats, grid: Grid) -> Floats:
         library, posterior = import_module("azula.sample"), import_module("azula.denoise")
         places = torch.from_numpy(np.arange(grid.steps + 1, dtype=np.float64))
         table = torch.from_numpy(np.stack([grid.alpha, grid.sigma]))
@@ -32,7 +33,7 @@ def sampler(name: str, order: int) -> Run:
             timesteps = places
 
         solver = OnGrid(Exact(), order=order, steps=grid.steps, silent=True)
-        found: Array = solver(torch.from_numpy(x)).numpy()
+        found: Floats = solver(torch.from_numpy(x)).numpy()
         return found
 
     return run
@@ -43,7 +44,7 @@ def multistep(
 ) -> Peer:
     """A sampler whose start has order 1; it claims the order that it is given."""
     same = presets.find(f"{ours}_as_published") if published else None
-    run = sampler(f"{name}Sampler", order)
+    run = sampler(f"{name}PeerRun", order)
     return Peer(LIBRARY, f"{name} {order}", order, run, ours, same, schedule, "data")
 
 

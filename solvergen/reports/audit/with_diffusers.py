@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from solvergen.reports.audit.peer import FLOAT32, Array, Grid, Model, Peer, Run
+from solvergen.measurement.problems import Floats
+from solvergen.reports.audit.peer import FLOAT32, Grid, Model, Peer, PeerRun
 from solvergen.specification import presets
 
 LIBRARY = "diffusers"
@@ -26,10 +27,10 @@ def scheduler(module: str, name: str, config: Config | None = None) -> Any:
     return made(**(config or {}))
 
 
-def multistep(module: str, name: str, config: Config, noise_off: bool = False) -> Run:
+def multistep(module: str, name: str, config: Config, noise_off: bool = False) -> PeerRun:
     """DPM-Solver, UniPC and DEIS: the table is sigma/alpha and the state is x."""
 
-    def run(model: Model, x: Array, grid: Grid) -> Array:
+    def run(model: Model, x: Floats, grid: Grid) -> Floats:
         solver = scheduler(module, name, config)
         solver.set_timesteps(grid.steps)
         options = {"variance_noise": torch.zeros(x.shape)} if noise_off else {}
@@ -39,10 +40,10 @@ def multistep(module: str, name: str, config: Config, noise_off: bool = False) -
     return run
 
 
-def flow(module: str, name: str, evaluations: int = 1) -> Run:
+def flow(module: str, name: str, evaluations: int = 1) -> PeerRun:
     """Flow matching: the table is sigma and the state is x."""
 
-    def run(model: Model, x: Array, grid: Grid) -> Array:
+    def run(model: Model, x: Floats, grid: Grid) -> Floats:
         solver = scheduler(module, name)
         solver.set_timesteps(grid.steps)
         places, scale = _places(grid, evaluations), np.ones(grid.steps + 1)
@@ -51,10 +52,10 @@ def flow(module: str, name: str, evaluations: int = 1) -> Run:
     return run
 
 
-def scaled(module: str, name: str, evaluations: int = 1) -> Run:
+def scaled(module: str, name: str, evaluations: int = 1) -> PeerRun:
     """Schedulers whose table is sigma/alpha and whose state is x/alpha."""
 
-    def run(model: Model, x: Array, grid: Grid) -> Array:
+    def run(model: Model, x: Floats, grid: Grid) -> Floats:
         solver = scheduler(module, name)
         solver.set_timesteps(grid.steps)
         places, table = _places(grid, evaluations), grid.sigma / grid.alpha
@@ -63,7 +64,7 @@ def scaled(module: str, name: str, evaluations: int = 1) -> Run:
     return run
 
 
-def midpoint(model: Model, x: Array, grid: Grid) -> Array:
+def midpoint(model: Model, x: Floats, grid: Grid) -> Floats:
     """KDPM2: every other noise level of the grid is a place between two of its own."""
     solver = scheduler("k_dpm_2_discrete", "KDPM2DiscreteScheduler")
     solver.set_timesteps(grid.steps // 2)
@@ -73,7 +74,7 @@ def midpoint(model: Model, x: Array, grid: Grid) -> Array:
     return _steps(solver, own, range(grid.steps), grid.alpha, model, x, grid)
 
 
-def ipndm(model: Model, x: Array, grid: Grid) -> Array:
+def ipndm(model: Model, x: Floats, grid: Grid) -> Floats:
     """IPNDM, which keeps alpha and sigma apart and reads a velocity."""
     solver = scheduler("ipndm", "IPNDMScheduler")
     solver.set_timesteps(grid.steps)
@@ -82,7 +83,7 @@ def ipndm(model: Model, x: Array, grid: Grid) -> Array:
     return _steps(solver, table, range(grid.steps), scale, model, x, grid)
 
 
-def ddim(model: Model, x: Array, grid: Grid) -> Array:
+def ddim(model: Model, x: Floats, grid: Grid) -> Floats:
     """DDIM, with as many training times as steps."""
     config = {"num_train_timesteps": grid.steps, "clip_sample": False}
     solver = scheduler("ddim", "DDIMScheduler", config)
@@ -103,14 +104,14 @@ def _places(grid: Grid, evaluations: int) -> NDArray[np.int64]:
 
 def _steps(
     solver: Any,
-    table: Array,
+    table: Floats,
     visited: Iterable[int],
-    scale: Array,
+    scale: Floats,
     model: Model,
-    x: Array,
+    x: Floats,
     grid: Grid,
     options: Config | None = None,
-) -> Array:
+) -> Floats:
     """Run a scheduler over our noise levels; its times are numbers of calls.
 
     Args:
@@ -134,7 +135,7 @@ def _steps(
     return y.numpy() * scale[-1]
 
 
-def dpm(order: int, config: Config, noise_off: bool = False) -> Run:
+def dpm(order: int, config: Config, noise_off: bool = False) -> PeerRun:
     """The multistep DPM-Solver."""
     chosen = {"solver_order": order, **FULL_ORDER, **config}
     return multistep(
@@ -142,13 +143,13 @@ def dpm(order: int, config: Config, noise_off: bool = False) -> Run:
     )
 
 
-def singlestep(order: int) -> Run:
+def singlestep(order: int) -> PeerRun:
     """The singlestep DPM-Solver++."""
     chosen = {"solver_order": order, **FULL_ORDER}
     return multistep("dpmsolver_singlestep", "DPMSolverSinglestepScheduler", chosen)
 
 
-def deis(order: int) -> Run:
+def deis(order: int) -> PeerRun:
     """DEIS in log rho."""
     chosen = {"solver_order": order, "lower_order_final": False}
     return multistep("deis_multistep", "DEISMultistepScheduler", chosen)

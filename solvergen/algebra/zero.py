@@ -1,0 +1,84 @@
+"""Whether an expression is zero, decided in bounded time: by cancelling, or by many digits.
+
+Simplification may take forever and may fail, so values have the last word. An analytic expression
+below 10^-40 in 50 digits at several random points of the domain is taken to be zero: for
+expressions of this size a coincidence has probability below 1e-100. The points are drawn from a
+fixed seed, so an answer never changes between runs.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+from sympy import Expr, Symbol, cancel, exp, expand_log, powsimp, together
+
+from solvergen.algebra import budget, precision
+from solvergen.algebra.evaluation import Domain, as_mp, evaluate_mp_at
+
+SECONDS = 0.15
+"""Of cancelling. What cancels does so in a tenth of that; the rest is decided by values."""
+
+POINTS = 12
+"""So many that they lie in every branch of a formula with a few cases, which is analytic in each
+one alone."""
+
+PAIRS = 4
+"""Of two times: formulas of two times have no cases, and every value of theirs costs two."""
+
+
+def sample_points(domain: Domain, count: int) -> list[Any]:
+    """Random points inside the domain, the same ones in every run."""
+    generator = random.Random(20231123)
+    with mpmath.workdps(precision.REFERENCE):
+        low, high = map(as_mp, domain)
+        return [
+            low + (high - low) * mpmath.mpf(generator.randrange(10**6, 99 * 10**6)) / 10**8
+            for _ in range(count)
+        ]
+
+
+def vanishes(expression: Expr, symbol: Symbol, domain: Domain) -> bool:
+    """Whether a function of one symbol is zero over the domain."""
+    if expression == 0:
+        return True
+    points = ((point,) for point in sample_points(domain, POINTS))
+    return _is_zero_at(expression, (symbol,), points)
+
+
+def vanishes_between(expression: Expr, end: Symbol, start: Symbol, domain: Domain) -> bool:
+    """Whether a function of two symbols is zero for all end < start in the domain."""
+    points = sample_points(domain, 2 * PAIRS)
+    pairs = zip(points[:PAIRS], points[PAIRS:], strict=True)
+    return _is_zero_at(expression, (end, start), map(sorted, pairs))
+
+
+def _is_zero_at(
+    expression: Expr, symbols: tuple[Symbol, ...], places: Iterable[Sequence[Any]]
+) -> bool:
+    """A pole is nan, and nan is not zero."""
+    return all(abs(evaluate_mp_at(expression, symbols, place)) < precision.ZERO for place in places)
+
+
+def cancels(expression: Expr) -> bool:
+    """Whether cancelling leaves nothing: the calls in it are taken to be independent."""
+    return bool(budget.within(SECONDS, _cancelled, expression, default=expression) == 0)
+
+
+def _cancelled(expression: Expr) -> Expr:
+    if expression == 0:
+        return expression
+    expanded = expand_log(expression, force=True)
+    return cancel(together(powsimp(expanded) if expanded.has(exp) else expanded))
+
+
+def rational_near(value: Any, largest_denominator: int) -> Fraction | None:
+    """The fraction that a value in ``precision.REFERENCE`` digits is, or None if it is none with a
+    denominator up to that.
+    """
+    with mpmath.workdps(precision.REFERENCE):
+        digits = mpmath.nstr(value, precision.REFERENCE - 5)
+        found = Fraction(digits).limit_denominator(largest_denominator)
+        gap = abs(value - mpmath.mpf(found.numerator) / found.denominator)
+    return found if gap < precision.ZERO else None

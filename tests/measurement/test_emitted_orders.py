@@ -1,0 +1,79 @@
+"""Emitted modules, alone in a process, reach the order that they state."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import PIPE
+
+import numpy as np
+import pytest
+from some_schedules import SCHEDULES
+
+import solvergen as sg
+from solvergen.compiler import load
+from solvergen.measurement.accuracy import coefficient_error
+
+RANGES = {
+    "rectified_flow": (0.85, 0.1),
+    "vp_linear": (0.8, 0.1),
+    "ve": (4.0, 0.15),
+    "custom_flow": (0.85, 0.1),
+}
+SCHEMES = [*(f"multistep:{k}" for k in (1, 2, 3, 4)), *(f"singlestep:{k}" for k in (1, 2, 3))]
+
+
+Measure = Callable[[list[dict]], list[dict]]
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[Measure]:
+    """A process without solvergen, which imports numba and torch once and measures many times."""
+    command = [sys.executable, str(Path(__file__).parents[1] / "standalone.py")]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask(jobs: list[dict]) -> list[dict]:
+            print(json.dumps(jobs), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("expansion", ["half_log_snr", "time"])
+@pytest.mark.parametrize("integrand", ["noise", "data", "flow"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_order_and_coefficients(
+    schedule: str, integrand: str, expansion: str, measured: Measure, tmp_path: Path
+) -> None:
+    """For numba and torch, whose coefficients are the same to the last bit."""
+    start, end = RANGES[schedule]
+    ends = {"start": start, "end": end}
+    jobs = []
+    for scheme in SCHEMES:
+        spec = sg.Solver(SCHEDULES[schedule](), sg.VELOCITY, integrand, expansion, scheme)
+        modules = []
+        for target in ("numba", "torch"):
+            path = sg.write(spec, target, tmp_path / f"{target}_{scheme.replace(':', '_')}.py")
+            jobs.append({"path": str(path), "target": target, "spacing": expansion, **ends})
+            modules.append(load(path))
+        for steps in (6, 40):
+            grid = modules[0].timesteps(steps, expansion, **ends)
+            chosen = [*range(spec.program.history + 1), steps - 1]
+            assert coefficient_error(spec, modules[0], grid.tolist(), chosen) < 1e-12
+            assert np.array_equal(*(one.coefficients(grid) for one in modules), equal_nan=True)
+    for found in measured(jobs):
+        assert abs(found["rates"][-1] - found["stated"]) <= 0.15, found
+
+
+def test_ramp_states_the_order_that_it_leaves(measured: Measure, tmp_path: Path) -> None:
+    spec = sg.Solver("rectified_flow", sg.VELOCITY, sg.DATA, "half_log_snr", "multistep:3:ramp")
+    path = sg.write(spec, "numpy", tmp_path / "ramp.py")
+    job = {"target": "numpy", "start": 0.85, "end": 0.1, "spacing": "half_log_snr"}
+    (found,) = measured([{"path": str(path), **job}])
+    assert found["stated"] == 2
+    assert abs(found["rates"][-1] - 2) <= 0.15

@@ -1,0 +1,35 @@
+"""The stability of a scheme as a person reads it, and the picture of its region."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from solvergen.cli import app
+from solvergen.program import program
+from solvergen.reports.stability import plot_region
+from solvergen.specification import schemes
+
+
+def test_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert (
+        plot_region(program.lower(schemes.get("heun")), tmp_path / "heun.png", points=21)
+        .stat()
+        .st_size
+        > 1000
+    )
+
+
+def test_command(tmp_path: Path) -> None:
+    """What the textbook says of Adams-Bashforth 3, and the picture."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "region.png"
+    options = ["--scheme", "multistep:3", "--plot", str(picture)]
+    done = CliRunner().invoke(app, ["stability", *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "local error is O(h^4)" in done.output
+    assert "3/8 h^4 for dx/dq = q^3/3!" in done.output
+    assert "satisfies the root condition" in done.output
+    assert "reaches z = -0.5455" in done.output
+    assert picture.stat().st_size > 1000

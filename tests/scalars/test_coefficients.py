@@ -1,0 +1,157 @@
+"""The weights of emitted modules against mpmath at 50 digits, on sampled step sequences."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import mpmath
+import numpy as np
+import pytest
+
+import solvergen as sg
+from solvergen.compiler import load_text
+from solvergen.measurement.verification import check_amplification, lebesgue_constant
+from solvergen.methods.rule import lagrange_basis
+from solvergen.scalars.reference import Reference
+from solvergen.targets import rendering
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coefficients.py"
+CLASSICAL = {
+    2: [3 / 2, -1 / 2],
+    3: [23 / 12, -16 / 12, 5 / 12],
+    4: [55 / 24, -59 / 24, 37 / 24, -9 / 24],
+}
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("coefficients_benchmark", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def emitted(schedule: str, integrand: str, expansion: str, scheme: str = "multistep:4:ramp"):
+    """A module whose landings are Phi x + M0 sum_j ell_j N_j, N_0 being the prediction."""
+    spec = sg.Solver(schedule, integrand, integrand, expansion, scheme)
+    return load_text(rendering.coefficients_module(spec), "emitted")
+
+
+def last_weights(module: ModuleType, grid: np.ndarray, order: int) -> np.ndarray:
+    """M0 ell_0, M0 ell_1, .. of the last step of a grid."""
+    return module.coefficients(grid)[-1, 0, 2 : 2 + order]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("schedule", "integrand", "expansion"),
+    [
+        ("rectified_flow", "data", "time"),
+        ("rectified_flow", "score", "half_log_snr"),
+        ("vp_linear", "noise", "time"),
+        ("vp_linear", "data", "half_log_snr"),
+        ("vp_alphabar", "velocity", "time"),
+        ("sub_vp", "velocity", "theta"),
+        ("zero_terminal_snr", "data", "sigma/(alpha+sigma)"),
+        ("ve", "straight", "clock"),
+        ("ve_geometric", "velocity", "theta"),
+    ],
+)
+def test_weights_on_wild_grids(benchmark, schedule: str, integrand: str, expansion: str) -> None:
+    """Uniform, geometric, uneven by 1e4, tiny, and touching either end; 2 to 5 nodes."""
+    spec = benchmark.solver(sg.schedules.get(schedule), integrand, expansion)
+    with mpmath.workdps(benchmark.DIGITS + benchmark.GUARD):
+        samples = benchmark.sample(spec.schedule, count=14)
+        errors, left_out = benchmark.worst(spec, samples)
+    assert left_out <= len(samples) // 10  # steps of a few roundings of t
+    assert {"uniform", "geometric", "uneven", "tiny"} <= set(errors)
+    assert max(errors.values()) < 1e-13, errors
+
+
+@pytest.mark.parametrize("expansion", ["half_log_snr", "time", "theta"])
+@pytest.mark.parametrize("integrand", ["noise", "data", "flow"])
+def test_short_equal_steps_have_the_weights_of_adams_bashforth(
+    integrand: str, expansion: str
+) -> None:
+    module = emitted("vp_linear", integrand, expansion)
+    times = 0.5 + np.arange(5)[::-1] * 2.0**-40
+    for order, classical in CLASSICAL.items():
+        found = last_weights(module, times[-order - 1 :], order)
+        assert np.abs(found / found.sum() - classical).max() < 1e-10
+
+
+def test_ten_nodes_of_arbitrary_spacing_reproduce_polynomials() -> None:
+    """For gamma = q = t the weights integrate (t - s)^k exactly: the mean is h^k/(k + 1)."""
+    module = emitted("rectified_flow", "flow", "time", "multistep:10:ramp")
+    times = np.array([0.1, 0.11, 0.1100001, 0.112, 0.15, 0.2, 0.31, 0.312, 0.5, 0.77, 0.9])
+    ell = last_weights(module, times[::-1], 10) / (times[0] - times[1])
+    step = times[0] - times[1]
+    with mpmath.workdps(40):
+        for k in range(10):
+            terms = [
+                mpmath.mpf(float(a)) * ((mpmath.mpf(b) - times[1]) / step) ** k
+                for a, b in zip(ell, times[1:], strict=True)
+            ]
+            gap = abs(mpmath.fsum(terms) - mpmath.mpf(1) / (k + 1))
+            assert gap < 1e-13 * max(map(abs, terms))
+
+
+@pytest.mark.parametrize("schedule", ["rectified_flow", "vp_cosine", "ve_geometric"])
+def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
+    """M0 of the velocity or score by quadrature, against mpmath, for a short and a long step."""
+    spec = sg.Solver(schedule, sg.SCORE, sg.SCORE, "half_log_snr", "multistep:2")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    for t, s in ((0.3, 0.8), (0.4, 0.4 + 2.0**-40)):
+        with mpmath.workdps(40):
+            exact, _ = Reference(spec.weights, sg.NOISE).means(mpmath.mpf(t), mpmath.mpf(s), ())
+        row = module.coefficients(np.array([s, t]))[0, 0]
+        found = float(row[2])
+        scale = max(abs(float(exact)), 1e-3) if spec.ode.clock is not None else abs(float(exact))
+        assert abs(found - float(exact)) < 1e-13 * scale
+
+
+@pytest.mark.parametrize("scheme", ["multistep:1", "multistep:3", "singlestep:3"])
+def test_amplification_is_below_the_lebesgue_constant(scheme: str) -> None:
+    spec = sg.Solver("vp_linear", sg.NOISE, sg.DATA, "half_log_snr", scheme)
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    check = check_amplification(module, spec)
+    assert check.passed, check
+    assert float(check.found) >= 1
+
+
+def test_lebesgue_constant_of_equal_steps() -> None:
+    """sum_j |L_j(1)| = 2^k - 1 at the nodes 0, -1, .., -(k-1)."""
+    for k in range(1, 6):
+        assert lebesgue_constant(-np.arange(k, dtype=float)) == pytest.approx(2**k - 1)
+
+
+@pytest.mark.parametrize("h", [1e-12, 1e-8, 1e-4, 0.1, 1.0, 10.0, 40.0, 100.0])
+@pytest.mark.parametrize("integrand", ["noise", "data"])
+def test_steps_of_every_length_have_the_weights_of_phi_functions(integrand: str, h: float) -> None:
+    """mu_k = k! phi_(k+1)(z)/phi_1(z) with z = h for noise and -h for data (THEORY section 4)."""
+    schedule = sg.NoiseSchedule(1, sg.t, domain=(0, "10**30"), name="wide")
+    spec = sg.Solver(schedule, integrand, integrand, "half_log_snr", "multistep:3:ramp")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    grid = 1e10 * np.exp(-h * np.arange(4))
+    found = module.coefficients(grid)[-1, 0, 2:5]
+    with mpmath.workdps(150):
+        gamma = [-mpmath.log(mpmath.mpf(float(one))) for one in grid]
+        step = gamma[3] - gamma[2]
+        z = step if integrand == "noise" else -step
+        mu = [_phi_moment(k, z) for k in range(3)]
+        places = [(gamma[2 - j] - gamma[2]) / step for j in range(3)]
+        exact = [mpmath.fdot(lagrange_basis(places, j), mu) for j in range(3)]
+        scalars = module.scalars(grid)
+        m0 = mpmath.mpf(float(scalars.m[2]))
+        gaps = [abs(mpmath.mpf(float(a)) / m0 - b) for a, b in zip(found, exact, strict=True)]
+        assert max(gaps) < 5e-14 * max(map(abs, exact))
+
+
+def _phi_moment(k: int, z) -> mpmath.mpf:
+    """k! phi_(k+1)(z)/phi_1(z) by the recurrence z phi_(k+1) = phi_k - 1/k!."""
+    phi = [mpmath.exp(z)]
+    for j in range(k + 1):
+        phi.append((phi[j] - 1 / mpmath.factorial(j)) / z)
+    return mpmath.factorial(k) * phi[k + 1] / phi[1]

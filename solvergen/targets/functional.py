@@ -1,4 +1,4 @@
-"""Passes as functions of arrays that return new ones: numpy, and torch.
+"""Passes as functions of arrays that return new ones: numpy, torch and jax.
 
     landing, value = _advance(c, x, prediction, n_1, n_2)
 
@@ -8,7 +8,7 @@ Nothing is written in place, so a sample or a value that somebody has kept stays
 from dataclasses import dataclass
 
 from solvergen.program.table import Place, Shape, Table
-from solvergen.targets.passes import Control, arrays, name, place_name
+from solvergen.targets.passes import Control, Sums, arrays, name, place_name
 
 
 def combination(terms: tuple[tuple[int, str], ...], names: dict[str, str]) -> str:
@@ -26,6 +26,40 @@ def kept(table: Table, shape: Shape) -> str:
     if not table.places or shape.value:
         return ""
     return place_name(table, Place(table.places - 1))
+
+
+def widened_passes(table: Table, cast: str, copied: str) -> str:
+    """Every pass, with sums in the dtype of the row that are rounded once.
+
+    Args:
+        table: of the solver.
+        cast: the method of an array that changes its dtype.
+        copied: the prediction in the dtype of x, where that is the value.
+    """
+    return "\n\n\n".join(
+        _widened(table, number, cast, copied) for number in range(len(table.shapes))
+    )
+
+
+def _widened(table: Table, number: int, cast: str, copied: str) -> str:
+    shape = table.shapes[number]
+    sums = Sums.of(table, shape)
+    read = [one for one in arrays(table) if one in sums.read]
+    value = kept(table, shape)
+    # A value that stays goes on as it is, not as what the sum reads.
+    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
+    names = {one: short.get(one, one) for one in read}
+    if shape.value:
+        value = f"({combination(sums.value, names)}).{cast}(x.dtype)"
+        value = copied if sums.copies else value
+    landing = f"({combination(sums.landing, names)}).{cast}(x.dtype)"
+    wide, given = ", ".join(names[one] for one in read), ", ".join(read)
+    return (
+        f"{signature(table, number)}\n"
+        f'    """{sums.formula("y" if table.keeps_start else "x")}."""\n'
+        f"    {wide} = (one.{cast}(c.dtype) for one in ({given}))\n"
+        f"    return {', '.join([landing, *([value] if value else [])])}"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.functional import Names, combination, kept, signature, step_lines
-from solvergen.targets.passes import Control, Sums, arrays
+from solvergen.targets.functional import Names, step_lines, widened_passes
+from solvergen.targets.passes import Control
 from solvergen.targets.target import Target
 
 requires = ("import torch",)
@@ -34,30 +34,7 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
 
 def passes(table: Table) -> str:
     """The source of every pass."""
-    return "\n\n\n".join(_pass(table, number) for number in range(len(table.shapes)))
-
-
-def _pass(table: Table, number: int) -> str:
-    shape = table.shapes[number]
-    sums = Sums.of(table, shape)
-    read = [one for one in arrays(table) if one in sums.read]
-    value = kept(table, shape)
-    # A value that stays goes on as it is, not as what the sum reads.
-    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
-    names = {one: short.get(one, one) for one in read}
-    state = "y" if table.keeps_start else "x"
-    if shape.value:
-        value = f"({combination(sums.value, names)}).to(x.dtype)"
-        value = "prediction.to(x.dtype, copy=True)" if sums.copies else value
-    landing = f"({combination(sums.landing, names)}).to(x.dtype)"
-    wide, given = ", ".join(names[one] for one in read), ", ".join(read)
-    widened = f"    {wide} = (one.to(c.dtype) for one in ({given}))"
-    return (
-        f"{signature(table, number)}\n"
-        f'    """{sums.formula(state)}."""\n'
-        f"{widened}\n"
-        f"    return {', '.join([landing, *([value] if value else [])])}"
-    )
+    return widened_passes(table, "to", "prediction.to(x.dtype, copy=True)")
 
 
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:

@@ -1,0 +1,259 @@
+"""The jax target: pure functions of arrays, and one ``lax.scan`` over the rows of a run.
+
+What a row does with the state, (x, values) or (x, y, values) where the start x of a step is kept,
+is said by the column behind its time. All of it is selections and one kernel with the pass, so that
+jit, grad, vmap and shard_map take a run as it is; several passes are a ``lax.switch``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from solvergen.algebra.numpy_code import tuple_code
+from solvergen.program.table import Table
+from solvergen.scalars.formulas import Formulas
+from solvergen.specification.solver import Solver
+from solvergen.targets.functional import widened_passes
+from solvergen.targets.passes import Control, values
+from solvergen.targets.target import Target
+
+requires = ("import jax", "import jax.numpy as jnp")
+dtypes = "float16, bfloat16, float32 or float64"
+
+
+def to_array(array: NDArray[Any]) -> Any:
+    """A jax array of a numpy array: of float64 if ``jax_enable_x64`` is set."""
+    import jax.numpy
+
+    return jax.numpy.asarray(array)
+
+
+def to_numpy(array: Any) -> NDArray[Any]:
+    """The numpy array of a jax array."""
+    import numpy
+
+    return numpy.asarray(array)
+
+
+@dataclass(frozen=True)
+class _JaxTarget(Target):
+    """Its modules call a model while they are traced."""
+
+    def model(self, predict: Callable[[Any, float], NDArray[Any]]) -> Callable[[Any, Any], Any]:
+        """A model on numpy arrays as its modules call one."""
+        import jax
+        import numpy
+
+        def called(x: Any, time: Any) -> Any:
+            found = predict(numpy.asarray(x), float(time))
+            return numpy.asarray(found, dtype=x.dtype)
+
+        def model(x: Any, time: Any) -> Any:
+            return jax.pure_callback(called, jax.ShapeDtypeStruct(x.shape, x.dtype), x, time)
+
+        return model
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The function that takes the state of a run over one row: (x, values), or (x, y, values).
+
+    Attributes:
+        table: of the solver.
+    """
+
+    table: Table
+
+    @property
+    def _control(self) -> Control:
+        return Control(self.table)
+
+    @property
+    def is_pass(self) -> bool:
+        """Whether what the pass returns is the state."""
+        return not self._control.mode and self.table.places < 2 and not self.table.keeps_start
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "_advance" if self.is_pass else "_step"
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """Its arrays."""
+        return ("x", "y") if self.table.keeps_start else ("x",)
+
+    @property
+    def past(self) -> tuple[str, ...]:
+        """The values that are kept, as one."""
+        return ("*past",) if self.table.places else ()
+
+    @property
+    def all_state(self) -> tuple[str, ...]:
+        """Arrays and values."""
+        return (*self.state, *self.past)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether some rows are run again until their landing stays what it is."""
+        return any(one.repeats for one in self.table.kinds)
+
+    def held_by(self, owner: str) -> list[str]:
+        """The state as attributes of a Stepper."""
+        arrays = ["_start", "x"] if self.table.keeps_start else ["x"]
+        return [*(owner + one for one in arrays), *(f"*{owner}_past" for _ in self.past)]
+
+    @property
+    def passes(self) -> str:
+        """The source of every pass."""
+        jitted = "@jax.jit\n" if self.is_pass else ""
+        return jitted + widened_passes(self.table, "astype", "prediction.astype(x.dtype)")
+
+    def function(self) -> str:
+        """The pass, then what the kind of the row says of the state; empty if that is nothing.
+
+        One kernel outside of a scan too.
+        """
+        if self.is_pass:
+            return ""
+        past = self.past if self._orders else values(self.table)
+        given = ", ".join([*self.state, "prediction", *past])
+        landed = f"{self.state[-1]}{', value' if self.past else ''}"
+        lines = [
+            *self._unpacked(),
+            f"{landed} = {self._call()}{given})",
+            *(["written = (*past[:-1], value)"] if self._orders else []),
+            *(["keeps = row[1] > 0"] if self._control.mode == "keeps" else []),
+            f"return {', '.join([*self._start(), self.state[-1], *self._past()])}",
+        ]
+        body = "".join(f"\n    {line}" for line in lines)
+        return f"@jax.jit\ndef _step(row, {given}):\n    {self._says}{body}"
+
+    @property
+    def _orders(self) -> bool:
+        """Whether ``_KINDS`` says how the values are ordered."""
+        return self._control.mode == "kinds" and "order" in self._control.fields
+
+    @property
+    def _says(self) -> str:
+        named = [*self.state, *(["the values"] if self.past else [])]
+        kind = ", by the kind of this one" if self._control.mode == "kinds" else ""
+        return f'"""{", ".join(named[:-1])} and {named[-1]} for the next row{kind}."""'
+
+    def _unpacked(self) -> list[str]:
+        if self._control.mode != "kinds":
+            return []
+        named = {"advance": "passes", "order": "orders", "ends": "ends", "repeats": "_"}
+        columns = ", ".join(named[one] for one in self._control.fields)
+        columns = f"({columns},)" if len(self._control.fields) == 1 else columns
+        return ["kind = row[1].astype(jnp.int32)", f"{columns} = zip(*_KINDS)"]
+
+    def _call(self) -> str:
+        by_kind = "advance" in self._control.fields
+        return "jax.lax.switch(kind, passes, row, " if by_kind else "_advance(row, "
+
+    def _start(self) -> list[str]:
+        """The start of the next row's step, where it is kept."""
+        if not self.table.keeps_start:
+            return []
+        if self._control.mode == "ends":
+            return ["jnp.where(row[1] > 0, y, x)"]
+        return ["jax.lax.select_n(kind, *(y if one else x for one in ends))"]
+
+    def _past(self) -> list[str]:
+        """The values in their places for the next row."""
+        past = values(self.table)
+        if self._orders:
+            chosen = "jax.lax.select_n(kind, *(written[k] for k in one))"
+            return [f"*({chosen} for one in zip(*orders))"]
+        written = (*past[:-1], "value")
+        placed = [written[k] for k in self.table.kinds[-1].order]
+        if self._control.mode == "keeps":
+            pairs = zip(placed, past, strict=True)
+            return [f"jnp.where(keeps, {new}, {old})" for new, old in pairs]
+        return placed
+
+
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """The step, and how a Stepper and a scan take it."""
+    step = _Step(formulas.table)
+    return {
+        **_common(step, "_prediction(model({0}, row[0]), {0})"),
+        "landing_name": "self.x",
+        "waits": True,
+        "step_lines": "\n        ".join(_stepper_lines(step)),
+        "initial": _packed(step.held_by("stepper.")),
+    }
+
+
+def loop(table: Table) -> dict[str, Any]:
+    """The step, and how a scan takes it."""
+    step = _Step(table)
+    zeros = [f"*{table.places} * (jnp.zeros_like(x),)" for _ in step.past]
+    return {
+        **_common(step, "model({0}, row[0])"),
+        "initial": _packed(["x" for _ in step.state] + zeros),
+    }
+
+
+def _common(step: _Step, prediction: str) -> dict[str, Any]:
+    """What modules for any grid and for one are filled with; ``prediction`` is one at ``{0}``."""
+    is_alone = len(step.all_state) == 1
+    return {
+        "passes": step.passes,
+        "step_function": step.function(),
+        "evaluation": "\n        ".join(_evaluation(step, prediction)),
+        "scanned": step.all_state[0] if is_alone else "state",
+        "input": step.all_state[0] if is_alone else f"state[{len(step.state) - 1}]",
+    }
+
+
+def _packed(state: list[str]) -> str:
+    """Arrays as what a scan carries along: an array, or a tuple."""
+    return tuple_code(state) if len(state) > 1 else state[0]
+
+
+def _evaluation(step: _Step, prediction: str) -> list[str]:
+    """The statements of one turn of a scan: the model, and the state for the next row."""
+    if step.repeats:
+        return ["return _solved(model, row, *state), None"]
+    called = prediction.format(step.state[-1])
+    if len(step.all_state) == 1:
+        return [f"return {step.name}(row, x, {called}), None"]
+    given = ", ".join([*step.state, "prediction", *step.past])
+    return [
+        f"{', '.join(step.all_state)} = state",
+        f"prediction = {called}",
+        f"return {step.name}(row, {given}), None",
+    ]
+
+
+def _stepper_lines(step: _Step) -> list[str]:
+    """The statements of a Stepper after its prediction is checked and its ``row`` is chosen."""
+    held = step.held_by("self.")
+    arrays, past = held[: len(step.state)], held[len(step.state) :]
+    call = f"{step.name}(row, {', '.join([*arrays, 'prediction', *past])})"
+    if not step.repeats:
+        return [f"{', '.join(held)} = {call}"]
+    return [
+        "before = self.x",
+        f"{', '.join(['start', 'self.x', *step.past])} = {call}",
+        "if _KINDS[int(row[1])][-1] and self._is_unsolved(before):",
+        "    return",
+        f"{', '.join(['self._start', *(['self._past'] if past else [])])} = "
+        f"{', '.join(['start', *(['past'] if past else [])])}",
+    ]
+
+
+TARGET = _JaxTarget(
+    name="jax",
+    dtypes=dtypes,
+    to_array=to_array,
+    to_numpy=to_numpy,
+    requires=requires,
+    settings=settings,
+    loop=loop,
+    adapts=False,
+)

@@ -80,10 +80,11 @@ def timesteps(
     sigma_min=None,
     evaluations=None,
 ):
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN, even in ``spacing``:
+    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma. ``shift`` > 1 moves the
-    fraction u of the run that is left to shift u / (1 + (shift - 1) u). With ``sigma_min`` the last
+    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
+    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
+    u). With ``sigma_min`` the last
     step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
     """
     options = spacing, start, end, rho, shift
@@ -108,8 +109,8 @@ def timesteps(
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
         raise ValueError(
-            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a spacing "
-            f"that is finite at {start} and {end}: another one, or other ends"
+            f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
+            f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
     with np.errstate(over="ignore"):
         grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
@@ -132,7 +133,10 @@ def _checked(timesteps):
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 6]: the time, the kind of row, the factors of x, prediction, n_1, n_2."""
+    """float64 [evaluations, 6]: a row is
+
+    the time, the kind of row, the factors of x, prediction, n_1, n_2.
+    """
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]  # a step from or to an infinite gamma is of first order
@@ -254,8 +258,8 @@ def _advance(c, x, prediction, n_1, n_2):
 
 
 def _compiled(advance):
-    """A pass as one kernel."""
-    return torch.compile(advance, fullgraph=True, dynamic=False)
+    """A pass as one kernel for every shape; beyond torch's limit on these, as it is."""
+    return torch.compile(advance, dynamic=False)
 
 
 def _prediction(output, x, done):
@@ -272,10 +276,10 @@ def _prediction(output, x, done):
 
 
 class Plan:
-    """The coefficients of a run on a device, computed once: then nothing is exchanged with the host.
+    """The coefficients of a run on a device, computed once: nothing more goes to or from the host.
 
-    ``rows`` is rounded once to float32, or to float64 for that, and may require a gradient. On a GPU
-    the pass is compiled, one kernel an evaluation; ``compiled`` says otherwise.
+    ``rows`` is rounded once to float32, or to float64 for that, and may require a gradient. On a
+    GPU the pass is compiled, one kernel an evaluation; ``compiled`` says otherwise.
     """
 
     def __init__(self, timesteps, dtype=torch.float32, device=None, compiled=None):
@@ -291,14 +295,15 @@ class Plan:
 class Stepper:
     """One run: ``t`` is where the model is needed next and ``x`` its input there, until ``done``.
 
-    Arrays are float16, bfloat16, float32 or float64, of any shape. ``timesteps`` may be a Plan; ``index``
-    counts evaluations.
+    Arrays are float16, bfloat16, float32 or float64, of any shape.
+    ``timesteps`` may be a Plan; ``index`` counts evaluations.
     """
 
     def __init__(self, x, timesteps):
         if not (isinstance(x, torch.Tensor) and x.is_floating_point()):
             raise TypeError(
-                f"x is {getattr(x, 'dtype', type(x))}; expected a float16, bfloat16, float32 or float64 tensor"
+                f"x is {getattr(x, 'dtype', type(x))}; expected a tensor of "
+                "float16, bfloat16, float32 or float64"
             )
         self._plan = (
             timesteps if isinstance(timesteps, Plan) else Plan(timesteps, x.dtype, x.device)
@@ -310,7 +315,7 @@ class Stepper:
             )
         self.x = x
         self.index = 0
-        self._past = 2 * (torch.zeros_like(self.x),)
+        self._past = tuple(torch.zeros_like(self.x) for _ in range(2))
 
     def __len__(self):
         return len(self._plan.rows)
@@ -336,7 +341,10 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """Integrate from ``x`` at timesteps[0] to timesteps[-1]; model(x, t) returns the data prediction."""
+    """The sample at timesteps[-1], from ``x`` at timesteps[0].
+
+    model(x, t) returns the data prediction.
+    """
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))

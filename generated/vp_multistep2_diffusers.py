@@ -404,7 +404,7 @@ def _require(name, value, *expected):
     """The config must ask for what the solver was compiled for."""
     if value not in expected:
         raise ValueError(
-            f"{name} is {value!r}; expected {' or '.join(expected)}, which the solver is compiled for"
+            f"{name} is {value!r}; expected {' or '.join(expected)}, as it is compiled"
         )
 
 

@@ -141,13 +141,13 @@ def _zeroth_moment(
     if general is None or ode.factor is None or ode.clock is None:
         return None
     multiple = cancel(general / _DIFFERENCE)
-    if h is not None and not multiple.free_symbols & {t, s, alpha, sigma}:
+    if not multiple.free_symbols & {t, s, alpha, sigma}:
         return multiple * WEDGE
     scale = cancel(ode.clock / expansion.variable)
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
     found = _difference_of(ode.clock, ode.schedule, h)
-    return general if found is None else cancel(ode.factor * found)
+    return None if found is None else cancel(ode.factor * found)
 
 
 def _best(

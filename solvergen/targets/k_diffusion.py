@@ -45,7 +45,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
             "(--prediction data); the integrand may stay what it is."
         )
     space = _space(solver.schedule)
-    endpoints.require_both(solver)
+    endpoints.require_both(solver.weights, solver.prediction, solver.program, solver.order)
     counts = evaluations_code(formulas, solver.program, "sigmas", "np.asarray(sigmas)")
     return {
         **torch.settings(solver, formulas),

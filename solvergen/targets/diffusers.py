@@ -168,7 +168,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "reads_gamma": basis.reads_gamma(solver),
         "reads_inner": formulas.has_inner,
         "columns_of_levels": f"\n{INDENT}".join(wrap(basis.columns, DOCSTRING_WIDTH)),
-        "evaluations": evaluations_code(formulas, solver.program, "levels", basis.run_times),
+        "evaluations": evaluations_code(formulas, solver.program, basis.run_times),
         "to_data": "" if to_data is None else conversion_code(to_data, spelling, *TO_DATA),
         "data_row": "" if to_data is None else _data_row(formulas),
         "passes": torch.passes(table),

@@ -225,6 +225,18 @@ def test_compiled_passes_take_the_same_steps(multistep: ModuleType) -> None:
     assert torch._inductor.metrics.generated_kernel_count == 1
 
 
+@pytest.mark.slow
+def test_more_shapes_than_are_compiled(multistep: ModuleType) -> None:
+    """A process may sample images of any number of sizes: beyond torch's limit, uncompiled."""
+    torch._dynamo.reset()
+    grid = grid_of(multistep, 3)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for size in (8, 9, 10):
+            x = torch.linspace(-1, 1, size)
+            found = multistep.sample(network, x, multistep.Plan(grid, compiled=True))
+            torch.testing.assert_close(found, multistep.sample(network, x, grid))
+
+
 def test_a_run_never_asks_the_device(module: ModuleType) -> None:
     """Tensors without values: .item(), a comparison or a copy to the host would raise."""
     plan = module.Plan(grid_of(module))

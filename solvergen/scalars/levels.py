@@ -4,8 +4,8 @@ Inside the family alpha^2 + sigma^2 = 1, and inside alpha + sigma = 1, a schedul
 time for the same noise levels, and a step whose integrand and expansion variable do not contain
 time is a function of the levels alone. Then the level takes the place of t and s:
 
-    alpha^2 + sigma^2 = 1    lambda: 1/alpha^2 = 1 + e^(-2 lambda), 1/sigma^2 = 1 + e^(2 lambda)
-    alpha + sigma = 1        sigma: alpha = 1 - sigma
+    alpha^2 + sigma^2 = 1    lambda,  1/alpha^2 = 1 + e^(-2 lambda),  1/sigma^2 = 1 + e^(2 lambda)
+    alpha + sigma = 1        sigma,   alpha = 1 - sigma
 
 lambda is the one variable in which float64 resolves both ends of the first family, and its
 differences are the lengths of steps as they are; a way from a table of betas through t would cost

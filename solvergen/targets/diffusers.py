@@ -14,6 +14,7 @@ the compiled schedule; the network's table must then be the one that was compile
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ from solvergen.targets.steps import conversion_code
 from solvergen.targets.target import Target
 
 TRAIN_TIMESTEPS = 1000
+DOCSTRING_WIDTH = 92
 TO_DATA = ("_to_data", "data")
 STATE = Names("sample", "self._start", "self._past", "self._{}[n]")
 
@@ -88,9 +90,12 @@ class Basis:
         )
 
     @property
-    def level(self) -> str:
-        """What takes the place of time in the first column of the table."""
-        return "sigma" if self.is_flow else "lambda"
+    def columns(self) -> str:
+        """What the columns of the table are."""
+        level, levels = ("sigma", "sigmas") if self.is_flow else ("lambda", "half-log-SNRs")
+        text = columns_text(self.formulas.table).replace("the time", level, 1)
+        place = "" if self.through_time else ", which take the place of times"
+        return f"The columns are {text}. ``levels`` [steps + 1] are the {levels} of a run{place}."
 
     @property
     def levels_before_data(self) -> str:
@@ -162,8 +167,8 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "reads_inverse": basis.reads_inverse,
         "reads_gamma": basis.reads_gamma(solver),
         "reads_inner": formulas.has_inner,
-        "level_columns": columns_text(table).replace("the time", basis.level, 1),
-        "evaluations": evaluations_code(formulas, solver.program, "levels", basis.run_times),
+        "columns_of_levels": f"\n{INDENT}".join(wrap(basis.columns, DOCSTRING_WIDTH)),
+        "evaluations": evaluations_code(formulas, solver.program, basis.run_times),
         "to_data": "" if to_data is None else conversion_code(to_data, spelling, *TO_DATA),
         "data_row": "" if to_data is None else _data_row(formulas),
         "passes": torch.passes(table),
@@ -249,6 +254,7 @@ TARGET = Target(
         "from diffusers.configuration_utils import register_to_config",
         "from diffusers.schedulers.scheduling_utils import SchedulerOutput",
     ),
+    interface=("ORDER", "SPEC", "coefficients", "Scheduler"),
     settings=settings,
     adapts=False,
     formulas=lambda solver: Basis.of(solver).formulas,

@@ -6,27 +6,28 @@ from solvergen.targets.formulas import INDENT
 from solvergen.targets.host import finite_code
 
 
-def evaluations_code(formulas: Formulas, program: StepProgram, argument: str, times: str) -> str:
-    """The function ``_evaluations`` of a grid; empty if every step takes one.
+def evaluations_code(formulas: Formulas, program: StepProgram, times: str = "levels") -> str:
+    """The function ``_evaluations`` of the levels of a run; empty if every step takes one.
 
     Args:
         formulas: of the module.
         program: what a step computes.
-        argument: what the grid is called.
         times: an expression for its times, without an end in sigma = 0 beyond the schedule's.
     """
     counts = [len(one.rows) for one in formulas.table.phases]
     if set(counts) == {1}:
         return ""
     *before, counted = _counted(formulas, program, counts)
+    is_same = times == "levels"
+    before = before if is_same else [f"t = {times}", *before]
     lines = [
-        f"def _evaluations({argument}):",
+        f"def _evaluations({'t' if is_same else 'levels'}):",
         f'{INDENT}"""How many evaluations each step takes."""',
-        *(INDENT + one for one in (f"t = {times}", *before)),
+        *(INDENT + one for one in before),
     ]
     if formulas.data_conversion is None:
         return "\n".join([*lines, f"{INDENT}return {counted}"])
-    last = f"np.full({argument}.size - t.size, 1)"  # of the step to sigma = 0, if there is one
+    last = "np.full(levels.size - t.size, 1)"  # of the step to sigma = 0, if there is one
     return "\n".join([*lines, f"{INDENT}return np.append({counted}, {last})"])
 
 

@@ -46,13 +46,11 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         )
     space = _space(solver.schedule)
     endpoints.require_both(solver.weights, solver.prediction, solver.program, solver.order)
-    counts = evaluations_code(formulas, solver.program, "sigmas", "np.asarray(sigmas)")
     return {
         **torch.settings(solver, formulas),
         "function_name": function_name(solver),
         "space": space,
-        "evaluations": counts,
-        "in_stages": bool(counts or solver.program.repeat),
+        "evaluations": evaluations_code(formulas, solver.program),
     }
 
 

@@ -16,6 +16,12 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 
+INTERFACE = (
+    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
+    "coefficients", "Stepper", "sample",
+)  # fmt: skip
+"""What modules have that take their own steps."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -34,6 +40,7 @@ class Target:
         loop: what its template for one grid asks for beside what all do: the passes and the
             statements of the loop; None if it has no such modules.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
+        interface: the names that a module has to have.
         formulas: the scalars of its modules, where they are not those in time.
     """
 
@@ -46,6 +53,7 @@ class Target:
     requires: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
     adapts: bool = True
+    interface: tuple[str, ...] = INTERFACE
     formulas: Callable[[Solver], Formulas] | None = None
 
     @property

@@ -281,6 +281,18 @@ def test_custom_timesteps_and_sigmas() -> None:
     assert torch.equal(to_zero, by_sigmas)
 
 
+@pytest.mark.parametrize("name", ["2m", "2s", "heun_in_theta"])
+def test_a_spread_to_the_first_level_ends_with_a_step_of_no_length(name: str) -> None:
+    """As in diffusers, which lists it; inner stages of such a step lie apart."""
+    one = scheduler(name, use_karras_sigmas=True, final_sigmas_type="sigma_min")
+    one.set_timesteps(7)
+    samples = [X.double()]
+    for t in one.timesteps:
+        samples.append(one.step(network(samples[-1], t), t, samples[-1]).prev_sample)
+    assert len(one.timesteps) == 7 * one.order
+    assert (samples[-1] - samples[6 * one.order]).abs().max() < 1e-11
+
+
 def test_zero_terminal_snr_is_exact() -> None:
     """A v-prediction starts at alpha = 0 itself, where a noise prediction cannot."""
     options = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}

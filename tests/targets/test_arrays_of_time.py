@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import solvergen as sg
 from solvergen.algebra.functions import REGISTRY
+from solvergen.algebra.numpy_code import host_code
 from solvergen.compiler import load_text
 
 FUNCTIONS = ["alpha", "sigma", "half_log_snr", "time_at_half_log_snr"]
@@ -148,3 +149,16 @@ def test_registered_functions_refuse(target: str) -> None:
     assert found.alpha(0.5) == 1 - np.sin(0.5) / 2
     with pytest.raises(TypeError, match="in which doubled_sine is written"):
         found.alpha(array(0.5))
+
+
+def test_cases() -> None:
+    """where(t < c, A, B), nested and with constants, in the library of the array."""
+    half = sympy.Rational(1, 2)
+    form = sympy.Piecewise((1, sg.t < 0.2), (sympy.sqrt(2) * sg.t, sg.t < half), (sg.t**2, True))
+    times = np.array([0.1, 0.3, 0.7])
+    expected = eval(host_code(form), {"np": np, "t": times})
+    code = host_code(form, follows_arrays=True)
+    for library, array in ((torch, torch.tensor(times)), (jnp, jnp.asarray(times))):
+        found = eval(code, {"np": np, "xp": library, "t": array})
+        assert found.dtype == array.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-15)

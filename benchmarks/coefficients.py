@@ -5,10 +5,10 @@
 Every named schedule x integrand x expansion that exists; for each, 200 random step sequences
 (--quick: 24) of seven kinds. A sequence is a grid whose last step is measured: with 2 to 5 nodes at
 its start and before it, or, for the steps that start at t_max, with 5 nodes at its start and
-inside. The weights are those of ``coefficients(grid)``; the reference integrates Phi(t, u) b(u)
-over v = log((u - t_min)/(t_max - u)), a variable that no emitted module uses, with every function
-of time evaluated from its definition at exactly the float64 times. The error is relative to
-max |ell_j| of the support.
+inside. What is measured is M0 ell_j, as ``coefficients(grid)`` has it; the reference integrates
+Phi(t, u) b(u) over v = log((u - t_min)/(t_max - u)), a variable that no emitted module uses, with
+every function of time evaluated from its definition at exactly the float64 times. The error is
+relative to max |M0 ell_j| of the support.
 """
 
 import argparse
@@ -30,12 +30,11 @@ from solvergen.compiler import load_text
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import SolvergenError
 from solvergen.methods.rule import lagrange_basis
-from solvergen.methods.scheme import Kind, Node
-from solvergen.program.columns import Columns
-from solvergen.program.fusion import Array
-from solvergen.program.program import node_of
+from solvergen.methods.scheme import Kind
+from solvergen.program.table import columns_of, zeroth_moment
+from solvergen.program.table import weight as weight_symbol
 from solvergen.scalars.quadrature import gauss
-from solvergen.scalars.rows import phase_numbers
+from solvergen.scalars.rows import steps_of
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.targets import rendering
 
@@ -48,7 +47,6 @@ REACH = 110
 INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
 KINDS = ("uniform", "geometric", "uneven", "tiny", "tiny_late", "to_t_min", "from_t_max")
-LEFT_OUT = "M0 = 0"
 ORDERS = (2, 3, 4, 5)
 NODES_AT_MOST = 5
 HISTORY = "multistep:5:ramp"
@@ -106,6 +104,12 @@ class Definitions:
     def at(self, time: Any) -> tuple[Any, ...]:
         return (time, *(function(time) for function in self._functions))
 
+    def end(self, time: float) -> tuple[Any, ...]:
+        """The functions where the quadrature ends."""
+        low, width = as_mp(self.schedule.t_min), as_mp(self.schedule.t_max - self.schedule.t_min)
+        at_end = time == float(self.schedule.t_min)
+        return self.at(low + width * mpmath.exp(-REACH) if at_end else mpmath.mpf(time))
+
     @property
     def _functions(self) -> tuple[Any, ...]:
         return _functions(self.schedule)
@@ -149,6 +153,7 @@ class Sampled:
     grid: np.ndarray
     at_times: dict[float, tuple[Any, ...]]
     quadrature: list[tuple[tuple[Any, ...], Any]]
+    end: tuple[Any, ...]
 
     known: dict[Expr, list[Any]] = field(default_factory=dict)
 
@@ -173,7 +178,7 @@ def sample(schedule: sg.NoiseSchedule, count: int) -> list[Sampled]:
         for grid in grids:
             at_times = {float(one): _safely(definitions, one) for one in grid}
             quadrature = list(definitions.nodes(grid[-1], grid[-2]))
-            found.append(Sampled(kind, grid, at_times, quadrature))
+            found.append(Sampled(kind, grid, at_times, quadrature, definitions.end(grid[-1])))
     return found
 
 
@@ -196,43 +201,38 @@ class Measured:
         plain = sg.Solver(spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme)
         return cls(load_text(rendering.coefficients_module(plain), "measured"), plain)
 
-    def weights(self, grid: np.ndarray) -> dict[float, float] | None:
-        """ell_j of the last step of a grid, by the times of the nodes.
-
-        Empty where there are none; None where M0, which the emitted coefficients contain as a
-        factor, is 0 in float64.
-        """
-        with np.errstate(all="ignore"):
-            gamma = self.module.expansion_variable(grid)
-            if not np.isfinite(gamma).all():
-                return {}
+    def weights(self, grid: np.ndarray) -> dict[float, float]:
+        """M0 ell_j of the last step of a grid, by the times of the nodes; empty without any."""
+        domain = self.solver.schedule.domain
+        ends = [float(one) for one in domain if not self.solver.weights.is_finite_at(one)]
+        if {grid[0], grid[-1]} & set(ends):
+            return {}
         try:
-            *_, table = self.module.coefficients(grid)
+            rows = self.module.coefficients(grid)
         except ValueError:
             return {}  # Phi is infinite at the start
-        with np.errstate(all="ignore"):
-            zeroth_moment = self.module.scalars(grid).m[grid.size - 2]
-        if zeroth_moment == 0.0:
-            return None
-        last = self.solver.passes[phase_numbers(self.solver.program, gamma)[-1]][-1]
+        table = self.solver.table
+        number, first = steps_of(self.solver.program, table, grid)[-1]
+        row, combine = table.phases[number].rows[-1], table.phases[number].program.combines[-1]
+        factors = columns_of(row, table.shapes[row.shape])
         found = {}
-        for column, term in Columns.of(last).landing:
-            node = node_of(last.stage) if term.operand is Array.PREDICTION else term.operand
-            if isinstance(node, Node):
-                past = node.kind is Kind.PAST
-                time = grid[-2 - node.index] if past else table[node.index, 0]
-                found[float(time)] = table[last.stage, column] / zeroth_moment
+        for j, node in enumerate(combine.support):
+            ell = 1 if len(combine.support) == 1 else weight_symbol(combine.stage, j)
+            column = table.first_factor + factors.index(zeroth_moment(combine.stage) * ell)
+            past = node.kind is Kind.PAST
+            time = grid[-2 - node.index] if past else rows[first + node.index, 0]
+            found[float(time)] = float(rows[-1, column])
         return found
 
 
-def moments(one: Sampled, speed: Expr, variable: Expr, start: Any) -> list[Any]:
-    """The means over q of (gamma - gamma_s)^k, k < NODES_AT_MOST."""
+def moments(one: Sampled, speed: Expr, variable: Expr, start: Any) -> tuple[Any, list[Any]]:
+    """The integral of q' against time, and the means over q of (gamma - gamma_s)^k."""
     power, gaps = one.clock(speed), [place - start for place in one.values(variable)]
     sums = [mpmath.fsum(power)]
     for _ in range(1, NODES_AT_MOST):
         power = [a * b for a, b in zip(power, gaps, strict=True)]
         sums.append(mpmath.fsum(power))
-    return [total / sums[0] for total in sums]
+    return -sums[0], [total / sums[0] for total in sums]
 
 
 def exact_weights(means: list[Any], places: list[Any]) -> list[Any]:
@@ -244,30 +244,29 @@ def exact_weights(means: list[Any], places: list[Any]) -> list[Any]:
     return found
 
 
-def worst(spec: sg.Solver, samples: list[Sampled]) -> tuple[dict[str, float], int]:
-    """The worst error of each kind of sequence, and how many sequences have an M0 of 0."""
+def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:
+    """The worst error of each kind of sequence."""
     history, inner = Measured.of(spec, HISTORY), Measured.of(spec, INNER)
     definitions = Definitions(spec.schedule)
     factor = 1 if spec.ode.factor is None else spec.ode.factor
     speed, variable = nonlinear(spec.integrand) / factor, spec.expansion.variable
-    gamma = lambdify(SYMBOLS, variable, "mpmath")
+    gamma, at_end = (lambdify(SYMBOLS, one, "mpmath") for one in (variable, factor))
     errors: dict[str, float] = {}
-    left_out = 0
     for one in samples:
         at_once = one.kind == "from_t_max"
         grids = [one.grid] if at_once else [one.grid[-order - 1 :] for order in ORDERS]
         measured = [(inner if at_once else history).weights(grid) for grid in grids]
-        left_out += None in measured
         if not any(measured):
             continue
         start = gamma(*one.at_times[float(one.grid[-2])])
-        means = moments(one, speed, variable, start)
+        length, means = moments(one, speed, variable, start)
+        moment = at_end(*one.end) * length
         for found in filter(None, measured):
             nodes = [one.at_times.get(time) or _safely(definitions, time) for time in found]
             truth = exact_weights(means, [gamma(*values) - start for values in nodes])
-            error = _error(list(found.values()), truth)
+            error = _error(list(found.values()), [moment * ell for ell in truth])
             errors[one.kind] = max(errors.get(one.kind, 0.0), error)
-    return errors, left_out
+    return errors
 
 
 def _error(found: list[float], truth: list[Any]) -> float:
@@ -292,9 +291,9 @@ def rows(names: list[str], count: int) -> Iterator[tuple[str, ...]]:
             for expansion in EXPANSIONS:
                 spec = solver(schedule, integrand, expansion)
                 if spec is not None:
-                    errors, left_out = worst(spec, samples)
+                    errors = worst(spec, samples)
                     shown = (f"{errors[kind]:.0e}" if kind in errors else "" for kind in KINDS)
-                    yield name, integrand, expansion, *shown, str(left_out or "")
+                    yield name, integrand, expansion, *shown
 
 
 def worst_of_schedules(found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -324,13 +323,11 @@ def report(found: list[tuple[str, ...]], count: int) -> str:
             "# Worst errors of the weights",
             f"`python benchmarks/coefficients.py --write`: {count} random step sequences for each "
             "schedule, with supports of 2 to 5 nodes,\nagainst mpmath; errors relative to "
-            "max |ell_j|. Empty: there are no weights (gamma or Phi is infinite there).\n"
-            "Last column: sequences that were left out, because their step is so short, a few "
-            "roundings of t,\nthat M0 is 0 in float64, and the integrand has no share in it.\n"
+            "max |M0 ell_j|. Empty: there are no weights (gamma or Phi is infinite there).\n"
             "The host code that computes them is the same text for every target.",
-            markdown(("schedule", "combinations", *KINDS, LEFT_OUT), worst_of_schedules(found)),
+            markdown(("schedule", "combinations", *KINDS), worst_of_schedules(found)),
             "## Every combination",
-            markdown(("schedule", "integrand", "expansion", *KINDS, LEFT_OUT), found),
+            markdown(("schedule", "integrand", "expansion", *KINDS), found),
         )
     )
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import mpmath
 import numpy as np
-import torch
 
 import solvergen as sg
+from solvergen import targets
 from solvergen.program import adaptive, interpreter
 from solvergen.scalars.reference import Reference, ReferenceScalars
 
-TARGETS = ("numpy", "numba", "torch")
+TARGETS = tuple(name for name in targets.names() if targets.get(name).loop)
+"""Those that take any solver and any grid; the others are for a library with its own."""
 READERS = ("interpreter", *TARGETS)
 GRID = [0.8, 0.72, 0.6, 0.55, 0.42, 0.3]
 X = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
@@ -46,14 +47,17 @@ def rounded_scalars(spec: sg.Solver, grid: Sequence[float]) -> Callable[[Any, in
 
 def as_target(target: str, x: np.ndarray) -> Any:
     """An array as a target takes it."""
-    return torch.from_numpy(x) if target == "torch" else x
+    return targets.get(target).to_array(x)
+
+
+def from_target(target: str, x: Any) -> np.ndarray:
+    """The way back."""
+    return targets.get(target).to_numpy(x)
 
 
 def for_target(target: str, network: Callable[..., np.ndarray]) -> Callable[..., Any]:
     """A network of numpy arrays as a target calls it."""
-    if target != "torch":
-        return network
-    return lambda x, t: torch.from_numpy(network(x.numpy(), float(t)))
+    return targets.get(target).model(network)
 
 
 def sample(
@@ -68,7 +72,8 @@ def sample(
         scalars = rounded_scalars(spec, grid)
         return interpreter.run(spec.program, scalars, network, x, len(grid) - 1)
     module = sg.compile(spec, reader)
-    return np.asarray(module.sample(for_target(reader, network), as_target(reader, x), grid))
+    found = module.sample(for_target(reader, network), as_target(reader, x), grid)
+    return from_target(reader, found)
 
 
 def sample_adaptive(
@@ -89,7 +94,7 @@ def sample_adaptive(
     predict = for_target(reader, network)
     while not stepper.done:
         stepper.step(predict(stepper.x, stepper.t))
-    return np.asarray(stepper.x), stepper.accepted, stepper.rejected
+    return from_target(reader, stepper.x), stepper.accepted, stepper.rejected
 
 
 def _interpreted_adaptive(

@@ -63,8 +63,9 @@ def test_compile_then_verify(run: Run, tmp_path: Path) -> None:
     checked = run("verify", "x.py")
     assert checked.code == 0, checked.output + checked.error
     assert "order, measured" in checked.output
-    broken = (tmp_path / "x.py").read_text().replace("ORDER = 3", "ORDER = 4")
-    (tmp_path / "x.py").write_text(broken)
+    source, stated = (tmp_path / "x.py").read_text(), "ORDER, ORDER_TO_THE_ENDS = 3"
+    assert source.count(stated) == 1
+    (tmp_path / "x.py").write_text(source.replace(stated, stated.replace("3", "4")))
     refused = run("verify", "x.py")
     assert refused.code == 1
     assert "FAILED" in refused.output

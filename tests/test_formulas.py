@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 import solvergen as sg
+from solvergen.algebra.differences import d
 from solvergen.algebra.evaluation import compiled
 from solvergen.compiler import load_text
-from solvergen.scalars.formulas import GAP, MASS, Formulas
+from solvergen.measurement.accuracy import coefficient_error
+from solvergen.program.table import columns_of
+from solvergen.scalars.formulas import GAP, MASS, Formulas, is_factor
 from solvergen.scalars.landings import Needs
-from solvergen.scalars.rows import phase_numbers
+from solvergen.scalars.lengths import H
+from solvergen.scalars.rows import steps_of
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_s, half_log_snr_symbol, s, sigma, sigma_s, t
 from solvergen.targets import rendering
@@ -82,14 +86,17 @@ def test_functions_of_time_are_those_of_the_schedule(solver: sg.Solver) -> None:
 
 
 def test_what_m0_is_written_in(solver: sg.Solver) -> None:
-    """Closed, a difference of gamma, or a multiple of an integral that is then computed."""
+    """Closed in the length of the step, or a multiple of an integral that is then computed."""
     found = Formulas.of(solver)
-    symbols = {t, s, alpha, sigma, alpha_s, sigma_s, GAP, MASS}
+    symbols = {t, s, d, alpha, sigma, alpha_s, sigma_s, H, GAP, MASS}
     parameters = {symbol for symbol, _ in solver.schedule.parameters}
     assert found.zeroth_moment.free_symbols <= symbols | parameters
     assert found.zeroth_moment.has(MASS) == (solver.ode.clock is None)
     assert found.integrals.moments or found.integrals.mass or not found.zeroth_moment.has(MASS)
-    assert found.needs.gaps or found.zeroth_moment != GAP
+    module = load_text(rendering.coefficients_module(solver), "emitted")
+    low, high = (float(end) for end in solver.schedule.domain)
+    grid = low + (high - low) * np.array([0.8, 0.7, 0.55, 0.5, 0.4])
+    assert coefficient_error(solver, module.coefficients(grid), grid, [3]) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -116,14 +123,31 @@ def test_what_needs_nothing_integrates_nothing(scheme: str) -> None:
     assert found.integrals.rows == ()
 
 
+def without_factor(form: Any) -> Any:
+    """With Phi = 0, as in a step of data to sigma = 0."""
+    return form.subs({symbol: 0 for symbol in form.free_symbols if is_factor(symbol)})
+
+
 @pytest.mark.parametrize("times", [[1.0, 0.7, 0.4, 0.2, 0.0], [0.9, 0.5, 0.2], [1.0, 0.5, 0.2]])
 @pytest.mark.parametrize("scheme", ["multistep:3:ramp:ramp", "unipc:3", "multistep:2"])
 def test_phases_are_numbered_as_modules_number_them(scheme: str, times: list[float]) -> None:
     """With steps that start or end at an infinite half-log-SNR, and in short runs."""
     spec = sg.Solver("rectified_flow", "data", "data", "half_log_snr", scheme)
     module = load_text(rendering.render(spec, "numpy", ""), "emitted")
-    numbers = phase_numbers(spec.program, module.expansion_variable(times))
-    assert module.Plan(times, np.float64).phases == numbers
+    table, found = spec.table, module.coefficients(times)
+    laid_out = steps_of(spec.program, table, module.half_log_snr(times))
+    assert found[[first for _, first in laid_out], 0].tolist() == times[:-1]
+    expected = [row for number, _ in laid_out for row in table.phases[number].rows]
+    for numbers, row in zip(found, expected, strict=True):
+        factors = columns_of(row, table.shapes[row.shape])
+        if numbers[0] == times[-2] and module.sigma(times[-1]) == 0:
+            factors = [without_factor(one) for one in factors]
+        if len(table.kinds) > 1:
+            assert table.kinds[int(numbers[1])] == row.kind
+        is_there = numbers[table.first_factor :] != 0
+        own, other = is_there[: len(factors)], is_there[len(factors) :]
+        assert not other.any()
+        assert own.tolist() == [factor != 0 for factor in factors]
 
 
 def test_an_integrand_that_is_a_multiple_of_the_prediction() -> None:

@@ -96,8 +96,13 @@ def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
     past = [f"*{names.past}"] if table.places else []
     repeats = any(one.repeats for one in table.kinds)
     lines += [f"before = {names.x}.copy() if repeats else None"] if repeats else []
+    restores = repeats and table.places > 0  # the pass reads what it writes over, each time
+    lines += [f"oldest = {names.past}[-1].copy() if repeats else None"] if restores else []
     lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *past])})")
-    lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
+    if repeats:
+        lines.append("if repeats and self._is_unsolved(before):")
+        lines += [f"    {names.past}[-1][...] = oldest"] if restores else []
+        lines.append("    return")
     if table.places > 1:
         lines += control.reordered(names.past, names.past, kind)
     if table.keeps_start:

@@ -108,7 +108,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     ]
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
-        "standard": "\n".join(sorted(standard)),
+        "standard": "\n".join(sorted(standard, key=lambda one: (one.startswith("from"), one))),
         "imports": "\n".join(found.requires),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
@@ -181,7 +181,6 @@ def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     infinite = len(rows) > 1
     names = {"half_log_snr": "lambda", "time": "t"}
     variable = names.get(formulas.expansion, formulas.expansion)
-    variable += ", or in t if that is infinite at an end" if infinite else ""
     return {
         "pairs": tuple_code(rows) if rows else "",
         "pair_infinite": infinite,

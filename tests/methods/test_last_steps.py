@@ -10,7 +10,7 @@ from solvergen.measurement import problems
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.methods import notation
 from solvergen.program import order, program
-from solvergen.scalars.rows import phase_numbers
+from solvergen.scalars.rows import phase_numbers, steps_of
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
@@ -33,16 +33,22 @@ RAMPS = ["multistep:3:exact:ramp", "multistep:4:ramp:ramp", "unip:3:bh2:ramp:ram
 def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
     """By how many earlier steps can be read and how many are left, in program and module alike."""
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:3:exact:ramp")
-    lowered = spec.program
+    lowered, table = spec.program, spec.table
     numbers = [lowered.number(n, steps - 1 - n) for n in range(steps)]
     assert [lowered.all_phases[number].name for number in numbers] == expected
     module, grid = sg.compile(spec, "numpy"), np.linspace(1, 0, steps + 1)
-    assert phase_numbers(lowered, module.expansion_variable(grid)) == numbers
-    assert module.Plan(grid, np.float64).phases == numbers
+    assert phase_numbers(lowered, grid) == numbers
+    laid_out = steps_of(lowered, table, grid)
+    assert [table.phases[number].name for number, _ in laid_out] == expected
+    rows = module.coefficients(grid)
+    assert len(rows) == laid_out[-1][1] + len(table.phases[laid_out[-1][0]].rows)
+    assert coefficient_error(spec, rows, grid.tolist(), range(steps)) < 1e-12
 
 
 @pytest.mark.parametrize("steps", range(1, 7))
-@pytest.mark.parametrize("scheme", ["multistep:4:exact:ramp", "unipc:3:exact:exact:ramp"])
+@pytest.mark.parametrize(
+    "scheme", ["multistep:4:exact:ramp", "unipc:3:exact:exact:ramp", "unipc:3:exact:ramp:ramp"]
+)
 def test_runs_shorter_than_the_phases(scheme: str, steps: int) -> None:
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", scheme)
     grid = np.linspace(0.9, 0.2, steps + 1).tolist()
@@ -58,18 +64,19 @@ def test_last_step_is_of_first_order(scheme: str) -> None:
     spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme)
     module = sg.compile(spec, "numpy")
     grid = module.timesteps(8, start=0.9, end=0.2)
-    assert coefficient_error(spec, module, grid.tolist(), [5, 6, 7]) < 1e-12
-    first = sg.compile(
-        sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:1"), "numpy"
-    )
+    table = module.coefficients(grid)
+    assert coefficient_error(spec, table, grid.tolist(), [5, 6, 7]) < 1e-12
+    first = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:1")
     alpha, sigma = module.alpha(grid[-2:]), module.sigma(grid[-2:])
     phi = sigma[1] / sigma[0]
     m0 = alpha[1] - alpha[0] * phi
-    euler = first.coefficients(grid)[-1, 0, 1:3]
+    euler = sg.compile(first, "numpy").coefficients(grid)[-1, 1:]
     assert euler == pytest.approx([phi + m0 / alpha[0], -m0 * sigma[0] / alpha[0]], rel=1e-13)
     if spec.program.corrects:
         return
-    assert module.coefficients(grid)[-1, 0, 1:3] == pytest.approx(euler, rel=1e-13)
+    factors = table[-1, spec.table.first_factor :]
+    assert factors[:2] == pytest.approx(euler, rel=1e-13)
+    assert not factors[2 : len(spec.table.shapes[0].landing)].any()
 
 
 @pytest.mark.parametrize("k", range(1, 6))
@@ -103,10 +110,8 @@ def test_measured_order_is_the_computed_one(reader: str) -> None:
 def test_the_header_names_the_policy_and_what_it_leaves() -> None:
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:3:exact:ramp")
     text = " ".join(sg.emit(spec, "numpy").split('"""')[1].split())
-    assert text.startswith("Second-order solver")
-    assert (
-        "The scheme multistep:3:exact:ramp has order 2: local error O(h^4) in a main step" in text
-    )
+    assert text.startswith("Second-order steps of multistep:3:exact:ramp")
+    assert "A run has order 2: local error O(h^4) in a main step" in text
     assert "O(h^2) left by the last steps" in text
 
 

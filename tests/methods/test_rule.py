@@ -181,7 +181,7 @@ def test_measured_order_and_coefficients(
     assert abs(measured_order(module, spec) - spec.order) <= 0.15
     grid = module.timesteps(7, "time", start=0.85, end=0.1)
     chosen = [*range(spec.program.history + 1), 6]
-    assert coefficient_error(spec, module, grid.tolist(), chosen) < 1e-12
+    assert coefficient_error(spec, module.coefficients(grid), grid.tolist(), chosen) < 1e-12
 
 
 @pytest.mark.parametrize("text", ["unipc:3:bh2:ramp", "cox_matthews", "fehlberg8"])

@@ -48,11 +48,16 @@ NAMES = {
     alpha_dot: "alpha_dot",
 }
 
+NUMBERS = {"np.pi", "np.e", "np.euler_gamma", "np.inf", "np.nan"}
+"""Constants of numpy, which are floats."""
+
 VARIABLES = {t, half_log_snr_symbol, gamma}
 
 
 class HostPrinter(NumPyPrinter):
     """Prints for code that says ``import numpy as np``."""
+
+    where, interp = "np.where", "np.interp"
 
     def __init__(self, names: Mapping[Symbol, str]) -> None:
         super().__init__({"fully_qualified_modules": True, "allow_unknown_functions": False})
@@ -82,12 +87,12 @@ class HostPrinter(NumPyPrinter):
             test = " ".join(
                 (self._print(condition.lhs), condition.rel_op, self._print(condition.rhs))
             )
-            text = f"np.where({test}, {self._print(value)}, {text})"
+            text = f"{self.where}({test}, {self._print(value)}, {text})"
         return text
 
     def _print_Interpolate(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
         table, argument = expr.args
-        return f"np.interp({self._print(argument)}, {', '.join(column_names(table))})"
+        return f"{self.interp}({self._print(argument)}, {', '.join(column_names(table))})"
 
     def _print_Slope(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
         table, argument = expr.args
@@ -106,10 +111,43 @@ class HostPrinter(NumPyPrinter):
         return repr(float(expr))
 
 
-def host_code(expression: Expr, parameters: tuple[tuple[Symbol, Rational], ...] = ()) -> str:
-    """``expression`` in numpy; a parameter is the module constant of its name in capitals."""
-    names = {**NAMES, **{symbol: constant_name(symbol) for symbol, _ in parameters}}
-    return str(HostPrinter(names).doprint(expression))
+class LibraryPrinter(HostPrinter):
+    """Prints for code in which ``xp`` is the library of the arrays, and numpy that of constants.
+
+    Of constants it makes floats, which leave an array its dtype.
+    """
+
+    where, interp = "xp.where", "_interp"
+
+    def __init__(self, names: Mapping[Symbol, str], constants: Iterable[Symbol]) -> None:
+        super().__init__(names)
+        self.constants = set(constants)
+        self.host = HostPrinter(names)
+
+    def _module_format(self, fqn: str, register: bool = True) -> str:
+        text = super()._module_format(fqn, register)
+        return text if text in NUMBERS else f"xp.{text.removeprefix('np.')}"
+
+    def _print(self, expr: Basic, **kwargs: object) -> str:
+        is_root = isinstance(expr, Pow) and not expr.exp.is_Integer
+        if (isinstance(expr, Function) or is_root) and expr.free_symbols <= self.constants:
+            return f"float({self.host.doprint(expr)})"
+        return str(super()._print(expr, **kwargs))
+
+
+def host_code(
+    expression: Expr,
+    parameters: tuple[tuple[Symbol, Rational], ...] = (),
+    follows_arrays: bool = False,
+) -> str:
+    """``expression`` in numpy; a parameter is the module constant of its name in capitals.
+
+    With ``follows_arrays`` it is in ``xp``, the library of its arrays.
+    """
+    constants = {symbol: constant_name(symbol) for symbol, _ in parameters}
+    names = {**NAMES, **constants}
+    printer = LibraryPrinter(names, constants) if follows_arrays else HostPrinter(names)
+    return str(printer.doprint(expression))
 
 
 def items_code(items: Iterable[str]) -> str:

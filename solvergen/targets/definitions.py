@@ -13,6 +13,7 @@ from solvergen.scalars.schedule_formulas import ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 from solvergen.targets.literals import Source, literal
+from solvergen.targets.target import Library
 
 WIDTH = 92
 NESTED = 60
@@ -66,6 +67,27 @@ def definitions_code(formulas: Formulas) -> str:
     sources += [SLOPE] if formulas.reads_slopes else []
     sources += [RISE] if formulas.reads_rises else []
     return "\n\n\n".join(sources)
+
+
+def library_code(library: Library, schedule: ScheduleFormulas, solves: bool) -> str:
+    """``_library``, by which the functions of time follow their arrays, and what they call."""
+    name, array = library.name, library.array
+    numbers = "np.asarray(t, dtype=np.float64), np"
+    if schedule.functions:
+        known = " and ".join(one.name for one in schedule.functions)
+        return (
+            f'def _library(t):\n    """t as float64, and numpy, in which {known} is written."""\n'
+            f"    if isinstance(t, {array}):\n"
+            f'        raise TypeError("t is a {array}; expected a float or an array of numpy, in '
+            f'which {known} is written")\n'
+            f"    return {numbers}"
+        )
+    follows = (
+        f'def _library(t):\n    """t and what computes with it: {name}, or numpy in float64."""\n'
+        f"    return (t, {name}) if isinstance(t, {array}) else ({numbers})"
+    )
+    further = [library.interpolation] if schedule.tables else []
+    return "\n\n\n".join([follows, *further, *([library.attached] if solves else [])])
 
 
 def baked_definitions_code(schedule: ScheduleFormulas) -> str:

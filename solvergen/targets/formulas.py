@@ -15,18 +15,24 @@ ARRAYS = {t, alpha, sigma, alpha_dot}
 
 @dataclass(frozen=True)
 class Spelling:
-    """Spells formulas in which some symbols are constants of the module."""
+    """Spells formulas in which some symbols are constants of the module.
+
+    Attributes:
+        parameters: those symbols.
+        library: what computes with arrays: ``xp`` where that follows from the arrays.
+    """
 
     parameters: Parameters
+    library: str = "np"
 
     def code(self, expression: Expr) -> str:
         """The operations that an expression spells."""
-        return host_code(expression, self.parameters)
+        return host_code(expression, self.parameters, follows_arrays=self.library == "xp")
 
     def at_times(self, form: Expr) -> str:
         """The values of a formula at the times t: an array, if it is constant too."""
         code = self.code(form)
-        return code if form.free_symbols & ARRAYS else f"np.full_like(t, {code})"
+        return code if form.free_symbols & ARRAYS else f"{self.library}.full_like(t, {code})"
 
     def returned(self, *forms: Expr) -> str:
         """Statements that return these values, with what occurs twice computed once."""

@@ -4,18 +4,19 @@ The schedule's functions, the table's, and the text that joins the rows of all p
 spelled here is what ``templates/common/functions.jinja`` and ``coefficients.jinja`` ask for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from solvergen.algebra.numpy_code import constant_name, float_literal
 from solvergen.program.program import StepProgram
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
-from solvergen.targets.definitions import tables_code
+from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
 from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.steps import StepPrinter, rows_code
+from solvergen.targets.target import Library
 
 BISECTIONS = 100
 
@@ -26,6 +27,7 @@ class HostCode:
 
     tables: str
     constants: str
+    library: str
     t_min: str
     t_max: str
     alpha: str
@@ -47,9 +49,12 @@ class HostCode:
     all_rows: str
 
 
-def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
-    """Spell the host part of a module."""
+def host_code_of(
+    formulas: Formulas, program: StepProgram, library: Library | None = None
+) -> HostCode:
+    """Spell the host part of a module, whose functions of time may take arrays of a library."""
     schedule, spelling = formulas.schedule, Spelling(formulas.schedule.parameters)
+    of_time = spelling if library is None else replace(spelling, library="xp")
     phases = [
         PhasePrinter(formulas, one, kind_codes(formulas.table, n))
         for n, one in enumerate(formulas.phases)
@@ -64,10 +69,11 @@ def host_code_of(formulas: Formulas, program: StepProgram) -> HostCode:
         ),
         t_min=float_literal(schedule.domain[0]),
         t_max=float_literal(schedule.domain[1]),
-        alpha=spelling.function_of_time(schedule.alpha),
-        sigma=spelling.function_of_time(schedule.sigma),
-        half_log_snr=spelling.function_of_time(schedule.half_log_snr),
-        time_at_half_log_snr=spelling.inverse(
+        library=library_code(library, schedule, formulas.bisects) if library else "",
+        alpha=of_time.function_of_time(schedule.alpha),
+        sigma=of_time.function_of_time(schedule.sigma),
+        half_log_snr=of_time.function_of_time(schedule.half_log_snr),
+        time_at_half_log_snr=of_time.inverse(
             schedule.time_at_half_log_snr, half_log_snr_symbol, "half_log_snr"
         ),
         expansion_variable=_expansion_variable(formulas, spelling),

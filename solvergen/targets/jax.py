@@ -17,7 +17,23 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets.functional import widened_passes
 from solvergen.targets.passes import Control, values
-from solvergen.targets.target import Target
+from solvergen.targets.target import Library, Target
+
+INTERPOLATION = '''def _interp(t, x, y):
+    """np.interp, for arrays of jax too."""
+    if not isinstance(t, jax.Array):
+        return np.interp(t, x, y)
+    wide = t.astype(jnp.promote_types(t.dtype, jnp.float32))
+    x, y = (jnp.asarray(one, wide.dtype) for one in (x, y))
+    return jnp.interp(wide, x, y).astype(t.dtype)'''
+
+ATTACHED = '''def _attached(function, value, t):
+    """t, where function(t) = value, with the derivative of the inverse."""
+    slope = jax.grad(lambda time: function(time).sum())(t)
+    moved = (value - jax.lax.stop_gradient(value)) / slope
+    return t + jnp.where(jnp.isfinite(moved), moved, 0.0)'''
+
+LIBRARY = Library("jnp", "jax.Array", INTERPOLATION, ATTACHED)
 
 requires = ("import jax", "import jax.numpy as jnp")
 dtypes = "float16, bfloat16, float32 or float64"
@@ -253,6 +269,7 @@ TARGET = _JaxTarget(
     to_array=to_array,
     to_numpy=to_numpy,
     requires=requires,
+    library=LIBRARY,
     settings=settings,
     loop=loop,
     adapts=False,

@@ -28,6 +28,7 @@ from solvergen.targets.formulas import Spelling
 from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
+from solvergen.targets.target import Library
 
 LINE_LENGTH = 100
 
@@ -46,7 +47,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     found = targets.get(target)
     pairs = bool(found.adapts and solver.program.pairs)
     formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
-    host = host_part(solver, formulas)
+    host = host_part(solver, formulas, found.library)
     return _merged(
         host,
         _shared(solver, target, accuracy, host),
@@ -132,7 +133,7 @@ def _run(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     }
 
 
-def host_part(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+def host_part(solver: Solver, formulas: Formulas, library: Library | None = None) -> dict[str, Any]:
     """What the part of a module asks for that computes its coefficients."""
     rate = formulas.linear_coefficient
     own = {
@@ -143,7 +144,9 @@ def host_part(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         else Spelling(formulas.schedule.parameters).at_times(rate),
     }
     return _merged(
-        asdict(host_code_of(formulas, solver.program)), asdict(integral_code_of(formulas)), own
+        asdict(host_code_of(formulas, solver.program, library)),
+        asdict(integral_code_of(formulas)),
+        own,
     )
 
 

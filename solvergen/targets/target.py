@@ -24,6 +24,24 @@ INTERFACE = (
 
 
 @dataclass(frozen=True)
+class Library:
+    """What the functions of time compute with where they take arrays of a target beside numpy's.
+
+    Attributes:
+        name: of the library in a module.
+        array: of the class of its arrays.
+        interpolation: the source of ``_interp(t, x, y)``, which takes numpy's too.
+        attached: the source of ``_attached(function, value, t)``: t, where function(t) = value,
+            with the derivative of the inverse.
+    """
+
+    name: str
+    array: str
+    interpolation: str
+    attached: str
+
+
+@dataclass(frozen=True)
 class Target:
     """How modules are written for one kind of array.
 
@@ -39,6 +57,7 @@ class Target:
             solver that it has no place for.
         loop: what its template for one grid asks for beside what all do: the passes and the
             statements of the loop; None if it has no such modules.
+        library: what the functions of time take beside numpy's arrays; None for nothing.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
         interface: the names that a module has to have.
         formulas: the scalars of its modules, where they are not those in time.
@@ -52,6 +71,7 @@ class Target:
     standard: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
+    library: Library | None = None
     adapts: bool = True
     interface: tuple[str, ...] = INTERFACE
     formulas: Callable[[Solver], Formulas] | None = None

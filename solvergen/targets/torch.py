@@ -13,7 +13,25 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets.functional import Names, step_lines, widened_passes
 from solvergen.targets.passes import Control
-from solvergen.targets.target import Target
+from solvergen.targets.target import Library, Target
+
+INTERPOLATION = '''def _interp(t, x, y):
+    """np.interp, for tensors too."""
+    if not isinstance(t, torch.Tensor):
+        return np.interp(t, x, y)
+    wide = t.to(torch.promote_types(t.dtype, torch.float32))
+    x, y = (torch.from_numpy(one.copy()).to(wide, non_blocking=True) for one in (x, y))
+    n = torch.searchsorted(x[1:-1], wide.detach().contiguous(), right=True)
+    share = ((wide - x[n]) / (x[n + 1] - x[n])).clamp(0.0, 1.0)
+    return (y[n] + share * (y[n + 1] - y[n])).to(t.dtype)'''
+
+ATTACHED = '''def _attached(function, value, t):
+    """t, where function(t) = value, with the derivative of the inverse."""
+    slope = torch.func.grad(lambda time: function(time).sum())(t)
+    moved = (value - value.detach()) / slope
+    return t + torch.where(torch.isfinite(moved), moved, 0.0)'''
+
+LIBRARY = Library("torch", "torch.Tensor", INTERPOLATION, ATTACHED)
 
 requires = ("import torch",)
 dtypes = "float16, bfloat16, float32 or float64"
@@ -71,6 +89,7 @@ TARGET = Target(
     to_array=to_array,
     to_numpy=to_numpy,
     requires=requires,
+    library=LIBRARY,
     settings=settings,
     loop=loop,
 )

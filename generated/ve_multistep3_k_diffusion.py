@@ -45,29 +45,34 @@ SPEC = {
 T_MIN, T_MAX = 0.0, 80.0
 
 
+def _library(t):
+    """t and what computes with it: torch, or numpy in float64."""
+    return (t, torch) if isinstance(t, torch.Tensor) else (np.asarray(t, dtype=np.float64), np)
+
+
 def alpha(t):
     """alpha_t, the signal coefficient."""
-    t = np.asarray(t, dtype=np.float64)
-    return np.full_like(t, 1)
+    t, xp = _library(t)
+    return xp.full_like(t, 1)
 
 
 def sigma(t):
     """sigma_t, the noise coefficient."""
-    return np.asarray(t, dtype=np.float64)
+    return _library(t)[0]
 
 
 @np.errstate(all="ignore")
 def half_log_snr(t):
     """lambda = log(alpha_t / sigma_t); infinite where alpha or sigma is 0."""
-    t = np.asarray(t, dtype=np.float64)
-    return -np.log(t)
+    t, xp = _library(t)
+    return -xp.log(t)
 
 
 @np.errstate(all="ignore")
 def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
-    l = np.asarray(l, dtype=np.float64)  # noqa: E741
-    return np.exp(-l)
+    l, xp = _library(l)  # noqa: E741
+    return xp.exp(-l)
 
 
 def timesteps(
@@ -353,9 +358,8 @@ def sample(model, x, timesteps, callback=None):
     return stepper.x
 
 
-def _evaluations(sigmas):
+def _evaluations(t):
     """How many evaluations each step takes."""
-    t = np.asarray(sigmas)
     finite = np.isfinite(half_log_snr(t))
     return np.where(
         finite[1:] & finite[:-1], np.take((2, 1, 1), np.arange(t.size - 1), mode="clip"), 1
@@ -374,14 +378,12 @@ def sample_data_multistep_3(model, x, sigmas, extra_args=None, callback=None, di
     sigmas = torch.as_tensor(sigmas).detach().cpu().numpy()
     stepper = Stepper(x, Plan(sigmas, x.dtype, x.device))
     batch = x.new_ones([x.shape[0]])
-    ends = np.cumsum(_evaluations(sigmas))
-    for i in trange(len(ends), disable=disable):
-        is_first = True
-        while stepper.index < ends[i]:
+    counts = _evaluations(sigmas)
+    for i in trange(len(counts), disable=disable):
+        for stage in range(counts[i]):
             x, sigma = stepper.x, stepper.t
             denoised = model(x, sigma * batch, **extra_args)
             stepper.step(denoised)
-            if is_first and callback is not None:
+            if stage == 0 and callback is not None:
                 callback({"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised})
-            is_first = False
     return stepper.x

@@ -50,31 +50,36 @@ BETA_MIN = 0.1
 BETA_MAX = 20.0
 
 
+def _library(t):
+    """t and what computes with it: torch, or numpy in float64."""
+    return (t, torch) if isinstance(t, torch.Tensor) else (np.asarray(t, dtype=np.float64), np)
+
+
 def alpha(t):
     """alpha_t, the signal coefficient."""
-    t = np.asarray(t, dtype=np.float64)
-    return np.exp(-1 / 4 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN)))
+    t, xp = _library(t)
+    return xp.exp(-1 / 4 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN)))
 
 
 def sigma(t):
     """sigma_t, the noise coefficient."""
-    t = np.asarray(t, dtype=np.float64)
-    return np.sqrt(-np.expm1(-1 / 2 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
+    t, xp = _library(t)
+    return xp.sqrt(-xp.expm1(-1 / 2 * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
 
 
 @np.errstate(all="ignore")
 def half_log_snr(t):
     """lambda = log(alpha_t / sigma_t); infinite where alpha or sigma is 0."""
-    t = np.asarray(t, dtype=np.float64)
-    return -1 / 2 * np.log(np.expm1((1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
+    t, xp = _library(t)
+    return -1 / 2 * xp.log(xp.expm1((1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))))
 
 
 @np.errstate(all="ignore")
 def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
-    l = np.asarray(l, dtype=np.float64)  # noqa: E741
-    u = np.log1p(np.exp(-2 * l))
-    return 2 * u / (BETA_MIN + np.sqrt(BETA_MIN**2 + 2 * u * (BETA_MAX - BETA_MIN)))
+    l, xp = _library(l)  # noqa: E741
+    u = xp.log1p(xp.exp(-2 * l))
+    return 2 * u / (BETA_MIN + xp.sqrt(BETA_MIN**2 + 2 * u * (BETA_MAX - BETA_MIN)))
 
 
 def timesteps(

@@ -61,9 +61,10 @@ def sigma(l):  # noqa: E741
 
 @np.errstate(all="ignore")
 def coefficients(levels):
-    """float64 [evaluations, 6]: lambda, the factors of x, prediction, n_1; of x, prediction in N.
+    """float64 [evaluations, 6], a row for every call of the network.
 
-    ``levels`` [steps + 1] are the half-log-SNRs of a run; they take the place of times.
+    The columns are lambda, the factors of x, prediction, n_1; of x, prediction in N. ``levels``
+    [steps + 1] are the half-log-SNRs of a run, which take the place of times.
     """
     if not (np.diff(levels) > 0.0).all():
         raise ValueError(f"sigma/alpha is {np.exp(-levels)}; expected decreasing noise levels")
@@ -225,8 +226,10 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             places = self._spaced(count) if timesteps is None else timesteps
             levels = self._level(np.asarray(places, dtype=np.float64))
         if levels[-1] != np.inf:
-            zero = self.config.final_sigmas_type == "zero"
-            levels = np.append(levels, np.inf if zero else ends[1])
+            end = np.inf if self.config.final_sigmas_type == "zero" else ends[1]
+            if abs(end - levels[-1]) < 1e-9:
+                end = levels[-1] + 1e-13  # a spread is there already: a step that changes nothing
+            levels = np.append(levels, end)
         self._plan(levels, device)
 
     def _spaced(self, count):
@@ -404,7 +407,7 @@ def _require(name, value, *expected):
     """The config must ask for what the solver was compiled for."""
     if value not in expected:
         raise ValueError(
-            f"{name} is {value!r}; expected {' or '.join(expected)}, as it is compiled"
+            f"{name} is {value!r}; expected {' or '.join(expected)}, what the solver is made for"
         )
 
 

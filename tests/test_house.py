@@ -90,7 +90,7 @@ def private_uses(module: str, tree: ast.Module, others: set[str]) -> Iterator[st
 def test_private_names_stay_in_their_module() -> None:
     ours = set().union(*map(own_names, house.trees().values()))
     emitted = set(re.findall(r"\b_\w+", "".join(map(Path.read_text, TEMPLATES))))
-    private = set(filter(is_private, ours | emitted))
+    private = set(filter(is_private, ours | emitted)) - {"_print"}  # which is of sympy's printers
     assert {"_RULES", "_solve"} <= private
     uses = (private_uses(module, tree, private) for module, tree in house.trees().items())
     require_none(itertools.chain.from_iterable(uses))

@@ -58,7 +58,7 @@ _NAMES = """
     tree_flatten tree_unflatten typing u uniform upper use_beta_sigmas
     use_clipped_model_output use_dynamic_shifting use_exponential_sigmas use_karras_sigmas
     use_lu_lambdas v v_c value values variable variables view w where whole wide width
-    written x x_c x_i y y_c y_i zero zeroth_moment
+    written x x_c x_i xp y y_c y_i zero zeroth_moment
 """
 
 NAMES = frozenset(_NAMES.split())

@@ -174,7 +174,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     if not (program.closing or formulas.table.variants):
         return ""
     listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in phases)
-    count, history = len(program.phases), program.history
+    count = len(program.phases)
     closing = ", ".join(
         f"{left}: ({count + left}, {one.history})" for left, one in enumerate(program.closing)
     )
@@ -190,6 +190,19 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
         "def _phases(t):",
         f'{INDENT}"""The number in ``_PHASES`` of what each step runs."""',
     ]
+    body = _numbers(program, finite)
+    if formulas.table.variants:
+        pairs = "zip(phases, [None, *phases], strict=False)"
+        body.append(f"return [_VARIANTS.get(pair, pair[0]) for pair in {pairs}]")
+    else:
+        body.append("return phases")
+    return "\n".join([*lines, *(INDENT + one for one in body)])
+
+
+def _numbers(program: StepProgram, finite: str) -> list[str]:
+    """Statements that list the phases of all steps."""
+    if not (program.at_infinity or program.closing):
+        return [f"phases = [min(n, {program.history}) for n in range(t.size - 1)]"]
     body = ["phases, readable = [], 0", "for left in range(t.size - 2, -1, -1):"]
     if program.at_infinity:
         body.insert(0, finite)
@@ -200,20 +213,14 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
             "        readable += int(finite[n])",
             "        continue",
         ]
-    body.append(f"    phase = min(readable, {history})")
+    body.append(f"    phase = min(readable, {program.history})")
     if program.closing:
         body += [
             "    closing, needed = _CLOSING.get(left, (phase, 0))",
             "    phase = closing if readable >= needed else phase",
         ]
     body += ["    phases.append(phase)", "    readable += 1"]
-    if formulas.table.variants:
-        body.append(
-            "return [_VARIANTS.get(pair, pair[0]) for pair in zip(phases, [None, *phases])]"
-        )
-    else:
-        body.append("return phases")
-    return "\n".join([*lines, *(INDENT + one for one in body)])
+    return body
 
 
 SPACINGS = {

@@ -1,13 +1,14 @@
 # make demo: sample handwritten digits with a new schedule's solver, pictures in demo_output/
 # make test: every test, lint and type check
-# Both set up .venv on a fresh machine with Python 3.11 or newer.
+# make reliability: bad inputs for ten minutes; make dist URL=..: sdist and wheel
+# All set up .venv on a fresh machine with Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types generated clean
+.PHONY: demo test lint types generated reliability dist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/solvergen demo --output demo_output
@@ -25,6 +26,13 @@ types: $(VENV)/.test
 generated: $(VENV)/.test
 	$(BIN)/python generated/regenerate.py
 	$(BIN)/python docs/house.py
+
+reliability: $(VENV)/.test
+	$(BIN)/python benchmarks/fuzz.py --minutes 10 --write docs/reliability.md
+
+dist: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet "setuptools>=80"
+	$(BIN)/python tools/distribute.py $(URL)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -15,7 +15,7 @@ PACKAGE = FOLDER.parent / "solvergen"
 PICTURE = FOLDER / "house.svg"
 
 ROOMS = (
-    "errors", "symbols", "algebra", "methods", "schedules", "program", "derivation",
+    "errors", "naming", "symbols", "algebra", "methods", "schedules", "program", "derivation",
     "closed_forms", "specification", "scalars", "targets", "measurement", "compiler",
     "__init__", "reports", "cli", "__main__",
 )  # fmt: skip

@@ -32,6 +32,7 @@ from solvergen.errors import (
     ScheduleError,
     SchemeError,
     SolvergenError,
+    SolvergenWarning,
 )
 from solvergen.methods.scheme import Scheme
 from solvergen.schedules.schedule import NoiseSchedule
@@ -59,6 +60,7 @@ __all__ = [
     "SemilinearODE",
     "Solver",
     "SolvergenError",
+    "SolvergenWarning",
     "alpha",
     "alpha_dot",
     "compile",

@@ -1,9 +1,11 @@
 """The command line: derive, compile, verify, list, demo, audit, stability."""
 
 import sys
+import warnings
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,7 +26,7 @@ app = typer.Typer(
     name="solvergen",
     help="Derive, prove and emit ODE solvers for diffusion and flow-matching models.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -74,13 +76,14 @@ def _schedule(
     """The schedule that the options say."""
     tables = [one for one in (betas, alphas_cumprod) if one is not None]
     if named is not None:
-        if any((alpha, sigma, domain, parameters, tables)):
+        if any((alpha, sigma, domain, tables)):
             raise ScheduleError(
                 f"got --schedule {named} together with formulas or a table; expected one of the "
-                "two: drop --alpha, --sigma, --domain, --parameter, --betas and "
-                "--alphas-cumprod, or drop --schedule."
+                "two: drop --alpha, --sigma, --domain, --betas and --alphas-cumprod, or drop "
+                "--schedule."
             )
-        return schedules.get(named)
+        found = schedules.get(named, **_pairs(parameters))
+        return found if name is None else replace(found, name=name)
     if tables:
         if any((alpha, sigma, domain, parameters)) or len(tables) > 1:
             raise ScheduleError(
@@ -89,19 +92,28 @@ def _schedule(
             )
         column = read_column(tables[0])
         given = {"betas": column} if betas is not None else {"alphas_cumprod": column}
-        return schedules.tabulated(**given, name=name or "tabulated")
+        return schedules.tabulated(**given, name="tabulated" if name is None else name)
     if alpha is None or sigma is None:
         raise ScheduleError(
             "got no schedule; expected --schedule NAME, or both --alpha and --sigma. "
             "'solvergen list schedules' shows the names."
         )
-    pairs = []
+    name = "custom" if name is None else name
+    pairs = tuple(_pairs(parameters).items())
+    return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name, pairs)
+
+
+def _pairs(parameters: list[str] | None) -> dict[str, str]:
+    """NAME=VALUE of every --parameter."""
+    pairs: dict[str, str] = {}
     for one in parameters or []:
-        key, separator, value = one.partition("=")
+        key, separator, value = (part.strip() for part in one.partition("="))
         if not separator:
             raise ScheduleError(f"--parameter {one}: expected NAME=VALUE, as in beta_min=0.1.")
-        pairs.append((key.strip(), value.strip()))
-    return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name or "custom", tuple(pairs))
+        if key in pairs:
+            raise ScheduleError(f"--parameter {key} is given twice; expected one value.")
+        pairs[key] = value
+    return pairs
 
 
 def _solver(
@@ -122,6 +134,24 @@ def _solver(
             "--integrand, --expansion and --scheme, or drop --preset."
         )
     return presets.get(preset, schedule, prediction)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"solvergen {solvergen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Derive, prove and emit ODE solvers for diffusion and flow-matching models."""
 
 
 @app.command()
@@ -174,7 +204,12 @@ def compile(
         bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
     ] = False,
     steps: Annotated[
-        int | None, typer.Option(help="Emit the coefficients of this many steps, for one grid.")
+        int | None,
+        typer.Option(
+            help="Emit the coefficients of this many steps, for one grid.",
+            min=1,
+            max=compiler.MAX_BAKED_STEPS,
+        ),
     ] = None,
     spacing: Annotated[
         str | None, typer.Option(help="The variable in which they are even.")
@@ -197,10 +232,22 @@ def compile(
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="A module that solvergen emitted.")],
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="In a process of its own, without network.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="How long --isolated may take.", min=1)] = 300,
 ) -> None:
-    """Measure an emitted module: order, derivation, accuracy of its coefficients."""
-    from solvergen.measurement import verification
+    """Run an emitted module and measure it: order, derivation, accuracy of its coefficients.
 
+    This executes FILE, and any code that is in it, as you. Of a file that you did not emit
+    yourself read it first, or use --isolated.
+    """
+    from solvergen.measurement import isolation, verification
+
+    if isolated:
+        report, code = isolation.verify(file, seconds)
+        typer.echo(report, nl=False, err=code == 2)
+        raise typer.Exit(code)
     result = verification.verify(file)
     Console().print(result.table())
     if not result.passed:
@@ -219,13 +266,17 @@ def _listing(kind: Listing) -> tuple[str, ...]:
         return tuple(str(schedules.get(name)) for name in schedules.names())
     if kind is Listing.parameterizations:
         named = tuple(str(one) for one in parameterization.NAMED)
-        return (*named, "rate(EXPRESSION)", "C_DATA, C_NOISE")
+        return (*named, "rate(EXPRESSION)", "C_DATA, C_NOISE", *_aliases(parameterization.ALIASES))
     if kind is Listing.expansions:
         return (*(f"{one.name}: {one.variable}" for one in EXPANSIONS), "clock", "EXPRESSION")
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
-        return tuple(map(str, (*fixed, *presets.FAMILIES)))
+        return (*map(str, (*fixed, *presets.FAMILIES)), *_aliases(presets.ALIASES))
     return schemes.names() if kind is Listing.schemes else targets.names()
+
+
+def _aliases(names: dict[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}: {meant}" for name, meant in names.items())
 
 
 @app.command()
@@ -281,8 +332,13 @@ def stability(
 
 def main() -> None:
     """Run the command line; a SolvergenError is one line on stderr and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
-    except SolvergenError as error:
+    except (SolvergenError, OSError) as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {' '.join(str(message).split())}", err=True)

@@ -13,15 +13,26 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from platformdirs import user_cache_path
 
-from solvergen.errors import EmissionError
+from solvergen import targets
+from solvergen.algebra.tables import column
+from solvergen.errors import EmissionError, ScheduleError, explained
 from solvergen.measurement.accuracy import statement
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
-from solvergen.targets import rendering
-from solvergen.targets.files import load, load_text, write_text
+from solvergen.targets import cache, rendering
+from solvergen.targets.files import load, load_source, load_text, write_text
+
+__all__ = ["compile", "emit", "grid", "load", "load_text", "write"]
+
+REMEDY = (
+    "expected formulas that can be evaluated all over the domain, their derivatives too: write "
+    "them without roots of differences, shorten the domain, or choose another expansion"
+)
+
+MAX_BAKED_STEPS = 500
+"""Of a module that has its coefficients as numbers."""
 
 
 def emit(
@@ -44,14 +55,16 @@ def emit(
         EmissionError: there is no such target, or the grid is none.
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
+    targets.get(target)
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
-    draft = _draft(spec)
-    if timesteps is None:
-        return rendering.render(spec, target, accuracy=statement(spec, draft))
-    rendering.require_baking(target)
-    baked = baking.bake(spec, draft, np.asarray(timesteps, dtype=np.float64).tolist())
-    return rendering.render_baked(spec, target, baked)
+    with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
+        draft = _draft(spec)
+        if timesteps is None:
+            return rendering.render(spec, target, accuracy=statement(spec, draft))
+        rendering.require_baking(target)
+        baked = baking.bake(spec, draft, _times(timesteps).tolist())
+        return rendering.render_baked(spec, target, baked)
 
 
 @lru_cache(maxsize=4)
@@ -73,10 +86,8 @@ def grid(
         EmissionError: there is no such grid.
     """
     named = {} if spacing is None else {"spacing": spacing}
-    try:
+    with explained("no such time grid", EmissionError, "expected another one"):
         times: NDArray[np.float64] = _draft(spec).timesteps(steps, **named, start=start, end=end)
-    except ValueError as error:
-        raise EmissionError(f"no such time grid: {error}") from error
     return times
 
 
@@ -100,23 +111,45 @@ def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = N
     """Emit, cache by content, and import.
 
     The module lies in the user's cache folder under the hash of its inputs and of the generator,
-    so a second call, in this process or another, neither emits nor compiles again.
+    so a second call, in this process or another, neither emits nor compiles again. What lies
+    there is run only if it is what was written (``targets.cache``).
+
+    Raises:
+        EmissionError: as for ``emit``, or what the target needs is not installed.
     """
-    name = f"solvergen_{spec.content_hash}{_grid_hash(timesteps)}_{_generator_hash()}_{target}"
+    targets.get(target)
+    grid = None if timesteps is None else _times(timesteps)
+    name = f"solvergen_{spec.content_hash}{_grid_hash(grid)}_{_generator_hash()}_{target}"
     if name in sys.modules:
         return sys.modules[name]
-    path = user_cache_path("solvergen") / version("solvergen") / f"{name}.py"
-    if not path.exists():
-        source = emit(spec, target, timesteps=timesteps)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(source, path)
-    return load(path, name)
+    folder = cache.folder(version("solvergen"))
+    source = cache.read(folder, name)
+    if source is None:
+        source = cache.signed(name, emit(spec, target, timesteps=grid))
+        folder = cache.write(folder, name, source)
+    return load_source(source, folder / f"{name}.py", name)
 
 
-def _grid_hash(timesteps: ArrayLike | None) -> str:
-    if timesteps is None:
-        return ""
-    return "_" + hashlib.sha256(np.asarray(timesteps, dtype=np.float64).tobytes()).hexdigest()[:16]
+def _times(timesteps: ArrayLike) -> NDArray[np.float64]:
+    """A time grid as an array.
+
+    Raises:
+        EmissionError: it is no column of numbers, or too long to be printed.
+    """
+    try:
+        found = column("timesteps", timesteps)
+    except ScheduleError as error:
+        raise EmissionError(str(error)) from error
+    if found.size > MAX_BAKED_STEPS + 1:
+        raise EmissionError(
+            f"timesteps: got {found.size} times; expected at most {MAX_BAKED_STEPS + 1} for a "
+            "module of one grid: leave timesteps out, and give them to the module"
+        )
+    return found
+
+
+def _grid_hash(grid: NDArray[np.float64] | None) -> str:
+    return "" if grid is None else "_" + hashlib.sha256(grid.tobytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from sympy import (
 )
 from sympy.printing.numpy import NumPyPrinter
 
-from solvergen.algebra import precision
+from solvergen.algebra import namespace, precision
 from solvergen.algebra.collection import by_powers
 from solvergen.algebra.functions import Registered
 from solvergen.algebra.tables import Table
@@ -213,12 +213,12 @@ def _is_costly(node: Basic, varying: set[Symbol]) -> bool:
 
 def constant_name(parameter: Symbol) -> str:
     """beta_min -> BETA_MIN."""
-    return parameter.name.upper()
+    return namespace.constant(parameter.name)
 
 
 def column_names(table: Table) -> tuple[str, str]:
     """The expressions for the columns of a table; an inverted one reads those of its original."""
-    name = table.name.removesuffix("_inverse").upper()
+    name = namespace.constant(table.name.removesuffix("_inverse"), "_T")
     if not table.is_inverted:
         return f"{name}_T", name
     order = "" if table.y[0] < table.y[-1] else "[::-1]"

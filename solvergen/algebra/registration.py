@@ -7,19 +7,19 @@ import mpmath
 import numpy as np
 from sympy import Expr
 
-from solvergen.algebra import precision
+from solvergen import naming
+from solvergen.algebra import namespace, precision
 from solvergen.algebra.evaluation import evaluate_mp, is_real
 from solvergen.algebra.expressions import FUNCTIONS, TABLE_FUNCTIONS, parse, to_text
 from solvergen.algebra.functions import REGISTRY, Definition, Registered, x
-from solvergen.errors import ScheduleError
+from solvergen.errors import ScheduleError, explained
 
-RESERVED = frozenset((
-    "t", "pi", "where", "np", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "sample",
-    "expansion_variable", "time_at_expansion_variable", "integrating_factor", "zeroth_moment",
-    "coefficients", "timesteps", "numba", "torch", "Plan", "Stepper",
-))  # fmt: skip
 POINTS = (0.125, 0.5, 0.875)
 """Where a function is tried: nobody knows its domain, but it should hold a part of (0, 1)."""
+EXPECTED = (
+    "expected a derivative in x, numpy source in x and np that defines a function of that name, "
+    "and a function of an mpf"
+)
 
 
 def register_function(
@@ -50,8 +50,9 @@ def register_function(
     ...     in_many_digits=lambda u: 2 * mpmath.atan(mpmath.tanh(u / 2)))
     """
     _check_name(name)
-    text = derivative.strip() if isinstance(derivative, str) else to_text(derivative)
-    definition = Definition(name, text, numpy.strip(), in_many_digits)
+    with explained(f"function {name}", ScheduleError, EXPECTED):
+        text = derivative.strip() if isinstance(derivative, str) else to_text(derivative)
+        definition = Definition(name, text, numpy.strip(), in_many_digits)
     known = REGISTRY.get(name)
     if known is None:
         return _register(definition)
@@ -66,8 +67,9 @@ def _register(definition: Definition) -> type[Registered]:
     function: type[Registered] = type(definition.name, (Registered,), members)
     REGISTRY[definition.name] = function  # the derivative may call it
     try:
-        function.derivative = parse(definition.derivative, (x,))
-        _check_function(function)
+        with explained(f"function {definition.name}", ScheduleError, EXPECTED):
+            function.derivative = parse(definition.derivative, (x,))
+            _check_function(function)
     except Exception:
         del REGISTRY[definition.name]
         raise
@@ -75,10 +77,12 @@ def _register(definition: Definition) -> type[Registered]:
 
 
 def _check_name(name: str) -> None:
-    if not name.isidentifier() or name.startswith("_"):
-        raise ScheduleError(f"function name: got {name!r}; expected an identifier")
-    if name in FUNCTIONS or name in TABLE_FUNCTIONS or name in RESERVED:
-        raise ScheduleError(f"function name: {name} has a meaning already; expected another name")
+    naming.identifier("function name", name, ScheduleError)
+    if name in FUNCTIONS or name in TABLE_FUNCTIONS or namespace.is_taken(name):
+        raise ScheduleError(
+            f"function name: {name} has a meaning already, in formulas or in emitted modules; "
+            "expected another name"
+        )
 
 
 def _check_function(function: type[Registered]) -> None:

@@ -6,6 +6,7 @@
 In a module they are ``np.interp(x, table.x, table.y)`` and a look-up in the divided differences.
 """
 
+import io
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 from sympy import Atom, Expr, Float, Function, Symbol
 
+from solvergen import naming
+from solvergen.algebra.size import MAX_ROWS
 from solvergen.errors import ScheduleError
+
+MAX_BYTES = 2**22
+"""Of a file with a table."""
+
+_UNREADABLE = (OSError, ValueError, EOFError, MemoryError, SyntaxError)
 
 
 class Table(Atom):
@@ -28,21 +36,23 @@ class Table(Atom):
 
     def __new__(cls, name: str, x: ArrayLike, y: ArrayLike) -> "Table":
         """ScheduleError unless both columns are finite, as long as each other, and monotone."""
-        columns = [np.asarray(column, dtype=np.float64) for column in (x, y)]
+        naming.identifier("table name", name, ScheduleError)
+        columns = [column(f"table {name}", one) for one in (x, y)]
         if columns[0].ndim != 1 or columns[0].shape != columns[1].shape or len(columns[0]) < 2:
             shapes = " and ".join(str(column.shape) for column in columns)
             raise ScheduleError(f"table {name}: got shapes {shapes}; expected two equal columns")
-        for label, column in zip("xy", columns, strict=True):
-            steps = np.diff(column) * (1 if label == "x" else np.sign(column[-1] - column[0]))
-            if not np.all(np.isfinite(column)) or not np.all(steps > 0):
+        for label, values in zip("xy", columns, strict=True):
+            with np.errstate(all="ignore"):
+                steps = np.diff(values) * (1 if label == "x" else np.sign(values[-1] - values[0]))
+            if not np.all(np.isfinite(values)) or not np.all(steps > 0):
                 row = int(np.argmin(np.where(np.isfinite(steps), steps, -np.inf)))
                 raise ScheduleError(
-                    f"table {name}: {label} goes from {column[row]} to {column[row + 1]} "
+                    f"table {name}: {label} goes from {values[row]} to {values[row + 1]} "
                     f"at row {row}; expected finite, strictly monotone values"
                 )
         table = Atom.__new__(cls)
         table.name = name
-        table.x, table.y = (tuple(map(float, column)) for column in columns)
+        table.x, table.y = (tuple(map(float, one)) for one in columns)
         return table
 
     def inverted(self) -> "Table":
@@ -149,21 +159,55 @@ class Rise(Function):
         return np.where(low == high, slope[0] * (t - s), across)
 
 
+def column(what: str, values: Any) -> NDArray[np.float64]:
+    """Real numbers as a float64 array.
+
+    Raises:
+        ScheduleError: they are none, or too many.
+    """
+    try:
+        found = np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ScheduleError(f"{what}: {error}; expected a column of real numbers") from error
+    if found.dtype.kind not in "iuf":
+        raise ScheduleError(f"{what}: got {found.dtype} values; expected a column of real numbers")
+    if found.size > MAX_ROWS:
+        raise ScheduleError(f"{what}: got {found.size} rows; expected at most {MAX_ROWS}")
+    return found.astype(np.float64)
+
+
 def read_column(path: str | Path) -> NDArray[np.float64]:
-    """The numbers in a file: a ``.npy`` array, else text with numbers apart by space or commas.
+    """The numbers in a file: a ``.npy`` array, else text with numbers apart by space or commas,
+    and comments after ``#``.
 
     Raises:
         ScheduleError: there is no such file, or it does not hold numbers.
     """
     path = Path(path)
     try:
-        if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).astype(np.float64)
-        return np.array(path.read_text().replace(",", " ").split(), dtype=np.float64)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+        values = _numbers(path)
+    except _UNREADABLE as error:
         raise ScheduleError(
-            f"cannot read the table {path}: {error}; expected numbers as text, or a .npy array"
+            f"cannot read the table {naming.shown(str(path))}: {error}; expected numbers as text, "
+            "or a .npy array"
         ) from error
+    return column(f"the table {path}", values)
+
+
+def _numbers(path: Path) -> Any:
+    """What a file holds; only of files, because a device or a pipe has no end."""
+    if not path.is_file():
+        raise ValueError("no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"got {path.stat().st_size} bytes, and {MAX_BYTES} are the most")
+    if path.suffix == ".npy":
+        found = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise ValueError("got an archive of arrays")
+        return found
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
+    return np.array(words, dtype=np.float64)
 
 
 def _segment(table: Table, x: Any) -> int:

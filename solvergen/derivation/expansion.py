@@ -8,13 +8,14 @@ homogeneous of degree 0 in (alpha, sigma) can be written in gamma without the sc
 
 from dataclasses import dataclass
 
-from sympy import Expr, Integer, atan2, cos, exp, log, sin, sympify
+from sympy import Expr, Integer, atan2, cos, exp, log, sin
 
 from solvergen.algebra import expressions
 from solvergen.algebra.inversion import invert
 from solvergen.derivation.homogeneity import degree
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.errors import DerivationError
+from solvergen.naming import FORMULA_LENGTH, label, shown
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma, t
 
@@ -32,6 +33,21 @@ class Expansion:
     name: str
     variable: Expr
     ray: tuple[Expr, Expr] | None = None
+
+    def __post_init__(self) -> None:
+        label("expansion", self.name, DerivationError, FORMULA_LENGTH)
+        if not isinstance(self.variable, Expr):
+            raise DerivationError(
+                f"expansion {self.name}: got {shown(self.variable)}; expected a sympy expression "
+                "in t, alpha and sigma"
+            )
+
+    @property
+    def text(self) -> str:
+        """What ``resolve`` reads back."""
+        if self.name == "clock" or any(self.name == named.name for named in NAMED):
+            return self.name
+        return expressions.to_text(self.variable)
 
     def at(self, schedule: NoiseSchedule) -> Expr:
         """gamma(t) for one schedule."""
@@ -97,6 +113,12 @@ def resolve(expansion: "Expansion | Expr | str", clock: Expr | None) -> Expansio
         ScheduleError: a text that is not an expression in t, alpha, sigma.
     """
     if isinstance(expansion, Expansion):
+        meant = {named.name: named.variable for named in NAMED} | {"clock": clock}
+        if meant.get(expansion.name, expansion.variable) != expansion.variable:
+            raise DerivationError(
+                f"the expansion {expansion.name} is {meant[expansion.name]}, got "
+                f"{expansion.variable}; expected another name for another variable"
+            )
         return expansion
     if isinstance(expansion, str):
         text = expansion.replace(" ", "")
@@ -106,7 +128,17 @@ def resolve(expansion: "Expansion | Expr | str", clock: Expr | None) -> Expansio
         if text == "clock":
             return _clock_expansion(clock)
         expansion = expressions.parse(expansion, (t, alpha, sigma))
-    variable = expressions.exact(sympify(expansion))
+    variable = (
+        expressions.exact(expansion)
+        if isinstance(expansion, Expr)
+        else expressions.rational(expansion)
+    )
+    unknown = variable.free_symbols - {t, alpha, sigma}
+    if unknown:
+        raise DerivationError(
+            f"expansion {variable} uses {', '.join(sorted(map(str, unknown)))}; expected a formula "
+            "in t, alpha and sigma (solvergen.t, solvergen.alpha, solvergen.sigma)"
+        )
     for named in NAMED:
         if named.variable == variable:
             return named

@@ -14,11 +14,13 @@ The coefficients are written in the symbols ``t``, ``alpha``, ``sigma``, ``alpha
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from sympy import Expr, Integer, diff, factor, sympify
+from sympy import Expr, Integer, diff, factor
 
 from solvergen.algebra import expressions
 from solvergen.errors import DerivationError
+from solvergen.naming import FORMULA_LENGTH, label, meant, shown
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import OF_TIME, alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
@@ -45,7 +47,8 @@ class Parameterization:
 
     def __post_init__(self) -> None:
         for field in ("data", "noise"):
-            object.__setattr__(self, field, expressions.exact(sympify(getattr(self, field))))
+            object.__setattr__(self, field, _formula(getattr(self, field)))
+        label("parameterization", self.name, DerivationError, FORMULA_LENGTH)
         unknown = (self.data.free_symbols | self.noise.free_symbols) - set(OF_TIME)
         if unknown:
             raise DerivationError(
@@ -72,9 +75,14 @@ class Parameterization:
     def text(self) -> str:
         """What ``get`` reads back."""
         named = any(self is one or self == one for one in NAMED)
-        if named or self.name.startswith("rate("):
+        if named or (self.name.startswith("rate(") and self._is_rate):
             return self.name
         return f"{expressions.to_text(self.data)}, {expressions.to_text(self.noise)}"
+
+    @property
+    def _is_rate(self) -> bool:
+        """Whether it is what its name says, and not only called so."""
+        return self.clock is not None and self == rate(self.clock)
 
     def __str__(self) -> str:
         return f"{self.name}: N = ({self.data}) x0 + ({self.noise}) eps"
@@ -97,6 +105,13 @@ def at_times(expression: Expr, schedule: NoiseSchedule) -> Expr:
     return at_schedule(expression, schedule).subs(start)
 
 
+def _formula(given: Any) -> Expr:
+    """A user's formula in the five symbols: sympy, a number, or text."""
+    if isinstance(given, str):
+        return expressions.parse(given, OF_TIME)
+    return expressions.exact(given) if isinstance(given, Expr) else expressions.rational(given)
+
+
 def total_derivative(expression: Expr) -> Expr:
     """d/dt of an expression in t, alpha(t), sigma(t), by the chain rule."""
     return (
@@ -112,7 +127,7 @@ def rate(variable: Expr) -> Parameterization:
     Args:
         variable: gamma, an expression in t, alpha and sigma, e.g. ``log(alpha / sigma)``.
     """
-    gamma = expressions.exact(sympify(variable))
+    gamma = _formula(variable)
     speed = total_derivative(gamma)
     if speed == 0:
         raise DerivationError(
@@ -172,17 +187,32 @@ STRAIGHT = Parameterization(Integer(-1), Integer(1), "straight")
 NAMED = (NOISE, DATA, VELOCITY, FLOW, SCORE, STRAIGHT)
 
 
+ALIASES = {
+    "epsilon": "noise",
+    "eps": "noise",
+    "sample": "data",
+    "x0": "data",
+    "x_0": "data",
+    "v_prediction": "velocity",
+    "flow_prediction": "flow",
+}
+"""What configurations of other libraries call them."""
+
+
 def get(name: str) -> Parameterization:
     """The parameterization that ``name`` says, as the command line does.
 
     Args:
         name: ``noise``, ``data``, ``velocity``, ``flow``, ``score``, ``straight``;
             ``rate(EXPRESSION)``; or ``C_DATA, C_NOISE`` as two expressions in t, alpha, sigma,
-            alpha_dot, sigma_dot.
+            alpha_dot, sigma_dot. ``ALIASES`` work too.
+
+    Raises:
+        SolvergenError: a DerivationError or ScheduleError that says what does not read.
     """
-    text = name.strip()
+    text = " ".join(name.split())
     for named in NAMED:
-        if named.name == text:
+        if named.name == ALIASES.get(text, text):
             return named
     if text.startswith("rate(") and text.endswith(")"):
         return rate(expressions.parse(text[5:-1], (t, alpha, sigma)))
@@ -190,7 +220,8 @@ def get(name: str) -> Parameterization:
         data, noise = (expressions.parse(part, OF_TIME) for part in text.split(","))
         return Parameterization(data, noise, text)
     raise DerivationError(
-        f"unknown parameterization {name!r}; expected one of "
+        f"unknown parameterization {shown(name)}; expected one of "
         f"{', '.join(named.name for named in NAMED)}, rate(EXPRESSION), or two expressions "
         "'C_DATA, C_NOISE' in t, alpha, sigma, alpha_dot, sigma_dot."
+        f"{meant(text, (*(named.name for named in NAMED), *ALIASES))}"
     )

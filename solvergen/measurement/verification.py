@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen import targets
-from solvergen.algebra import precision
 from solvergen.algebra.evaluation import evaluate_mp, points_near_ends
-from solvergen.errors import EmissionError
-from solvergen.measurement import derivation
+from solvergen.errors import EmissionError, SolvergenError
+from solvergen.measurement import contract, derivation, ends
 from solvergen.measurement.accuracy import coefficient_error
+from solvergen.measurement.amplification import check_amplification, interpolates
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
 from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
-from solvergen.scalars.reference import Reference, ReferenceScalars
+from solvergen.naming import shown
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver, from_specification
@@ -47,15 +47,11 @@ ERROR_FLOOR = 3e-10
 """An error below which no more steps are tried: a high order divides it by hundreds with the next
 number of steps, and then it is the rounding of thousands of them."""
 
+END_FLOOR = 1e-12
+"""The same for a run of a thousand steps at most, whose rates settle late."""
+
 SMALL = 1e-3
-"""The part of the largest value below which a function counts as near one of its zeros, and the
-margin of a bound that is computed in float64 from a maximum over points."""
-
-AMPLIFICATION_STEPS = 20
-"""Enough for main steps of every history, and as long as a sampler's."""
-
-SAMPLES = 5
-"""Of these steps: the first, the last and some between, whose weights take quadratures."""
+"""The part of the largest value below which a function counts as near one of its zeros."""
 
 STEPS = tuple(2**k for k in range(4, 13))
 """Each twice the one before, until the rate has settled."""
@@ -63,45 +59,58 @@ STEPS = tuple(2**k for k in range(4, 13))
 SETTLED = 0.03
 """A fifth of ``ORDER_TOLERANCE``: how little a rate may change when the steps double again."""
 
+END_STEPS = tuple(2**k for k in range(5, 11))
+"""Beside an end the powers of h that follow differ by a half at times; more steps tell no more."""
+
+HARDER = 0.2
+"""How much further from its order the rate of a run to the ends may be, for every order above 2."""
+
 AGREEMENT_STEPS = (1, 5, 20)
 """One step shows a coefficient, five a start-up, twenty what a run makes of both."""
 
 TWO_GAUSSIANS = GaussianMixture(
     np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16])
 )
-CONTRACT = (
-    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
-    "coefficients", "Stepper", "sample",
-)  # fmt: skip
-OF_ONE_GRID = ("ORDER", "SPEC", "TIMESTEPS", "COEFFICIENTS", "sample")
 
 
 def verify(file: str | Path) -> Verification:
-    """Measure an emitted module.
+    """Measure an emitted module, which runs the file: any code in it, with the user's rights.
 
     Raises:
-        EmissionError: the file is not a module that solvergen emitted.
+        EmissionError: the file is not a module that solvergen emitted, or breaks when it is run.
     """
+    baked = contract.require(file)
     module = load(file)
-    baked = hasattr(module, "TIMESTEPS")
-    contract = OF_ONE_GRID if baked else CONTRACT
-    missing = [name for name in contract if not hasattr(module, name)]
-    if missing:
+    try:
+        checks = _checks(module, from_specification(module.SPEC), baked)
+    except SolvergenError:
+        raise
+    except Exception as error:
         raise EmissionError(
-            f"{file} has no {', '.join(missing)}; expected a module that solvergen emitted."
-        )
-    solver = from_specification(module.SPEC)
+            f"{file} cannot be measured, {type(error).__name__}: {shown(str(error))}; expected a "
+            "module that solvergen emitted, unchanged."
+        ) from error
+    return Verification(str(file), checks)
+
+
+def _checks(module: ModuleType, solver: Solver, baked: bool) -> tuple[Check, ...]:
     if baked:
         exact = check_baked_coefficients(module, solver)
-        return Verification(str(file), (check_stated_order(module, solver), exact))
-    checks = (
+        return (check_stated_order(module, solver), exact)
+    return (
         check_stated_order(module, solver),
         check_measured_order(module, solver),
+        *check_order_to_the_ends(module, solver),
         *check_functions(module, solver),
         check_coefficients(module, solver),
-        *((check_amplification(module, solver),) if interpolates(solver) else ()),
+        *_amplification(module, solver),
     )
-    return Verification(str(file), checks)
+
+
+def _amplification(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    if not interpolates(solver):
+        return ()
+    return (check_amplification(module, solver, *interior(module)),)
 
 
 def check_stated_order(module: ModuleType, solver: Solver) -> Check:
@@ -119,6 +128,47 @@ def check_measured_order(module: ModuleType, solver: Solver) -> Check:
         f"{rate:.3f}",
         abs(rate - module.ORDER) <= ORDER_TOLERANCE,
     )
+
+
+def check_order_to_the_ends(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    """The order in the module against the one computed anew, and the rate of runs that touch the
+    ends where alpha or sigma vanishes; nothing without such an end.
+
+    The rate may be higher: where the power that is left has a small factor, the next one is seen.
+    An error h^p log(1/h) falls by 2^p log(n)/log(2 n) when the number n of steps doubles, and rates
+    of high orders do not settle before rounding.
+    """
+    stated, found = module.ORDER_TO_THE_ENDS, solver.endpoints.order
+    same = stated == (None if found is None else float(found))
+    checks = [Check("order to the ends, proved", str(found), f"states {stated}", same)]
+    whole = ends.Whole.of(module, solver)
+    if whole.order is None:
+        return tuple(checks)
+    claimed = float(whole.order if stated is None else stated)
+    measured = errors_to_the_ends(module, solver, whole)
+    if len(measured) > 1:
+        rate, steps = ends.rate(measured), END_STEPS[len(measured) - 2]
+        slack = np.log2(1 + 1 / np.log2(steps)) if whole.logarithm else 0.0
+        least = claimed - slack - max(ORDER_TOLERANCE, HARDER * (claimed - 2))
+        wanted, where = f">= {least:.4g}", f"order from {whole.start:.3g} to {whole.end:.3g}"
+        checks.append(Check(where, wanted, f"{rate:.3f}", bool(rate >= least)))
+    return tuple(checks)
+
+
+def errors_to_the_ends(module: ModuleType, solver: Solver, whole: ends.Whole) -> list[float]:
+    """Errors of runs of ``END_STEPS`` steps, as far as they are above rounding and tolerances."""
+    predict, repeat = adapted(module, model(TWO_GAUSSIANS, solver)), solver.program.repeat
+    floor = max(END_FLOOR, 100 * repeat.tolerance if repeat else 0.0)
+
+    def run(x: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
+        return as_numpy(module, module.sample(predict, as_input(module, x), grid))
+
+    found: list[float] = []
+    for error in ends.errors(run, TWO_GAUSSIANS, module, solver, whole, END_STEPS):
+        found.append(error)
+        if error < floor:
+            break
+    return found
 
 
 def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
@@ -154,12 +204,6 @@ def check_coefficients(module: ModuleType, solver: Solver) -> Check:
     return accuracy("coefficients", worst, COEFFICIENT_TOLERANCE)
 
 
-def interpolates(solver: Solver) -> bool:
-    """Whether the weights of a main step are means of a Lagrange basis over the clock."""
-    last = solver.program.main.combines[-1]
-    return last.rule.is_plain or len(last.support) == 1
-
-
 def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
     """The coefficients of a module for one grid against mpmath, inside the domain."""
     grid = module.TIMESTEPS.tolist()
@@ -167,41 +211,6 @@ def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
     steps = [n for n in range(len(grid) - 1) if inside[n] and inside[n + 1]]
     worst = coefficient_error(solver, module.COEFFICIENTS, grid, steps)
     return accuracy(f"coefficients of {len(steps)} steps", worst, COEFFICIENT_TOLERANCE)
-
-
-def check_amplification(module: ModuleType, solver: Solver) -> Check:
-    """sum_j |ell_j|, by which a step amplifies errors of the model, against its bound.
-
-    ell_j is a mean of L_j over the step with positive weights, so the sum is at most the Lebesgue
-    constant max over [0, 1] of sum_j |L_j(theta)|: 2^k - 1 for k nodes with equal steps in gamma.
-    The weights are those that the coefficients are compared with (``check_coefficients``).
-    """
-    start, end = interior(module)
-    grid = module.timesteps(AMPLIFICATION_STEPS, "time", start=start, end=end).tolist()
-    reference = Reference(solver.weights, solver.prediction)
-    combine = solver.program.main.combines[-1]
-    found = bound = 0.0
-    with mpmath.workdps(precision.MEASUREMENT):
-        for n in np.linspace(solver.program.history, AMPLIFICATION_STEPS - 1, SAMPLES, dtype=int):
-            scalars = ReferenceScalars.over(reference, solver.program.main, grid, int(n))
-            found = max(found, float(sum(map(abs, scalars.weights(combine)))))
-            bound = max(bound, lebesgue_constant(np.array(scalars.places(combine), dtype=float)))
-    return Check(
-        "amplification sum |ell_j|",
-        f"<= {bound:.3g}, the Lebesgue constant",
-        f"{found:.3g}",
-        found <= bound * (1 + SMALL),
-    )
-
-
-def lebesgue_constant(places: NDArray[np.float64]) -> float:
-    """max over [0, 1] of sum_j |L_j(theta)|."""
-    theta = np.linspace(0.0, 1.0, 101)
-    total = np.zeros_like(theta)
-    for place in places:
-        others = places[places != place]
-        total += np.abs(np.prod([(theta - one) / (place - one) for one in others], axis=0))
-    return float(total.max())
 
 
 def interior(module: ModuleType) -> tuple[float, float]:
@@ -252,14 +261,20 @@ def adapted(
 
 
 def assert_order(module: ModuleType, order: int) -> None:
-    """For users' tests: the module states this order, and a run on an exact problem has it.
+    """For users' tests: the module states this order, a run inside the domain has it, and a run to
+    its ends the order that the module states for that, both on an exact problem.
 
     Raises:
         AssertionError: with the table of what was measured.
     """
     solver = from_specification(module.SPEC)
     stated = Check("order, asserted", str(order), f"states {module.ORDER}", order == module.ORDER)
-    checks = (stated, check_stated_order(module, solver), check_measured_order(module, solver))
+    checks = (
+        stated,
+        check_stated_order(module, solver),
+        check_measured_order(module, solver),
+        *check_order_to_the_ends(module, solver),
+    )
     Verification(f"order {order}", checks).require()
 
 

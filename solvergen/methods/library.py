@@ -10,6 +10,12 @@ supports alone, for any order and with however many earlier steps there are.
 It is the same at the end: closing steps of orders .., 2, 1 (``ramp``) leave O(h^2) where ``full``
 steps leave nothing. Samplers take them for large steps down to little noise, where an
 extrapolation over the whole history amplifies more than it gains.
+
+That is so where M0 = O(h). With the data integrand at sigma = 0 a landing leaves h^k for its k
+nodes, and h^e if a node is an inner stage that is wrong by h^e: M0 wins nothing. ``full`` steps of
+``multistep`` and ``unip`` keep their order there, a ramp leaves that of its last step. Methods with
+inner stages or predictions lose theirs in all steps near the end, h^(p+1)/tau^m at a distance tau,
+so that no number of closing steps keeps it (``solvergen.program.ends``).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +23,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from solvergen.errors import SchemeError
+from solvergen.methods.bounds import MAX_ITERATIONS, MAX_ORDER, fraction, require
 from solvergen.methods.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
 from solvergen.methods.scheme import (
     CURRENT,
@@ -31,6 +38,7 @@ from solvergen.methods.scheme import (
     stage,
 )
 from solvergen.methods.starting import ladder
+from solvergen.naming import shown
 
 STARTUPS = ("exact", "ramp")
 LAST_STEPS = ("full", "ramp")
@@ -87,7 +95,7 @@ def singlestep(order: int, nodes: Sequence[float | str | Fraction] | None = None
     if nodes is None:
         main = Phase("main", ladder(order))
         return Scheme(f"singlestep:{order}", main, source=SINGLESTEP_SOURCE)
-    inner = tuple(Fraction(str(node)) for node in nodes)
+    inner = tuple(map(fraction, nodes))
     if len(inner) != order - 1 or not all(0 < node < 1 for node in inner):
         raise SchemeError(
             f"singlestep({order}) got nodes {', '.join(map(str, inner)) or 'none'}; expected "
@@ -144,7 +152,7 @@ def adams_moulton(
     source = "Hairer, Norsett and Wanner 1993, section III.1; lecture, implicit methods"
     if tolerance is None:
         count = 2 if iterations is None else iterations
-        _check_order("adams_moulton iterations", count)
+        require("adams_moulton: the number of iterations", count, MAX_ITERATIONS)
         main = Phase("main", _iterated(back_to(back), known, count))
         return Scheme(f"adams_moulton:{order}:{count}", main, start, source)
     iteration = Iteration(tolerance, 20 if iterations is None else iterations)
@@ -299,5 +307,6 @@ def _check_policies(startup: str, last: str) -> None:
 
 
 def _check_order(name: str, order: int) -> None:
-    if not isinstance(order, int) or order < 1:
-        raise SchemeError(f"{name}({order!r}): expected an order 1, 2, 3, ...")
+    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
+        raise SchemeError(f"{name}({shown(order)}): expected an order 1, 2, 3, ...")
+    require(f"{name}: the order", order, MAX_ORDER)

@@ -15,9 +15,9 @@ follows after ``?``, its last landing is that of the estimate:
 """
 
 import re
-from fractions import Fraction
 
 from solvergen.errors import SchemeError
+from solvergen.methods.bounds import MAX_LENGTH, MAX_POWER, fraction, require
 from solvergen.methods.rule import Moments, Monomial, Row, Rule
 from solvergen.methods.scheme import (
     CURRENT,
@@ -30,14 +30,17 @@ from solvergen.methods.scheme import (
     past,
     stage,
 )
+from solvergen.naming import shown
 
 _LANDING = re.compile(
-    r"(?P<position>[\d/.]+)(<(?P<base>-1|s\d+))?:\{(?P<nodes>[^{}]+)\}"
-    r"(~(?P<moments>classical|frozen))?(~scaled\((?P<scale>[\d/,]+)\))?"
+    r"(?P<position>[0-9/.]+)(<(?P<base>-1|s[0-9]{1,3}))?:\{(?P<nodes>[^{}]+)\}"
+    r"(~(?P<moments>classical|frozen))?(~scaled\((?P<scale>[0-9/,]+)\))?"
 )
-_ITERATION = re.compile(r"repeat\(([\d.e+-]+),(\d+)\)")
-_NODE = re.compile(r"0|-\d+|s\d+")
-_MONOMIAL = re.compile(r"([+-]?)(?:(\d+(?:/\d+)?)\*?)?(?:mu(\d+)(?:@(\d+))?)?")
+_ITERATION = re.compile(
+    r"repeat\(([0-9]{1,20}(?:\.[0-9]{0,20})?(?:e[+-]?[0-9]{1,3})?),([0-9]{1,9})\)"
+)
+_NODE = re.compile(r"0|-[0-9]{1,3}|s[0-9]{1,3}")
+_MONOMIAL = re.compile(r"([+-]?)(?:([0-9]+(?:/[0-9]+)?)\*?)?(?:mu([0-9]{1,3})(?:@([0-9]{1,3}))?)?")
 
 
 def write(scheme: Scheme) -> str:
@@ -58,6 +61,7 @@ def read(text: str) -> Scheme:
     Raises:
         SchemeError: the text is not one, or the scheme is wrong.
     """
+    require("the length of the text", len(text), MAX_LENGTH)
     steps, adaptive, pair = text.partition("?")
     before, separator, after = steps.partition("||")
     *startup, main = before.split("|")
@@ -75,6 +79,10 @@ def _phase(name: str, text: str) -> Phase:
     parts = text.split(";")
     found = _ITERATION.fullmatch(re.sub(r"\s", "", parts[-1]))
     iteration = Iteration(float(found[1]), int(found[2])) if found else None
+    if not found and "repeat" in parts[-1]:
+        raise SchemeError(
+            f"{shown(parts[-1].strip())}: expected repeat(TOLERANCE,LIMIT), as repeat(1e-06,20)"
+        )
     landings = tuple(map(_landing, parts[:-1] if found else parts))
     if landings and landings[0].base.kind is Kind.PAST:
         return Phase(name, landings[1:], landings[0], iteration=iteration)
@@ -99,10 +107,10 @@ def _landing(text: str) -> Stage:
         rows += [_row(row, text)] if separator else []
     if rows and (len(rows) < len(nodes) or found["moments"] or found["scale"]):
         raise _unreadable(text)
-    scale = tuple(map(Fraction, found["scale"].split(","))) if found["scale"] else ()
+    scale = tuple(map(fraction, found["scale"].split(","))) if found["scale"] else ()
     rule = Rule(Moments(found["moments"] or "exact"), scale, tuple(rows))
     base = _node(found["base"]) if found["base"] else CURRENT
-    return Stage(Fraction(found["position"]), tuple(nodes), rule, base)
+    return Stage(fraction(found["position"]), tuple(nodes), rule, base)
 
 
 def _node(text: str) -> Node:
@@ -118,15 +126,16 @@ def _row(text: str, landing: str) -> Row:
         found = _MONOMIAL.match(text, place)
         if found is None or (not found[2] and not found[3]):
             raise _unreadable(landing)
-        coefficient = Fraction(f"{found[1]}{found[2] or 1}")
+        size, power = fraction(found[2] or 1), int(found[3] or 0)
         along = int(found[4]) if found[4] else None
-        row.append(Monomial(coefficient, int(found[3] or 0), along))
+        require("the power of a moment", power, MAX_POWER, least=0)
+        row.append(Monomial(-size if found[1] == "-" else size, power, along))
         place = found.end()
     return tuple(row)
 
 
 def _unreadable(text: str) -> SchemeError:
     return SchemeError(
-        f"stage {text.strip()!r}: expected 'position:{{nodes}}' with nodes 0, -1, -2, .. and "
+        f"stage {shown(text.strip())}: expected 'position:{{nodes}}' with nodes 0, -1, -2, .. and "
         "s1, s2, .., for example '1/2:{0}', or weights too, '1:{0: 1/4, s1: 3/4}'."
     )

@@ -23,11 +23,19 @@ is computed again from the previous one with N_0 in its support. The model is no
 (UniPC: Zhao et al. 2023, arXiv:2302.04867).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 
+from solvergen import naming
 from solvergen.errors import SchemeError
+from solvergen.methods.bounds import (
+    MAX_HISTORY,
+    MAX_LANDINGS,
+    MAX_LENGTH,
+    MAX_REPETITIONS,
+    require,
+)
 from solvergen.methods.rule import INTERPOLATION, Rule, row_text
 
 
@@ -196,11 +204,11 @@ class Phase:
                 "depend on itself; expected a stage at theta = 1 that reads the one before it, "
                 "also at theta = 1, such as '1:{0}; 1:{0,s1}'."
             )
-        if not (0 < one.tolerance < 1 and one.limit >= 1) or self.estimate is not None:
+        if not 0 < one.tolerance < 1 or self.estimate is not None:
             raise SchemeError(
-                f"phase {self.name!r}: got {one}; expected 0 < tolerance < 1, a limit of at least "
-                "1 iteration, and no estimate."
+                f"phase {self.name!r}: got {one}; expected 0 < tolerance < 1 and no estimate."
             )
+        require(f"phase {self.name!r}: the limit of iterations", one.limit, MAX_REPETITIONS)
 
     def _check_landing(self, where: str, number: int, one: Stage) -> None:
         if one.base.kind is Kind.PAST:
@@ -295,6 +303,11 @@ class Scheme:
     pair: Phase | None = None
 
     def __post_init__(self) -> None:
+        naming.label("scheme", self.name, SchemeError, MAX_LENGTH)
+        if self.source:
+            naming.label("source of a scheme", self.source, SchemeError, naming.SOURCE_LENGTH)
+        self._check_size()
+        self._name_phases()
         if len(self.startup) != self.main.history:
             raise SchemeError(
                 f"scheme {self.name!r} reads {self.main.history} earlier steps but has "
@@ -325,6 +338,25 @@ class Scheme:
                 f"{self.main.history} earlier steps; expected a second landing as estimate and no "
                 "history. Adaptive steps of multistep methods are not supported."
             )
+
+    def _check_size(self) -> None:
+        pair = [self.pair] if self.pair else []
+        every = (*self.startup, self.main, *self.closing, *pair)
+        require("the history", max(one.history for one in every), MAX_HISTORY, least=0)
+        for one in every:
+            require(f"the number of landings of {one.name}", len(one.stages), MAX_LANDINGS)
+        require("the number of phases", len(every), 2 * MAX_HISTORY + 2)
+
+    def _name_phases(self) -> None:
+        """Phases are called by their place, because modules have functions of these names."""
+        named = {
+            "main": replace(self.main, name="main"),
+            "startup": tuple(replace(p, name=f"start_{n}") for n, p in enumerate(self.startup)),
+            "closing": tuple(replace(p, name=f"last_{m}") for m, p in enumerate(self.closing)),
+            "pair": replace(self.pair, name="pair") if self.pair else None,
+        }
+        for field_name, value in named.items():
+            object.__setattr__(self, field_name, value)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

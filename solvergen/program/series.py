@@ -5,26 +5,41 @@ The rationals are exact and slow: their numerators grow with every product. Modu
 rational; one that is 0 at a point drawn at random from the field is 0 for every problem, but with
 probability (degree of the coefficient as a polynomial in what was drawn)/2^61 (Schwartz 1980,
 J. ACM 27, Zippel 1979).
+
+Logarithms and roots of places need real numbers, which are decimals of so many digits: what is
+smaller than half of them is 0. They are calculated within ``Field.context()``.
 """
 
+import decimal
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Union
 
 PRIME = 2**61 - 1
 
-Scalar = Union[int, Fraction, "Series"]
+Scalar = Union[int, Fraction, Decimal, "Series"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """The rationals, or the integers modulo a prime ``modulus``."""
+    """The rationals, the integers modulo a prime ``modulus``, or decimals of so many ``digits``."""
 
     modulus: int = 0
+    digits: int = 0
 
-    def of(self, number: int | Fraction) -> Any:
-        """A rational as an element."""
+    def context(self) -> AbstractContextManager[Any]:
+        """Where decimals have their digits."""
+        return decimal.localcontext(decimal.Context(prec=self.digits or decimal.getcontext().prec))
+
+    def of(self, number: int | Fraction | Decimal) -> Any:
+        """A number as an element."""
+        if self.digits:
+            if not isinstance(number, Fraction):
+                return Decimal(number)
+            return Decimal(number.numerator) / number.denominator
         if not self.modulus:
             return Fraction(number)
         exact = Fraction(number)
@@ -32,7 +47,15 @@ class Field:
 
     def inverse(self, element: Any) -> Any:
         """1/element."""
+        if self.digits:
+            return 1 / Decimal(element)
         return pow(element, -1, self.modulus) if self.modulus else 1 / Fraction(element)
+
+    def is_zero(self, element: Any) -> bool:
+        """Whether an element is 0, or a decimal that is nothing but rounding."""
+        if self.digits:
+            return bool(abs(element) < Decimal(10) ** (-self.digits // 2))
+        return not element
 
     def reduced(self, element: Any) -> Any:
         """The representative of a sum of products."""
@@ -41,6 +64,7 @@ class Field:
 
 RATIONALS = Field()
 MODULAR = Field(PRIME)
+DECIMAL = Field(digits=60)
 
 
 @dataclass(frozen=True)
@@ -52,7 +76,7 @@ class Series:
 
     @classmethod
     def of(
-        cls, coefficients: Iterable[int | Fraction], length: int, field: Field = RATIONALS
+        cls, coefficients: Iterable[int | Fraction | Decimal], length: int, field: Field = RATIONALS
     ) -> "Series":
         """The series with these leading coefficients, padded with zeros or cut to ``length``."""
         exact = [field.of(c) for c in coefficients][:length]
@@ -79,13 +103,13 @@ class Series:
         return self + (-self._lift(other))
 
     def __mul__(self, other: Scalar) -> "Series":
-        if isinstance(other, int | Fraction):
+        if isinstance(other, int | Fraction | Decimal):
             factor = self.field.of(other)
             return self._like(c * factor for c in self.coefficients)
         if not isinstance(other, Series):
             return NotImplemented  # an array of series multiplies element by element
         length = len(self.coefficients)
-        total = [0] * length
+        total: list[Any] = [Decimal(0) if self.field.digits else 0] * length
         for i, a in enumerate(self.coefficients):
             if a:
                 for j, b in enumerate(other.coefficients[: length - i], start=i):
@@ -117,6 +141,6 @@ class Series:
     def valuation(self) -> int:
         """The lowest power of h with a non-zero coefficient; the length if there is none."""
         for power, c in enumerate(self.coefficients):
-            if c:
+            if not self.field.is_zero(c):
                 return power
         return len(self.coefficients)

@@ -8,15 +8,19 @@ With Phi = 1 and gamma = q, a main step of dx/dq = lambda x is a matrix S(z), z 
   III.3): the eigenvalues of S(0) lie in the unit disc, those on its edge are simple.
 * Linear stability: all z at which no eigenvalue of S(z) is larger than 1. For a method without
   history S is its stability function R(z). Where the iteration of an implicit method does not
-  converge, there is no step, and the method counts as unstable.
+  reach its tolerance within its limit, from samples of size 1, there is no step, and the method
+  counts as unstable.
 
 "Converges if the local error goes to 0 and it is stable": both are properties of these matrices,
 and the integrating factor, which is exact, only helps.
 
 The leading error constants are those of h^(p+1) in exact - found, for dx/dq = q^p/p! (the
-quadrature constant, C_(p+1) of a multistep method) and for dx/dq = x.
+quadrature constant, C_(p+1) of a multistep method) and for dx/dq = x. They are what a step adds to
+the error that accumulates: of a method that corrects, to that of the corrected samples, once all
+the values that it reads are of samples that were predicted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import factorial
@@ -50,13 +54,14 @@ interval is halved: steps of a tenth miss no gap that the region of such a metho
 
 @dataclass(frozen=True)
 class _Classical:
-    """The scalars of a step from 0 to 1 with Phi = 1, gamma = q; ``h`` is its length."""
+    """The scalars of a step from n to n + 1 with Phi = 1, gamma = q; ``h`` is its length."""
 
     phase: PhaseProgram
     h: Any
+    n: int = 0
 
     def time(self, stage: int) -> Fraction:
-        return self.phase.position(stage)
+        return self.n + self.phase.position(stage)
 
     def integrating_factor(self, combine: Combine) -> int:
         return 1
@@ -78,7 +83,7 @@ class _Classical:
         return 0, 1
 
     def _place(self, node: Node) -> Fraction:
-        return Fraction(-node.index) if node.kind is Kind.PAST else self.time(node.index)
+        return Fraction(self.n - node.index) if node.kind is Kind.PAST else self.time(node.index)
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,17 @@ def propagation(program: StepProgram, z: complex) -> NDArray[np.complex128]:
 def _converged(
     repeat: Repeat, count: int, landing: np.ndarray, before: np.ndarray, start: np.ndarray
 ) -> bool:
-    """Whether an iteration has nothing left to change, or never will have."""
-    if count == ITERATIONS:
-        landing[:] = np.inf
-    return count == ITERATIONS or bool(np.all(abs(landing - before) <= ROUNDING * abs(landing)))
+    """Whether an iteration has nothing left to change, or has not come to its tolerance in time.
+
+    Within it, the equation is solved to rounding: S(z) is that of the implicit method.
+    """
+    change = abs(landing - before)
+    if count == repeat.limit:
+        size = np.maximum(abs(landing), 1.0)
+        if not np.all(change <= repeat.tolerance * (1 + size)):
+            landing[:] = np.inf
+            return True
+    return count == ITERATIONS or bool(np.all(change <= ROUNDING * abs(landing)))
 
 
 def growth(program: StepProgram, z: complex) -> float:
@@ -163,33 +175,38 @@ def error_constants(program: StepProgram, order: int) -> ErrorConstants:
     length = order + 2
 
     def monomial(_: Any, place: Fraction) -> Any:
-        power = [0] * order + [place**order / factorial(order)]
-        return np.array([Series.of(power, length)], dtype=object)
+        return _vector([0] * order + [place**order / factorial(order)], length)
+
+    def integral(place: int) -> Any:
+        return _vector(
+            [0] * (order + 1) + [Fraction(place ** (order + 1), factorial(order + 1))], length
+        )
 
     def identity(x: Any, _: Fraction) -> Any:
         return x
 
     def exponential(place: int) -> Any:
-        terms = [Fraction(place**k, factorial(k)) for k in range(length)]
-        return np.array([Series.of(terms, length)], dtype=object)
+        return _vector([Fraction(place**k, factorial(k)) for k in range(length)], length)
 
-    end = Fraction(1, factorial(order + 1))
-    integral = Series.of([0] * (order + 1) + [end], length)
-    start = Fraction(-1) ** (order + 1) * end
-    before = Series.of([0] * (order + 1) + [start], length)
-    zero = np.array([Series.of([0], length)], dtype=object)
-    steps = range(1, program.history + 1)
-    past = [monomial(None, Fraction(-j)) for j in steps]
-    quadrature = _step(program, monomial, State(zero, past, zero + before), length)
-    grown = State(exponential(0), [exponential(-j) for j in steps], exponential(-1))
-    linear = _step(program, identity, grown, length)
     return ErrorConstants(
-        (integral - quadrature).coefficients[-1], (exponential(1)[0] - linear).coefficients[-1]
+        _added(program, monomial, integral, length), _added(program, identity, exponential, length)
     )
 
 
-def _step(program: StepProgram, model: Model, state: State, length: int) -> Series:
-    scalars = _Classical(program.main, Series.of([0, 1], length))
-    run_step(program.main, scalars, model, state, unchanged)
-    found: Series = state.x[0]
-    return found
+def _vector(coefficients: list[Any], length: int) -> Any:
+    return np.array([Series.of(coefficients, length)], dtype=object)
+
+
+def _added(
+    program: StepProgram, model: Model, solution: Callable[[int], Any], length: int
+) -> Fraction:
+    """What a step adds to the last coefficient of exact - found, of the samples that stay."""
+    past = [model(solution(-j), Fraction(-j)) for j in range(1, program.history + 1)]
+    state = State(solution(0), past, solution(-1))
+    before = found = Fraction(0)
+    for n in range(program.history + 2 if program.corrects else 1):
+        scalars = _Classical(program.main, Series.of([0, 1], length), n)
+        run_step(program.main, scalars, model, state, unchanged)
+        place, sample = (n, state.previous) if program.corrects else (n + 1, state.x)
+        before, found = found, (solution(place) - sample)[0].coefficients[-1]
+    return found - before

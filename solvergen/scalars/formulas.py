@@ -14,13 +14,10 @@ nothing.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite
 
 from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
 
-from solvergen.algebra import functions, tables
-from solvergen.algebra.accurate_form import Parameters
-from solvergen.algebra.functions import Definition
+from solvergen.algebra import tables
 from solvergen.derivation.parameterization import DATA, at_schedule
 from solvergen.program.program import node_of
 from solvergen.program.table import (
@@ -39,8 +36,8 @@ from solvergen.scalars.integrals import Integrals
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.landings import LandingWeights, Needs
 from solvergen.scalars.lengths import GAP, H, Lengths
+from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
 from solvergen.symbols import (
     alpha,
@@ -50,72 +47,8 @@ from solvergen.symbols import (
     t,
 )
 
-LONG = 24
-"""Operations beyond which a formula in lambda or t is better put together from shorter ones: the
-search for a better form takes seconds and finds none."""
-
 MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
-
-
-@dataclass(frozen=True)
-class ScheduleFormulas:
-    """The schedule as functions of time.
-
-    Attributes:
-        domain: t_min and t_max.
-        parameters: the symbols beside time, with their values.
-        tables, functions: what the formulas interpolate, and which registered functions they call.
-        kinks: the times at which it is not smooth.
-        alpha, sigma: in t.
-        half_log_snr: in t, or in alpha and sigma where that is shorter.
-        time_at_half_log_snr: in lambda; None without a closed form.
-        span: how far lambda runs over the domain; infinite if it is at an end.
-        reaches_data: whether sigma = 0 at t_min.
-    """
-
-    domain: tuple[Expr, Expr]
-    parameters: Parameters
-    tables: tuple[tables.Table, ...]
-    functions: tuple[Definition, ...]
-    kinks: tuple[Expr, ...]
-    alpha: Expr
-    sigma: Expr
-    half_log_snr: Expr
-    time_at_half_log_snr: Expr | None
-    span: float
-    reaches_data: bool
-
-    @classmethod
-    @lru_cache(maxsize=16)
-    def of(cls, schedule: NoiseSchedule) -> "ScheduleFormulas":
-        """Choose the forms."""
-        both, ratio = (schedule.alpha, schedule.sigma), log(schedule.alpha / schedule.sigma)
-        is_long = schedule.half_log_snr.count_ops() > LONG
-        level = log(alpha / sigma) if is_long else in_time(schedule.half_log_snr, schedule)
-        return cls(
-            schedule.domain,
-            schedule.parameters,
-            tables=tuple(tables_of(*both)),
-            functions=functions.used(schedule.alpha + schedule.sigma),
-            kinks=schedule.kinks,
-            alpha=in_time(schedule.alpha, schedule),
-            sigma=in_time(schedule.sigma, schedule),
-            half_log_snr=level,
-            time_at_half_log_snr=inverse(ratio, half_log_snr_symbol, schedule),
-            span=_span(schedule),
-            reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
-        )
-
-    @property
-    def spacing(self) -> str:
-        """What a time grid is uniform in unless it is said: lambda, if it is finite, else time."""
-        return "half_log_snr" if isfinite(self.span) else "time"
-
-
-def _span(schedule: NoiseSchedule) -> float:
-    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
-    return float(high) - float(low)
 
 
 @dataclass(frozen=True)
@@ -290,10 +223,18 @@ class Formulas:
         return self.expansion == "half_log_snr"
 
     @property
+    def is_time(self) -> bool:
+        """Whether gamma is what all functions of a module are functions of."""
+        return self.expansion == "time" or (self.is_half_log_snr and self.schedule.is_half_log_snr)
+
+    @property
     def reads_length(self) -> bool:
         """Whether h is computed: it is the difference of gamma, or that or M0 follows from it."""
+        if self.is_time and self.is_half_log_snr:
+            return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         if self.is_half_log_snr:
+            reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1
             return reads or means or self.needs.gaps or self.has_inner
         return reads or (

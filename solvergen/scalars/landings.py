@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from sympy import Expr, Integer, Rational, Symbol
 
 from solvergen.methods.rule import Moments, Monomial, Row, is_constant
+from solvergen.program.drafts import shifted
 from solvergen.program.program import Combine
 from solvergen.program.table import (
     TablePhase,
     rival_weight,
-    shifted,
     weight,
     weight_before,
     zeroth_moment,
@@ -164,6 +164,12 @@ class Needs:
 def moment_symbol(stage: int, k: int) -> Symbol:
     """mu_k of the interval of the landing at a stage."""
     return Symbol(f"mu_{stage}_{k}")
+
+
+def uniform(form: Expr) -> Expr:
+    """A formula with the moments of a constant density, mu_k = 1/(k + 1)."""
+    moments = [one for one in form.free_symbols if one.name.startswith("mu_")]
+    return form.xreplace({one: Rational(1, 1 + int(one.name.split("_")[2])) for one in moments})
 
 
 def _moment(k: int, stage: int) -> Expr:

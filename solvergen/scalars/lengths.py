@@ -114,11 +114,11 @@ def _difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> E
     at_time = at_schedule(variable, schedule)
     forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
     if h is not None and is_ratio_variable(variable):
-        forms += _of_ratio(variable)
+        forms += difference_of_ratio(variable)
     return _best(forms, at_time, schedule, h)
 
 
-def _of_ratio(variable: Expr) -> list[Expr]:
+def difference_of_ratio(variable: Expr) -> list[Expr]:
     """Differences of functions of alpha/sigma that are multiples of the wedge."""
     if variable == atan2(sigma, alpha):
         return [atan2(WEDGE, alpha * alpha_s + sigma * sigma_s)]
@@ -141,13 +141,13 @@ def _zeroth_moment(
     if general is None or ode.factor is None or ode.clock is None:
         return None
     multiple = cancel(general / _DIFFERENCE)
-    if h is not None and not multiple.free_symbols & {t, s, alpha, sigma}:
+    if not multiple.free_symbols & {t, s, alpha, sigma}:
         return multiple * WEDGE
     scale = cancel(ode.clock / expansion.variable)
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
     found = _difference_of(ode.clock, ode.schedule, h)
-    return general if found is None else cancel(ode.factor * found)
+    return None if found is None else cancel(ode.factor * found)
 
 
 def _best(

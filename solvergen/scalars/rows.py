@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sympy import Expr, Symbol, lambdify
 
+from solvergen.program.drafts import shifted
 from solvergen.program.program import StepProgram, node_of
 from solvergen.program.table import (
     Table,
@@ -15,7 +16,6 @@ from solvergen.program.table import (
     conversion,
     phi,
     rival_weight,
-    shifted,
     weight,
     weight_before,
     zeroth_moment,

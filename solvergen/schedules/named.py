@@ -1,11 +1,15 @@
 """The named noise schedules."""
 
 from collections.abc import Callable
+from inspect import signature
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Rational, Symbol, cos, exp, pi, sin, sqrt
 
+from solvergen import naming
+from solvergen.algebra import tables
 from solvergen.algebra.expressions import rational
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.errors import ScheduleError
@@ -125,6 +129,8 @@ def vp_sigmoid(start: float = -3, end: float = 3, temperature: float = 1) -> Noi
     a, b = Symbol("start", real=True), Symbol("end", real=True)
     norm = (exp(b - a) - 1) * (exp(a) + exp(-(b - a) * t))
     scale = rational(temperature)
+    if scale == 0:
+        raise ScheduleError("vp_sigmoid: got temperature = 0; expected another number")
     return NoiseSchedule(
         sqrt((1 + exp(a)) * (exp((b - a) * (1 - t)) - 1) / norm),
         sqrt((1 + exp(b)) * (1 - exp(-(b - a) * t)) / norm),
@@ -169,11 +175,11 @@ def tabulated(
     if (betas is None) == (alphas_cumprod is None):
         raise ScheduleError("tabulated: got both tables or none; expected betas or alphas_cumprod")
     if betas is None:
-        column = np.asarray(alphas_cumprod, dtype=np.float64)
+        column = tables.column("tabulated", alphas_cumprod)
         with np.errstate(all="ignore"):
             log_alpha = np.log(column) / 2
     else:
-        column = np.asarray(betas, dtype=np.float64)
+        column = tables.column("tabulated", betas)
         with np.errstate(all="ignore"):
             log_alpha = np.cumsum(np.log1p(-column)) / 2
     _check_fractions(column)
@@ -245,8 +251,27 @@ def names() -> tuple[str, ...]:
     return tuple(_NAMED)
 
 
-def get(name: str) -> NoiseSchedule:
-    """The named schedule with its default parameters."""
-    if name not in _NAMED:
-        raise ScheduleError(f"unknown schedule {name!r}; expected one of {', '.join(_NAMED)}")
-    return _NAMED[name]()
+def get(name: str, **parameters: Any) -> NoiseSchedule:
+    """The named schedule.
+
+    Args:
+        name: one of ``names()``.
+        parameters: of the schedule, numbers or their text; its defaults otherwise.
+
+    Raises:
+        ScheduleError: there is no such schedule, or it has no such parameter.
+    """
+    if not isinstance(name, str) or name not in _NAMED:
+        close = naming.meant(name, _NAMED) if isinstance(name, str) else ""
+        raise ScheduleError(
+            f"unknown schedule {naming.shown(name)}; expected one of {', '.join(_NAMED)}.{close}"
+        )
+    known = signature(_NAMED[name]).parameters
+    for one in parameters:
+        if one not in known:
+            expected = f"one of {', '.join(known)}" if known else "no parameters"
+            raise ScheduleError(
+                f"schedule {name}: got the parameter {one!r}; expected {expected}."
+                f"{naming.meant(one, known)}"
+            )
+    return _NAMED[name](**{key: rational(value) for key, value in parameters.items()})

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy import Expr, Piecewise, Rational, Symbol
 
-from solvergen.algebra import limits
+from solvergen import naming, symbols
+from solvergen.algebra import functions, limits, namespace, size
 from solvergen.algebra.accurate_form import stable_form
 from solvergen.algebra.evaluation import Domain, Parameters, substitute
 from solvergen.algebra.expressions import exact, parse, rational
 from solvergen.algebra.inversion import invert, stable_inverse
 from solvergen.algebra.piecewise import branches, breakpoints
 from solvergen.algebra.short_form import simplest
-from solvergen.algebra.tables import Interpolate
+from solvergen.algebra.tables import Interpolate, Table
 from solvergen.algebra.zero import vanishes
 from solvergen.errors import ScheduleError
 from solvergen.schedules.validation import validate
@@ -33,7 +35,9 @@ class NoiseSchedule:
 
     ``alpha`` and ``sigma`` are sympy expressions, numbers or text, in one time symbol; further
     symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
-    symbols in everything that is derived. Floats are read as the decimals that they show.
+    symbols in everything that is derived. Floats are read as the decimals that they show. One of
+    the two formulas may be written in the other, ``sqrt(1 - alpha**2)``. ``name`` is up to 100
+    printable characters without quotes or backslashes, because it stands in docstrings.
     ScheduleError if the formulas are not a noise schedule over the domain: see
     ``solvergen.schedules.validation``.
     """
@@ -48,14 +52,28 @@ class NoiseSchedule:
         parameters = read_parameters(self.parameters)
         object.__setattr__(self, "parameters", parameters)
         object.__setattr__(self, "domain", _read_domain(self.domain))
-        alpha = _read_expression("alpha", self.alpha, parameters)
-        sigma = _read_expression("sigma", self.sigma, parameters)
+        naming.label("schedule name", self.name, ScheduleError)
+        alpha, sigma = _read_formulas(self.alpha, self.sigma, parameters)
         time = _time_symbol(alpha, sigma, parameters)
         object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
         object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        self._check_names()
         for formula in (self.alpha, self.sigma):
             breakpoints(formula, t, self.domain, parameters)
         validate(self.substitute(self.alpha), self.substitute(self.sigma), self.domain)
+
+    def _check_names(self) -> None:
+        """Refuse names that meet each other in a module."""
+        tables = {
+            (one.inverted() if one.is_inverted else one).name
+            for formula in (self.alpha, self.sigma)
+            for one in formula.atoms(Table)
+        }
+        namespace.require_distinct(
+            (symbol.name for symbol, _ in self.parameters),
+            sorted(tables),
+            (one.name for one in functions.used(self.alpha + self.sigma)),
+        )
 
     def __hash__(self) -> int:
         return self._hash
@@ -107,6 +125,11 @@ class NoiseSchedule:
     def is_variance_preserving(self) -> bool:
         """Whether alpha^2 + sigma^2 = 1, so that g^2 = -2 f."""
         return self.vanishes(self.alpha**2 + self.sigma**2 - 1)
+
+    @cached_property
+    def is_straight(self) -> bool:
+        """Whether alpha + sigma = 1, as in flow matching."""
+        return vanishes(self.substitute(self.alpha + self.sigma - 1), t, self.domain)
 
     @cached_property
     def snr(self) -> Expr:
@@ -224,17 +247,17 @@ def read_parameters(given: Any) -> Parameters:
     """Pairs of a symbol, positive if its value is, and an exact number."""
     pairs = given.items() if isinstance(given, Mapping) else given
     if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise ScheduleError(f"parameters: got {given!r}; expected a mapping of names to numbers")
+        raise ScheduleError(
+            f"parameters: got {naming.shown(given)}; expected a mapping of names to numbers"
+        )
     parameters: dict[str, tuple[Symbol, Rational]] = {}
     for pair in pairs:
         if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise ScheduleError(f"parameters: got {pair!r}; expected a pair (name, number)")
-        key, number = pair
-        name = key.name if isinstance(key, Symbol) else key
-        if not isinstance(name, str) or not name.isidentifier() or name in ("t", "pi"):
             raise ScheduleError(
-                f"parameter name: got {key!r}; expected an identifier other than t, pi"
+                f"parameters: got {naming.shown(pair)}; expected a pair (name, number)"
             )
+        key, number = pair
+        name = namespace.parameter(key.name if isinstance(key, Symbol) else key)
         if name in parameters:
             raise ScheduleError(f"parameter {name} is given twice; expected one value")
         try:
@@ -243,14 +266,21 @@ def read_parameters(given: Any) -> Parameters:
             raise ScheduleError(f"parameter {name}: {error}") from error
         symbol = Symbol(name, positive=True) if value > 0 else Symbol(name, real=True)
         parameters[name] = (symbol, value)
+        if len(parameters) > size.MAX_PARAMETERS:
+            raise ScheduleError(
+                f"got more than {size.MAX_PARAMETERS} parameters; expected at most that many"
+            )
     return tuple(parameters.values())
 
 
 def _read_domain(given: Any) -> tuple[Expr, Expr]:
     try:
-        low, high = (_read_end(end) for end in given)
-    except (TypeError, ValueError) as error:
-        raise ScheduleError(f"domain: got {given!r}; expected two times (t_min, t_max)") from error
+        low, high = given if isinstance(given, tuple | list | np.ndarray) else ()
+    except ValueError as error:
+        raise ScheduleError(
+            f"domain: got {naming.shown(given)}; expected two times (t_min, t_max)"
+        ) from error
+    low, high = (_read_end(end) for end in (low, high))
     if low < 0:
         raise ScheduleError(
             f"domain: got t_min = {low}; expected times >= 0: shift the time variable"
@@ -265,23 +295,54 @@ def _read_end(given: Any) -> Expr:
         given = parse(given)
     if isinstance(given, Expr):
         end = exact(given)
-        if end.free_symbols or end.is_finite is False or end.is_real is False:
-            raise ScheduleError(f"domain: got the end {given}; expected a finite real number")
+        if end.free_symbols or end.is_real is not True:
+            raise ScheduleError(
+                f"domain: got the end {naming.shown(given)}; expected a finite real number"
+            )
         return end
-    return rational(given)
+    try:
+        return rational(given)
+    except ScheduleError as error:
+        raise ScheduleError(f"domain: {error}") from error
 
 
-def _read_expression(what: str, given: Any, parameters: Parameters) -> Expr:
-    """alpha or sigma as an exact expression in the parameters' own symbols."""
-    symbols = {symbol.name: symbol for symbol, _ in parameters}
+def _read_formulas(alpha: Any, sigma: Any, parameters: Parameters) -> tuple[Expr, Expr]:
+    """alpha and sigma, each of which may be written in the other."""
+    a = _read_expression("alpha", alpha, parameters, symbols.sigma)
+    b = _read_expression("sigma", sigma, parameters, symbols.alpha)
+    if a.has(symbols.sigma) and b.has(symbols.alpha):
+        raise ScheduleError(
+            f"alpha = {a} and sigma = {b} are written in each other; expected one of the two in "
+            "time alone"
+        )
+    found = a.xreplace({symbols.sigma: b}), b.xreplace({symbols.alpha: a})
+    for name, formula in zip(("alpha", "sigma"), found, strict=True):
+        if excess := size.excess_of_formula(formula):
+            raise ScheduleError(f"{name} is too large a formula: {excess}")
+    if (common := size.root(*found)) > size.MAX_ROOT:
+        raise ScheduleError(
+            f"the exponents of alpha and sigma have the common denominator {common}; expected at "
+            f"most {size.MAX_ROOT}"
+        )
+    return found
+
+
+def _read_expression(
+    what: str, given: Any, parameters: Parameters, other: Symbol | None = None
+) -> Expr:
+    """alpha or sigma as an exact expression in the parameters' own symbols, and in the ``other``
+    of the two.
+    """
+    named = {symbol.name: symbol for symbol, _ in parameters}
     if isinstance(given, str):
-        return parse(given, symbols.values())
+        return parse(given, [*named.values(), *([other] if other else [])])
     if isinstance(given, bool) or (isinstance(given, sympy.Basic) and not isinstance(given, Expr)):
-        raise ScheduleError(f"{what}: got {given!r}; expected a formula of time")
+        raise ScheduleError(f"{what}: got {naming.shown(given)}; expected a formula of time")
     if isinstance(given, Expr):
         expression = exact(given)
-        named = {e: symbols[e.name] for e in expression.free_symbols if e.name in symbols}
-        return expression.xreplace(named)
+        return expression.xreplace(
+            {e: named[e.name] for e in expression.free_symbols if e.name in named}
+        )
     try:
         return rational(given)
     except ScheduleError as error:

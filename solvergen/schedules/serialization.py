@@ -10,8 +10,11 @@ from solvergen.algebra.expressions import parse, to_text
 from solvergen.algebra.functions import REGISTRY
 from solvergen.algebra.tables import Table
 from solvergen.errors import ScheduleError
+from solvergen.naming import shown
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule, read_parameters
+
+FIELDS = ("name", "alpha", "sigma", "domain", "parameters")
 
 
 def tables_of(*formulas: Expr) -> tuple[Table, ...]:
@@ -52,24 +55,58 @@ def from_dictionary(plain: Mapping[str, Any]) -> NoiseSchedule:
     """The schedule that ``to_dictionary`` wrote.
 
     Raises:
-        KeyError, TypeError: a field is missing or has another shape.
-        ScheduleError: a field does not read, or a function is not registered here.
+        ScheduleError: a field is missing, of another kind or does not read, or a function is not
+            registered here.
     """
+    require_fields("the schedule", plain, FIELDS, ("tables", "functions"))
+    for field in ("parameters", "tables", "functions"):
+        if not isinstance(plain.get(field, {}), Mapping):
+            raise ScheduleError(
+                f"{field} of the schedule: got {shown(plain[field])}; expected a mapping of names"
+            )
     for name, given in plain.get("functions", {}).items():
         _check_registered(name, given)
-    parameters = read_parameters(tuple(plain["parameters"].items()))
-    tables = [Table(name, x, y) for name, (x, y) in plain.get("tables", {}).items()]
-    names = (*(symbol for symbol, _ in parameters), *tables)
+    parameters = read_parameters(plain["parameters"])
+    tables = [_table(name, columns) for name, columns in plain.get("tables", {}).items()]
+    names = (*(symbol for symbol, _ in parameters), *tables, *(one.inverted() for one in tables))
     return NoiseSchedule(
         parse(plain["alpha"], names),
         parse(plain["sigma"], names),
-        domain=tuple(plain["domain"]),
+        domain=plain["domain"],
         name=plain["name"],
         parameters=parameters,
     )
 
 
-def _check_registered(name: str, given: Mapping[str, str]) -> None:
+def _table(name: Any, columns: Any) -> Table:
+    if not isinstance(columns, list | tuple) or len(columns) != 2:
+        raise ScheduleError(f"table {shown(name)}: got {shown(columns)}; expected two columns")
+    return Table(name, *columns)
+
+
+def require_fields(
+    what: str, given: Any, needed: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    """Refuse what is no mapping, lacks a field or has one that nobody would read.
+
+    Raises:
+        ScheduleError: which.
+    """
+    names = ", ".join(needed) + (f", and perhaps {', '.join(optional)}" if optional else "")
+    if not isinstance(given, Mapping):
+        raise ScheduleError(f"{what} is {shown(given)}; expected a mapping with {names}")
+    for name in needed:
+        if name not in given:
+            raise ScheduleError(f"{what} has no field {name}; expected {names}")
+    for name in given:
+        if name not in (*needed, *optional):
+            raise ScheduleError(f"{what} has the unknown field {shown(name)}; expected {names}")
+
+
+def _check_registered(name: Any, given: Any) -> None:
+    require_fields(f"the function {shown(name)}", given, ("derivative", "numpy"))
+    if not all(isinstance(one, str) for one in (name, *given.values())):
+        raise ScheduleError(f"the function {shown(name)}: got {shown(given)}; expected text")
     call = (
         f"solvergen.register_function({name!r}, derivative={given['derivative']!r}, "
         f"numpy={given['numpy']!r}, in_many_digits=...)"

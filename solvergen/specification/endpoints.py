@@ -1,10 +1,20 @@
 """What happens at the ends of the domain, decided by limits (THEORY section 7).
 
-At an end with alpha = 0 or sigma = 0 three things can go wrong: Phi or M0 diverges, so that no
-step may start or end there; the prediction no longer determines the integrand there; gamma is
-infinite, so that a step there is of first order. A step that is taken once leaves its own error.
-With N - N(end) ~ tau^e and M0 ~ tau^m for a step of length tau at the end, a frozen N leaves
-tau^(m + e), and an interpolated N leaves it with the first power e at which N is not smooth.
+At an end with alpha = 0 or sigma = 0 four things can go wrong: Phi or M0 diverges, so that no
+step may start or end there; the prediction no longer determines the integrand there, or has no
+finite value; gamma is infinite, so that a step there is of first order; gamma is finite, but the
+steps beside the end are not what they are inside.
+
+Where gamma is finite, the program is run on power series at the end (``solvergen.program.ends``).
+With the data integrand at sigma = 0 Phi goes to 0 and M0 is no O(h): a value at an inner stage, and
+one that is predicted, wins no power of h over the values that it is made from. What is left is the
+order of the supports that hold nothing but starts of steps: multistep:K keeps K, every other scheme
+that is made for a higher order loses it, in all steps beside the end and not in the last one alone,
+so that no closing steps can save it. Another integrand can: those whose M0 is O(h) there.
+
+Where gamma is infinite, one step is of first order. With N - N(end) ~ tau^e and M0 ~ tau^m for a
+step of length tau at the end, a frozen N leaves tau^(m + e), times log(1/tau) if that is the order
+inside the domain. So it is for fractional powers e if gamma is finite and there is no series.
 
 N = c_data x0 + c_noise eps has the powers of c_data and c_noise times those of x0 and eps. For a
 smooth density of the data, with tau the distance to the end in gamma if that is finite, else in
@@ -15,7 +25,7 @@ time:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -29,12 +39,17 @@ from solvergen.derivation import parameterization
 from solvergen.derivation.parameterization import Parameterization, conversion
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.weights import Weights
-from solvergen.errors import DerivationError
+from solvergen.errors import DerivationError, SchemeError
+from solvergen.program import ends
+from solvergen.program.ends import End
 from solvergen.program.program import StepProgram
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import at_time, between, is_finite_at
+from solvergen.specification.puiseux import end_of
 from solvergen.symbols import alpha, sigma, t
 
+PLACES = {"start": ("alpha = 0",), "end": ("sigma = 0",)}
+"""Where alpha and sigma may vanish: at the noise and at the data."""
 CLOSE = (60, 120)
 DIGITS = precision.LEADING_POWER
 POWERS = 8
@@ -51,6 +66,9 @@ class EndPoint:
         obstacle: why no run starts or ends there; empty if one may.
         finite_variable: whether gamma is finite there.
         order: the order of a run that touches this end; None if none may.
+        logarithm: the error has a factor log(1/h) beside that power of h.
+        loss: why that is less than the order inside the domain, and what keeps it; empty if it is
+            not, or gamma is infinite.
     """
 
     time: Expr
@@ -59,19 +77,23 @@ class EndPoint:
     obstacle: str
     finite_variable: bool
     order: Fraction | None
+    logarithm: bool = False
+    loss: str = ""
 
     def __str__(self) -> str:
         where = f"t = {self.time}" + (f", where {self.place}" if self.place else "")
         if self.obstacle:
             return f"No run may {self.role} at {where}: {self.obstacle}."
+        factor = " up to a factor log(1/h)" if self.logarithm else ""
         if self.finite_variable:
             return (
-                f"A run may {self.role} at {where}, with order {self.order} (steps even in gamma)."
+                f"A run may {self.role} at {where}, with order {self.order}{factor} (steps even in "
+                f"gamma){self.loss}."
             )
         return (
             f"A run may {self.role} at {where}; gamma is infinite there and no weights of higher "
-            f"order exist, so that one step is of first order and leaves order {self.order} (steps "
-            "even in time)."
+            "order exist, so that one step is of first order and leaves order "
+            f"{self.order}{factor} (steps even in time)."
         )
 
 
@@ -153,10 +175,66 @@ def _endpoint(
         for name, value in (("alpha", schedule.alpha), ("sigma", schedule.sigma))
         if schedule.limit_at(value, time) == 0
     ]
-    finite = weights.is_finite_at(time)
+    found = EndPoint(time, role, ", ".join(zeros), "", weights.is_finite_at(time), Fraction(order))
     obstacle = _obstacle(weights.ode, prediction, role, evaluates_at(program, role))
-    left = None if obstacle else _order(weights, order, role, finite, bool(zeros))
-    return EndPoint(time, role, ", ".join(zeros), obstacle, finite, left)
+    if obstacle:
+        return replace(found, obstacle=obstacle, order=None)
+    if found.place not in PLACES[role]:
+        return found
+    end = _end(weights, role, order) if found.finite_variable else None
+    if end is None:
+        power = _leading(weights, role, order, found.finite_variable)
+        left = min(Fraction(order), power)
+        return replace(found, order=left, logarithm=power == order and not found.finite_variable)
+    if end.is_regular:
+        return found
+    return _left(found, weights, program, order, end)
+
+
+def _end(weights: Weights, role: str, order: int) -> End | None:
+    variable = weights.expansion.variable
+    return end_of(weights.schedule, weights.ode.integrand, variable, role, order)
+
+
+def _left(
+    found: EndPoint, weights: Weights, program: StepProgram, order: int, end: End
+) -> EndPoint:
+    """An end at which the steps are run on power series."""
+    try:
+        powers = ends.powers(program, end, order)
+    except SchemeError as error:
+        return replace(found, obstacle=str(error), order=None)
+    seen = [one for one in (powers.touching, powers.near) if one is not None]
+    left = min((Fraction(order), *seen))
+    loss = _loss(weights, found.role, order, end) if left < order else ""
+    return replace(found, order=left, logarithm=powers.near == order == left, loss=loss)
+
+
+def _loss(weights: Weights, role: str, order: int, end: End) -> str:
+    """Why an order is lost, and which integrands keep it."""
+    if end.exponent > 0 and end.gain == 0:
+        reason = (
+            "Phi tends to 0 and M0 is no O(h) there, so that values at inner stages and predicted "
+            f"ones win no power of h; inside the domain it is {order}"
+        )
+    else:
+        reason = (
+            "Phi, M0 and N are no power series in gamma there; inside the domain the order is "
+            f"{order}"
+        )
+    schedule, variable = weights.schedule, weights.expansion.variable
+    keeping = [
+        one.name
+        for one in parameterization.NAMED
+        if not _obstacle_of_ode(_ode(schedule, one), role)
+        and (other := end_of(schedule, one, variable, role, order)) is not None
+        and other.is_regular
+    ]
+    return f": {reason}" + (f", and so it is with the integrand {_or(keeping)}" if keeping else "")
+
+
+def _or(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def evaluates_at(program: StepProgram, role: str) -> bool:
@@ -176,6 +254,10 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked
     formulas = conversion(prediction, ode.integrand)
     if not all(is_finite_at(one, ode.schedule, end) for one in formulas):
         return f"the prediction {prediction.name} does not determine {ode.integrand.name} there"
+    for kind, one in (("prediction", prediction), ("integrand", ode.integrand)):
+        parts = (one.data, one.noise * (sigma if role == "end" else 1))  # eps = -sigma score
+        if not all(is_finite_at(part, ode.schedule, end) for part in parts):
+            return f"the {kind} {one.name} has no finite value there"
     return ""
 
 
@@ -205,20 +287,15 @@ def _diverges(values: Sequence[Any]) -> bool:
     return limit is None or not limit.is_finite
 
 
-def _order(
-    weights: Weights, order: int, role: str, finite: bool, degenerate: bool
-) -> Fraction | None:
-    """The order of a run that touches this end."""
-    full = Fraction(order)
-    if not degenerate:
-        return full
+def _leading(weights: Weights, role: str, order: int, finite: bool) -> Fraction:
+    """The power that is left by the leading powers of M0 and N alone, or the order."""
     powers = _Powers(weights, role, in_gamma=finite)
     exponents = [power for power in powers.of_integrand() if power > 0]
     if finite:
         exponents = [power for power in exponents if power.denominator > 1]
     if not exponents:
-        return full
-    return min(full, powers.of_zeroth_moment() + min(exponents))
+        return Fraction(order)
+    return powers.of_zeroth_moment() + min(exponents)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from dataclasses import dataclass, replace
 
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import SolvergenError
+from solvergen.naming import meant, shown
+from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
@@ -221,19 +223,41 @@ FAMILIES = (
 """With an order K."""
 
 
+ALIASES = {
+    "dpmpp_2m": "dpm_solver_pp_2m_midpoint",
+    "dpmpp_2s": "dpm_solver_pp_2s_midpoint",
+    "dpmpp_3m": "dpm_solver_pp_3m",
+    "dpm_2": "dpm_solver_2",
+    "unipc": "unipc_2_bh2",
+    "euler": "edm_euler",
+    "heun": "edm_heun",
+}
+"""What k-diffusion and diffusers call them, with the variant that those run by default. For a
+flow, with alpha + sigma = 1, ``euler`` and ``heun`` are those of the flow."""
+
+
 def find(name: str) -> Preset:
     """The preset of a name.
 
     Raises:
         SolvergenError: there is none.
     """
+    given, name = name, ALIASES.get(name, name) if isinstance(name, str) else ""
     if name in _NAMED:
         return _NAMED[name]
     for family in FAMILIES:
         preset = family.find(name)
         if preset is not None:
             return preset
-    raise SolvergenError(f"unknown preset {name!r}; expected one of {', '.join(names())}.")
+    raise SolvergenError(
+        f"unknown preset {shown(given)}; expected one of {', '.join(names())}."
+        f"{meant(name, (*_NAMED, *ALIASES, *_examples()))}"
+    )
+
+
+def _examples() -> tuple[str, ...]:
+    """One of each family, for a mistyped name."""
+    return tuple(f"{family.stem}_2" for family in FAMILIES)
 
 
 def get(
@@ -242,13 +266,17 @@ def get(
     """A published solver for a schedule.
 
     Args:
-        name: one of ``names()``, with a number for K.
+        name: one of ``names()``, with a number for K, or one of ``ALIASES``.
         schedule: a NoiseSchedule, or the name of one.
         prediction: what the network returns.
 
     Raises:
         SolvergenError: there is no such preset, or it does not exist for the schedule.
     """
+    if isinstance(schedule, str):
+        schedule = named.get(schedule)
+    if name in ("euler", "heun") and schedule.is_straight:
+        name = f"flow_{name}"
     return find(name).solver(schedule, prediction)
 
 

@@ -1,5 +1,6 @@
 """Schemes by name: the library's constructors, and the text that says one of them."""
 
+import re
 from collections.abc import Callable
 
 from solvergen.errors import SchemeError
@@ -17,6 +18,7 @@ from solvergen.methods.library import (
 )
 from solvergen.methods.runge_kutta import TABLEAUX
 from solvergen.methods.scheme import Scheme
+from solvergen.naming import meant, shown
 from solvergen.program.claims import SEPARATOR, require_order
 
 __all__ = [
@@ -81,15 +83,17 @@ def get(text: str) -> Scheme:
     Raises:
         SchemeError: there is no such scheme, or it has not the order that is claimed.
     """
+    if not isinstance(text, str):
+        raise SchemeError(f"got {shown(text)}; expected the text of a scheme, or a Scheme")
     text, claims, claim = map(str.strip, text.partition(SEPARATOR))
     if claims:
-        if not claim.isdecimal():
-            raise SchemeError(f"{text!r} claims the order {claim!r}; expected a number.")
+        if not re.fullmatch("[0-9]{1,3}", claim):
+            raise SchemeError(f"{shown(text)} claims the order {shown(claim)}; expected a number.")
         return require_order(get(text), int(claim))
     if "{" in text:
         return notation.read(text)
     family, *options = text.strip().split(":")
-    if family in _FAMILIES and options and options[0].isdecimal():
+    if family in _FAMILIES and options and re.fullmatch("[0-9]{1,9}", options[0]):
         try:
             return _FAMILIES[family](int(options[0]), *options[1:])
         except (TypeError, ValueError):
@@ -105,9 +109,16 @@ def get(text: str) -> Scheme:
         tableau = TABLEAUX[family]
         return tableau.embedded_scheme() if options else tableau.scheme()
     raise SchemeError(
-        f"unknown scheme {text!r}; expected {', '.join(names())}, with an order K >= 1, or "
-        "supports such as '1/2:{0}; 1:{0,s1}'."
+        f"unknown scheme {shown(text)}; expected {', '.join(names())}, with an order K >= 1, or "
+        f"supports such as '1/2:{{0}}; 1:{{0,s1}}'.{meant(text, _examples(options))}"
     )
+
+
+def _examples(options: list[str]) -> tuple[str, ...]:
+    """What a mistyped name, with these options, may have meant."""
+    order = options[0] if options and options[0].isdecimal() else "2"
+    families = (":".join((name, order, *options[1:])) for name in _FAMILIES)
+    return (*families, *_IMPLICIT, *_NAMED, *TABLEAUX)
 
 
 def to_text(scheme: Scheme) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,19 +13,26 @@ from sympy import Expr
 
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
-from solvergen.derivation.parameterization import NOISE, Parameterization
+from solvergen.derivation.parameterization import NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
-from solvergen.errors import SolvergenError
+from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
 from solvergen.methods.scheme import Scheme
+from solvergen.naming import shown
 from solvergen.program import order, program
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
-from solvergen.program.table import Table, tabulate
+from solvergen.program.table import Table
+from solvergen.program.tabulation import tabulate
 from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints, schemes
 from solvergen.specification.endpoints import EndPoints
+
+CHOICES = ("prediction", "integrand", "expansion", "scheme")
+"""What a SPEC says beside the schedule."""
+
+REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
 
 LONG_PROGRAM = 8
 """Landings from which fractions would take longer than a second."""
@@ -65,13 +73,16 @@ class Solver:
         expansion: Expansion | Expr | str = HALF_LOG_SNR,
         scheme: Scheme | str = "multistep:2",
     ) -> None:
-        self._set("schedule", _read(schedule, named.get))
-        self._set("prediction", _read(prediction, parameterization.get))
-        self._set("integrand", _read(integrand or self.prediction, parameterization.get))
-        self._set("scheme", _read(scheme, schemes.get))
-        require_determined(self.schedule, self.prediction)
-        self._set("expansion", resolve(expansion, self.ode.clock))
-        self._set("weights", Weights.derive(self.ode, self.expansion))
+        self._set("schedule", _read(schedule, NoiseSchedule, named.get))
+        self._set("prediction", _read(prediction, Parameterization, parameterization.get))
+        given = self.prediction if integrand is None else integrand
+        self._set("integrand", _read(given, Parameterization, parameterization.get))
+        self._set("scheme", _read(scheme, Scheme, schemes.get))
+        with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
+            require_determined(self.schedule, self.prediction)
+            self._set("expansion", resolve(expansion, self.ode.clock))
+            self._set("weights", Weights.derive(self.ode, self.expansion))
+        _warn_of_velocity(self.schedule, self.prediction)
 
     def _set(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)
@@ -135,7 +146,7 @@ class Solver:
             "schedule": serialization.to_dictionary(self.schedule),
             "prediction": self.prediction.text,
             "integrand": self.integrand.text,
-            "expansion": self.expansion.name,
+            "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
         }
 
@@ -152,7 +163,7 @@ class Solver:
         if options is None:
             return None
         spec = self.specification
-        for key in ("prediction", "integrand", "expansion", "scheme"):
+        for key in CHOICES:
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
 
@@ -167,23 +178,36 @@ class Solver:
         )
 
 
-def _read(value: Any, get: Callable[[str], Any]) -> Any:
+def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
     """A choice that may be given as its text."""
-    return get(value) if isinstance(value, str) else value
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str):
+        return get(value)
+    raise SolvergenError(f"got {shown(value)}; expected a {kind.__name__}, or its text")
+
+
+def _warn_of_velocity(schedule: NoiseSchedule, prediction: Parameterization) -> None:
+    """Where alpha + sigma = 1, most people who say velocity mean the flow."""
+    if prediction == VELOCITY and schedule.is_straight:
+        warnings.warn(
+            f"the prediction velocity is alpha eps - sigma x0 (Salimans and Ho 2022); networks of "
+            f"the schedule {schedule.name}, with alpha + sigma = 1, mostly predict flow, "
+            "dx/dt = alpha' x0 + sigma' eps = eps - x0. Say flow if that is what yours does.",
+            SolvergenWarning,
+            stacklevel=3,
+        )
 
 
 def from_specification(spec: Mapping[str, Any]) -> Solver:
     """The solver that an emitted module's ``SPEC`` describes.
 
     Raises:
-        SolvergenError: a field is missing or does not read.
+        SolvergenError: a field is missing, of another kind, or does not read.
     """
-    try:
-        schedule = serialization.from_dictionary(spec["schedule"])
-        choices = (spec["prediction"], spec["integrand"], spec["expansion"], spec["scheme"])
-    except (KeyError, TypeError) as error:
-        raise SolvergenError(
-            f"SPEC has no readable field {error}; expected schedule (name, alpha, sigma, domain, "
-            "parameters), prediction, integrand, expansion and scheme, as solvergen writes them."
-        ) from error
-    return Solver(schedule, *choices)
+    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("target",))
+    for name in CHOICES:
+        if not isinstance(spec[name], str) or not spec[name].strip():
+            raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
+    schedule = serialization.from_dictionary(spec["schedule"])
+    return Solver(schedule, *(spec[name] for name in CHOICES))

@@ -4,6 +4,7 @@ from functools import lru_cache
 from importlib import import_module, resources
 
 from solvergen.errors import EmissionError
+from solvergen.naming import meant, shown
 from solvergen.targets.target import Target
 
 
@@ -21,7 +22,10 @@ def get(name: str) -> Target:
     Raises:
         EmissionError: there is none of that name.
     """
-    if name not in names():
-        raise EmissionError(f"unknown target {name!r}; expected one of {', '.join(names())}.")
+    if not isinstance(name, str) or name not in names():
+        close = meant(name, names()) if isinstance(name, str) else ""
+        raise EmissionError(
+            f"unknown target {shown(name)}; expected one of {', '.join(names())}.{close}"
+        )
     found: Target = import_module(f"solvergen.targets.{name.replace('-', '_')}").TARGET
     return found

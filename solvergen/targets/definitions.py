@@ -1,6 +1,5 @@
 """The tables and the functions that a module carries along with its formulas."""
 
-import json
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,9 +8,11 @@ import numpy as np
 
 from solvergen.algebra.numpy_code import column_names, float_literal
 from solvergen.algebra.tables import Table
-from solvergen.scalars.formulas import Formulas, ScheduleFormulas
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.schedule_formulas import ScheduleFormulas
 from solvergen.schedules.serialization import tables_of
 from solvergen.specification.solver import Solver
+from solvergen.targets.literals import Source, literal
 from solvergen.targets.target import Library
 
 WIDTH = 92
@@ -24,7 +25,7 @@ SLOPE = '''def _slope(t, x, y):
 
 RISE = '''def _rise(t, s, x, y):
     """y at t minus y at s > t, of the piecewise linear function through the points (x, y)."""
-    n = np.searchsorted(x[1:-1], [t, s], "right")
+    n = np.searchsorted(x[1:-1], np.broadcast_arrays(t, s), "right")
     (low, high), slope = n, (y[n + 1] - y[n]) / (x[n + 1] - x[n])
     inner = y[low + 1] - y[high]
     across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)
@@ -100,7 +101,10 @@ def specification_code(solver: Solver, target: str) -> str:
     schedule = solver.schedule
     tables = tables_of(schedule.alpha, schedule.sigma)
     if tables:
-        shown = {table.name: [*map(_Source, column_names(table))] for table in tables}
+        shown = {
+            table.name: [Source(f"{column}.tolist()") for column in column_names(table)]
+            for table in tables
+        }
         specification["schedule"] = {**specification["schedule"], "tables": shown}
     return f"{{\n    {_laid_out(specification, 1)}\n}}  # fmt: skip"
 
@@ -118,24 +122,3 @@ def _laid_out(items: Mapping[str, Any], depth: int) -> str:
         else:
             lines.append(item)
     return f"\n{indent}".join(line for line in lines if line)
-
-
-def literal(value: Any) -> str:
-    """A value as source, texts in double quotes: the one way by which text gets into a module."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    return repr(value)
-
-
-class _Source:
-    """A constant of the module, as a list."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"{self.name}.tolist()"

@@ -7,6 +7,7 @@ from sympy import Expr, Symbol
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
+from solvergen.targets import literals
 
 WIDTH = 96
 SHORT = 40
@@ -29,7 +30,7 @@ def docstring(solver: Solver, header: str, accuracy: str) -> str:
         header,
     )
     body = "\n\n".join(part for part in parts if part)
-    return f'"""{body}\n"""'.replace("\\\n", "\\\\\n")
+    return literals.docstring(body)
 
 
 def ordinal(order: int) -> str:

@@ -90,6 +90,13 @@ def step_lines(table: Table, call: str, names: Names = STEPPER) -> list[str]:
         call: the name of the pass.
         names: of the state.
     """
+    kind = names.kind.format(Control(table).mode)
+    ended = _ended(table, f"{names.start} = {names.x}", kind)
+    return [*pass_lines(table, call, names), *ended]
+
+
+def pass_lines(table: Table, call: str, names: Names) -> list[str]:
+    """Those before the step may end: of a state whose start is kept elsewhere."""
     control, kind = Control(table), names.kind.format(Control(table).mode)
     lines = [control.chosen(kind)] if control.mode == "kinds" else []
     state = [names.start, names.x] if table.keeps_start else [names.x]
@@ -100,8 +107,7 @@ def step_lines(table: Table, call: str, names: Names = STEPPER) -> list[str]:
     lines.append(f"{results} = {call}(row, {', '.join([*state, 'prediction', *past])})")
     lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
     written = f"(*{names.past}[:-1], value)" if table.places > 1 else "(value,)"
-    lines += control.reordered(names.past, written, kind)
-    return [*lines, *_ended(table, f"{names.start} = {names.x}", kind)]
+    return [*lines, *control.reordered(names.past, written, kind)]
 
 
 def _ended(table: Table, statement: str, kind: str) -> list[str]:

@@ -114,7 +114,7 @@ def columns_text(table: Table) -> str:
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
     if program.closing or formulas.table.variants:
-        return _by_number()
+        return _by_number("" if formulas.data_conversion is None else empty_rows(formulas.table))
     steps = phases[: len(program.phases)]
     if program.at_infinity is None:
         calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
@@ -125,7 +125,7 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
     calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
     at_start, at_end = formulas.infinite_ends
     lines = [
-        f"finite = np.isfinite({gamma_names(formulas)[0]}(t))",
+        f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
         f"rows = [{', '.join(calls)}]",
     ]
@@ -151,10 +151,15 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
     return f"{phase.name}({', '.join(arguments)})"
 
 
-def _by_number() -> str:
+def empty_rows(table: Table) -> str:
+    """A table without rows: of a run with one step, to sigma = 0 from where the schedule ends."""
+    return f"np.empty((0, {table.width}))"
+
+
+def _by_number(first: str) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
     lines = (
-        "rows = []",
+        f"rows = [{first}]",
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
         "    function, starts = _PHASES[number]",
@@ -178,7 +183,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
         lines.append(f"_CLOSING = {{{closing}}}  # by the steps that follow: phase, earlier values")
     if formulas.table.variants:
         lines.append(f"_VARIANTS = {formulas.table.variants}  # of a phase, by the one before it")
-    finite = f"finite = np.isfinite({gamma_names(formulas)[0]}(t))"
+    finite = f"finite = {finite_code(formulas)}"
     lines += [
         "",
         "",
@@ -240,11 +245,17 @@ def further_spacings() -> str:
 
 def gamma_names(formulas: Formulas) -> tuple[str, str]:
     """What computes gamma at a time, and the time at which gamma has a value."""
+    if formulas.is_time:
+        return "np.asarray", "np.asarray"
     if formulas.is_half_log_snr:
         return "half_log_snr", "time_at_half_log_snr"
-    if formulas.expansion == "time":
-        return "np.asarray", "np.asarray"
     return "expansion_variable", "time_at_expansion_variable"
+
+
+def finite_code(formulas: Formulas) -> str:
+    """Whether gamma is finite at the times t."""
+    name, _ = gamma_names(formulas)
+    return "np.isfinite(t)" if name == "np.asarray" else f"np.isfinite({name}(t))"
 
 
 def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:

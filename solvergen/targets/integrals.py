@@ -174,7 +174,8 @@ class IntegralPrinter:
             value = "(last - first)" if self.found.kinks else "1.0"
         elif value not in ("moments[0]",):
             value = self.result(value)
-        return f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
+        text = f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
+        return text.removesuffix(" / 1")
 
     def result(self, row: str) -> str:
         """The name of a result, or the constant that it is."""

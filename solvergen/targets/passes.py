@@ -142,12 +142,12 @@ class Control:
         meaning = ", ".join(says[key] for key in self.fields)
         return f"# Of rows: {meaning}.\n_KINDS = {tuple_code(rows)}"
 
-    def planned(self, rows: str) -> str:
+    def planned(self, rows: str, state: str = "self.") -> str:
         """The statement of a plan that keeps the kinds; empty without a column for them."""
         column = f"{rows}[:, 1]"
         if self.mode == "kinds":
-            return f"self.kinds = [_KINDS[int(kind)] for kind in {column}]"
-        return f"self.{self.mode} = ({column} > 0).tolist()" if self.mode else ""
+            return f"{state}kinds = [_KINDS[int(kind)] for kind in {column}]"
+        return f"{state}{self.mode} = ({column} > 0).tolist()" if self.mode else ""
 
     def chosen(self, kind: str) -> str:
         """The statement that unpacks the kind of a row; empty if none needs that."""

@@ -46,7 +46,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
     found = targets.get(target)
     pairs = bool(found.adapts and solver.program.pairs)
-    formulas = Formulas.of(solver, pairs, found.ends_in_data)
+    formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
     host = host_part(solver, formulas, found.library)
     return _merged(
         host,

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from sympy import Expr, Integer, Rational, Symbol
+from sympy import Expr, Integer, Symbol
 
-from solvergen.algebra.numpy_code import items_code, tuple_code
+from solvergen.algebra.numpy_code import tuple_code
 from solvergen.methods.scheme import Kind, Node, Stage
 from solvergen.program.program import Combine, node_of
 from solvergen.program.table import conversion, phi, zeroth_moment
 from solvergen.scalars.formulas import MASS, Formulas, PhaseFormulas
 from solvergen.scalars.intervals import END, START
-from solvergen.scalars.landings import LandingWeights, moment_symbol
+from solvergen.scalars.landings import LandingWeights, moment_symbol, uniform
 from solvergen.scalars.lengths import GAP, H
 from solvergen.targets.formulas import INDENT, Spelling
+from solvergen.targets.products import in_parentheses, product, quotient, unpacked
 
 WRITTEN_OUT = 3
 """Nodes up to which weights are written out; more go through ``_weights``."""
@@ -170,12 +171,12 @@ class PhasePrinter:
     # Times and lengths
 
     def _inner_times(self) -> Iterator[str]:
-        whole = "h" if "h" in self._lengths else _wrapped(self._gap("t", "s"))
+        whole = "h" if "h" in self._lengths else in_parentheses(self._gap("t", "s"))
         variable = "half_log_snr" if self.formulas.is_half_log_snr else "expansion_variable"
         for theta, name in self._inner.items():
             share = "" if theta.numerator == 1 else f"{float(theta.numerator)} * "
             part = f"{share}{whole} / {float(theta.denominator)}"
-            if self.formulas.expansion == "time":
+            if self.formulas.is_time:
                 yield f"{name} = s + {part}"
             else:
                 yield f"{name} = time_at_{variable}({variable}(s) + {part})"
@@ -224,7 +225,7 @@ class PhasePrinter:
 
     def _gap(self, end: str, start: str) -> str:
         """gamma at one time minus gamma at another one."""
-        if self.formulas.expansion == "time":
+        if self.formulas.is_time:
             return f"{end} - {start}"
         return f"{'_length' if self.formulas.is_half_log_snr else '_gap'}({end}, {start})"
 
@@ -232,7 +233,7 @@ class PhasePrinter:
         """gamma at ``last`` minus gamma at ``first`` as a sum of lengths, all of one sign."""
         low, high = map(self.phase.intervals.theta, (first, last))
         if low > high:
-            return f"-{_wrapped(self._distance(last, first))}"
+            return f"-{in_parentheses(self._distance(last, first))}"
         if low in self._inner:
             return f"{'h' if high == END else self._length_to(high)} - {self._length_to(low)}"
         terms = [f"h_{-k}" for k in range(int(low), 0) if k < high][::-1]
@@ -249,8 +250,8 @@ class PhasePrinter:
         known = self.phase.intervals.ratio(combine, start, end)
         if known is not None:
             return str(float(known))
-        distance, whole = self._distance(start, end), _wrapped(self._interval(combine))
-        return f"{distance if distance.startswith('-') else _wrapped(distance)} / {whole}"
+        distance, whole = self._distance(start, end), in_parentheses(self._interval(combine))
+        return f"{distance if distance.startswith('-') else in_parentheses(distance)} / {whole}"
 
     # A and B, Phi and M0
 
@@ -262,7 +263,7 @@ class PhasePrinter:
             given = [symbol for symbol, form, constant in pairs if form != constant]
             names = [self._short(one) if one in self.phase.read else "_" for one in given]
             if set(names) - {"_"}:
-                yield f"{items_code(names)} = _conversion({self._time(node_of(i))})"
+                yield f"{unpacked(names, len(names))} = _conversion({self._time(node_of(i))})"
 
     def _factors(self, combine: Combine) -> Iterator[str]:
         """Phi and M0 of a landing, as far as they are read."""
@@ -316,13 +317,13 @@ class PhasePrinter:
         given = max(formulas.needs.moments - 1, 0) * (not formulas.is_uniform)
         if formulas.exponent is not None:
             if names:
-                yield f"{_unpacked(names, given)} = _means({self._interval(combine)})"
+                yield f"{unpacked(names, given)} = _means({self._interval(combine)})"
             return
         if formulas.integrals.mass:
             mass = "mass" if self._is_single else f"mass_{stage}"
             names, given = [mass, *(names if given else [])], given + 1
         if names:
-            yield f"{_unpacked(names, given)} = _means({', '.join(self._ends(combine))})"
+            yield f"{unpacked(names, given)} = _means({', '.join(self._ends(combine))})"
         if reads_mass:
             moment = self._short(zeroth_moment(stage))
             yield f"{moment} = _moment({', '.join(self._ends(combine))}, {names[0]})"
@@ -352,10 +353,7 @@ class PhasePrinter:
 
     def _known(self, form: Expr) -> Expr:
         """A formula with the moments that are numbers."""
-        moments = [one for one in form.free_symbols if one.name.startswith("mu_")]
-        if not self.formulas.is_uniform:
-            return form
-        return form.xreplace({one: Rational(1, 1 + int(one.name.split("_")[2])) for one in moments})
+        return uniform(form) if self.formulas.is_uniform else form
 
     def _interpolated(self, one: LandingWeights) -> Iterator[str]:
         """The weights of a support."""
@@ -375,7 +373,7 @@ class PhasePrinter:
         if len(others) == 1:
             (name, node), *_ = others
             ratio = self._ratio(combine, combine.base, node)
-            yield f"{self._short(name)} = {_quotient(moments[1], ratio)}"
+            yield f"{self._short(name)} = {quotient(moments[1], ratio)}"
         else:
             yield from self._two(combine, others, moments)
         rest = " - ".join(["1.0", *(self._short(name) for name, _ in others)])
@@ -386,42 +384,15 @@ class PhasePrinter:
     ) -> Iterator[str]:
         """ell_p = (mu_2 - r_q mu_1)/(r_p (r_p - r_q)), and ell_q likewise; the third node is 0."""
         (p, node_p), (q, node_q) = others
-        names = []
-        for name, first, last in (
-            ("p", combine.base, node_p), ("q", combine.base, node_q), ("apart", node_q, node_p)
-        ):  # fmt: skip
-            ratio = self._ratio(combine, first, last)
-            if ratio == "1.0":
-                names.append(ratio)
-                continue
-            local = name if self._is_single else f"{name}_{combine.stage}"
-            yield f"{local} = {ratio}"
-            names.append(local)
+        start, names = combine.base, []
+        for name, *ends in (("p", start, node_p), ("q", start, node_q), ("apart", node_q, node_p)):
+            ratio = self._ratio(combine, *ends)
+            names.append(ratio)
+            if ratio != "1.0":
+                names[-1] = name if self._is_single else f"{name}_{combine.stage}"
+                yield f"{names[-1]} = {ratio}"
         r_p, r_q, apart = names
         _, mu_1, mu_2 = moments
-        below_p, below_q = (_wrapped(_product(one, apart)) for one in (r_p, r_q))
-        yield f"{self._short(p)} = ({mu_2} - {_product(r_q, mu_1)}) / {below_p}"
-        yield f"{self._short(q)} = ({_product(r_p, mu_1)} - {mu_2}) / {below_q}"
-
-
-def _wrapped(text: str) -> str:
-    return f"({text})" if " " in text else text
-
-
-def _product(first: str, second: str) -> str:
-    """first * second, where the first may be 1."""
-    return second if first == "1.0" else f"{first} * {second}"
-
-
-def _quotient(numerator: str, ratio: str) -> str:
-    """numerator / ratio, for a ratio a / b of two lengths or 1."""
-    if ratio == "1.0":
-        return numerator
-    sign, ratio = ("-", ratio[1:]) if ratio.startswith("-") else ("", ratio)
-    top, _, bottom = ratio.partition(" / ")
-    return f"{sign}{numerator} * {bottom} / {top}" if bottom else f"{sign}{numerator} / {top}"
-
-
-def _unpacked(names: list[str], given: int) -> str:
-    """The first of the values that a function returns."""
-    return items_code(names if len(names) == given else [*names, "*_"])
+        below_p, below_q = (in_parentheses(product(one, apart)) for one in (r_p, r_q))
+        yield f"{self._short(p)} = ({mu_2} - {product(r_q, mu_1)}) / {below_p}"
+        yield f"{self._short(q)} = ({product(r_p, mu_1)} - {mu_2}) / {below_q}"

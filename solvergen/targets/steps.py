@@ -16,6 +16,7 @@ from sympy import Expr, Integer, Symbol
 
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code, shared
+from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.formulas import MASS, Formulas
 from solvergen.scalars.lengths import GAP, H
 from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
@@ -102,18 +103,20 @@ class StepPrinter:
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
             yield WEIGHTS
 
+    @property
+    def _levels(self) -> str:
+        """lambda at t and at s."""
+        is_time = self.formulas.schedule.is_half_log_snr
+        return "t, s" if is_time else "half_log_snr(t), half_log_snr(s)"
+
     def _function(self, head: str, says: str, *forms: Expr) -> str:
         """A function that returns formulas in t, s, alpha and sigma."""
-        called = [self._called(one) for one in forms]
+        called = [_called(one) for one in forms]
         found, left = shared(called)
         lines = [f"{symbol} = {self._spelling.code(form)}" for symbol, form in found]
         body = [*lines, f"return {', '.join(map(self._spelling.code, left))}"]
         text = f"\n{INDENT}".join(body)
         return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'
-
-    @staticmethod
-    def _called(form: Expr) -> Expr:
-        return form.xreplace({**CALLS, d: s - t})
 
     def _length(self) -> str:
         form, says = self.formulas.lengths.half_log_snr, "lambda_t - lambda_s in all digits."
@@ -122,7 +125,7 @@ class StepPrinter:
         found = self._integrals
         return (
             f'def _length(t, s):\n{INDENT}"""{says}"""\n'
-            f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+            f"{INDENT}last, first = {self._levels}\n"
             f"{INDENT}{found.unpacked(['length'])} = {found.call}\n"
             f"{INDENT}length = {found.in_proportion('last - first')}\n"
             f"{INDENT}return np.where(np.isfinite(last - first), length, last - first)"
@@ -134,7 +137,7 @@ class StepPrinter:
         if form is None:
             return (
                 f'def _gap(t, s):\n{INDENT}"""{says}"""\n'
-                f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+                f"{INDENT}last, first = {self._levels}\n"
                 f"{INDENT}{found.unpacked(['length', 'width'])} = {found.call}\n"
                 f"{INDENT}return {found.in_proportion('width')}"
             )
@@ -145,17 +148,7 @@ class StepPrinter:
         return form.xreplace({H: Symbol("_length(t, s)")})
 
     def _conversion(self) -> str:
-        a, b = self.formulas.conversion.forms
-        names = [name for name, form, known in (("A", a, 0), ("B", b, 1)) if form != known]
-        forms = [form for form, known in ((a, Integer(0)), (b, Integer(1))) if form != known]
-        says = (
-            f"{' and '.join(names)} of N = {'A x + ' if a != 0 else ''}{'B ' if b != 1 else ''}P."
-        )
-        slope = self.formulas.conversion.alpha_dot
-        lines = [] if slope is None else [f"alpha_dot = {self._spelling.at_times(slope)}"]
-        shown = [self._spelling.code(self._called(one)) for one in forms]
-        text = f"\n{INDENT}".join([*lines, f"return {items_code(shown)}"])
-        return f'def _conversion(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'
+        return conversion_code(self.formulas.conversion, self._spelling, "_conversion", "N")
 
     def _factor(self) -> str:
         form = self.formulas.integrating_factor
@@ -190,7 +183,7 @@ class StepPrinter:
             yield (
                 "def _end_density(t, s, gap, mass):\n"
                 f'{INDENT}"""dq/dgamma at t over its mean from s to t."""\n'
-                f"{INDENT}return _density(half_log_snr(t)) * gap / mass"
+                f"{INDENT}return _density({self._levels.partition(', ')[0]}) * gap / mass"
             )
 
     @property
@@ -249,10 +242,28 @@ class StepPrinter:
             says.append("mu_1, ..: the means of theta^k over q")
         return (
             f'def _means(t, s):\n{INDENT}"""{"; ".join(says)}."""\n'
-            f"{INDENT}last, first = half_log_snr(t), half_log_snr(s)\n"
+            f"{INDENT}last, first = {self._levels}\n"
             f"{INDENT}{found.unpacked(rows)} = {found.call}\n"
             f"{INDENT}return {items_code(returned)}"
         )
+
+
+def _called(form: Expr) -> Expr:
+    return form.xreplace({**CALLS, d: s - t})
+
+
+def conversion_code(conversion: Conversion, spelling: Spelling, name: str, result: str) -> str:
+    """The function of those of A and B that are not 0 and 1."""
+    a, b = conversion.forms
+    names = [name for name, form, known in (("A", a, 0), ("B", b, 1)) if form != known]
+    forms = [form for form, known in ((a, Integer(0)), (b, Integer(1))) if form != known]
+    shown_a, shown_b = "A x + " if a != 0 else "", "B " if b != 1 else ""
+    says = f"{' and '.join(names)} of {result} = {shown_a}{shown_b}P."
+    slope = conversion.alpha_dot
+    lines = [] if slope is None else [f"alpha_dot = {spelling.at_times(slope)}"]
+    shown = [spelling.code(_called(one)) for one in forms]
+    text = f"\n{INDENT}".join([*lines, f"return {items_code(shown)}"])
+    return f'def {name}(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'
 
 
 def rows_code(width: int) -> str:

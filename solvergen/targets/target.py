@@ -53,7 +53,7 @@ class Target:
             statements of the loop; None if it has no such modules.
         library: what the functions of time take beside numpy's arrays; None for nothing.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
-        ends_in_data: whether its runs go on to sigma = 0 where the schedule ends before.
+        formulas: the scalars of its modules, where they are not those in time.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Target:
     loop: Callable[[Table], dict[str, Any]] | None = None
     library: Library | None = None
     adapts: bool = True
-    ends_in_data: bool = False
+    formulas: Callable[[Solver], Formulas] | None = None
 
     @property
     def folder(self) -> str:

@@ -30,13 +30,13 @@ from sympy import (
 from solvergen.algebra.evaluation import evaluate_mp
 from solvergen.closed_forms.writing import (
     arcus,
-    length,
     logarithm,
     normalized,
     shortest,
     split,
     sum_of,
     with_positive_sums,
+    written_length,
 )
 
 x = Symbol("x", positive=True)
@@ -68,7 +68,7 @@ RATIONALS = [
 @pytest.mark.parametrize("expression", RATIONALS, ids=str)
 def test_shortest_is_no_longer_and_the_same(expression: Expr) -> None:
     found = shortest(expression)
-    assert length(found) <= length(expression)
+    assert written_length(found) <= written_length(expression)
     assert gap(found, expression) < SMALL
 
 
@@ -164,7 +164,7 @@ def test_normalized_sums_are_no_longer_and_the_same(expression: Expr) -> None:
     """Up to the sign inside logarithms of negative numbers, which the derivative does not see."""
     found = sum_of(normalized(split(expression, x), value))
     assert gap(diff(found, x), diff(expression, x)) < SMALL
-    assert length(found)[0] <= length(expression)[0]
+    assert written_length(found)[0] <= written_length(expression)[0]
 
 
 def test_equal_coefficients_are_joined() -> None:

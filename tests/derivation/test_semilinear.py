@@ -69,7 +69,7 @@ def test_integrand_that_is_x_itself_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epsilon", "unknown parameterization"),
+        ("epsilons", "Did you mean 'epsilon'"),
         ("rate(1)", "moves with time"),
         ("rate(beta)", "unknown name"),
         ("0, 0", "identically zero"),

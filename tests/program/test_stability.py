@@ -1,11 +1,13 @@
 """Stability and error constants against what the textbooks print."""
 
 from fractions import Fraction
+from functools import partial
 from math import factorial
 
 import numpy as np
 import pytest
 
+import solvergen as sg
 from solvergen.program import program
 from solvergen.program.stability import (
     error_constants,
@@ -32,6 +34,32 @@ def test_adams_bashforth_constants(k: int, constant: str) -> None:
 @pytest.mark.parametrize(("k", "constant"), [(2, "-1/12"), (3, "-1/24"), (4, "-19/720")])
 def test_adams_moulton_constants(k: int, constant: str) -> None:
     assert error_constants(lowered(f"adams_moulton:{k}:3"), k).quadrature == Fraction(constant)
+
+
+@pytest.mark.parametrize(("p", "constant"), [(1, "-1/12"), (2, "-1/24"), (3, "-19/720")])
+def test_unipc_adds_what_its_corrector_adds(p: int, constant: str) -> None:
+    """The quadrature constant of Adams-Moulton; for x' = x, where N is that of predicted samples,
+    the constant of Adams-Bashforth with as many nodes as the corrector, whose roots it has."""
+    found = error_constants(lowered(f"unipc:{p}:exact"), p + 1)
+    assert found.quadrature == Fraction(constant)
+    assert found.linear == error_constants(lowered(f"multistep:{p + 1}"), p + 1).linear
+
+
+@pytest.mark.parametrize("limit", [20, 40])
+@pytest.mark.parametrize("name", ["backward_euler", "trapezoidal"])
+def test_region_ends_where_the_module_gives_up(name: str, limit: int) -> None:
+    """Just inside of the interval a module takes its step, just outside it raises."""
+    text = f"{name}:tol=1e-6:{limit}"
+    left = real_interval(lowered(text))
+    module = sg.compile(sg.Solver("rectified_flow", "flow", "flow", "time", text), "numpy")
+    x = np.ones(1)
+    for z, stops in ((0.999 * left, False), (1.001 * left, True)):
+        network = partial(lambda y, t, rate: rate * y, rate=10 * z)  # over a step of -1/10
+        if stops:
+            with pytest.raises(RuntimeError, match="not solved"):
+                module.sample(network, x, [0.6, 0.5])
+        else:
+            module.sample(network, x, [0.6, 0.5])
 
 
 @pytest.mark.parametrize(("name", "order"), [("euler", 1), ("rk4", 4), ("kutta3", 3)])

@@ -177,33 +177,34 @@ def test_finite_to_the_exact_end(name: str, dtype: torch.dtype, steps: int) -> N
 @pytest.mark.parametrize("name", ["2m", "3m", "2s", "heun_in_theta", "flow_3m", "flow_heun"])
 def test_same_sample_as_the_stepper(name: str) -> None:
     """The compiled solver on its own schedule: Stepper, sample and Scheduler, in float64."""
-    one = module(name)
-    scheduler = one.Scheduler()
+    runner, scheduler = sg.compile(sg.Solver(*SOLVERS[name]), "torch"), module(name).Scheduler()
     scheduler.set_timesteps(timesteps=[950, 700, 420, 200, 80, 15])
-    grid = scheduler._times
+    grid = times_of(runner, scheduler)
     x = X.double()
 
     def asked(y: torch.Tensor, t: Any) -> torch.Tensor:
-        level = one.half_log_snr(float(t))
+        level = runner.half_log_snr(float(t))
         return torch.tanh(y) * float(np.tanh(level))
 
-    stepper = one.Stepper(x, grid)
+    stepper = runner.Stepper(x, grid)
     while not stepper.done:
         stepper.step(asked(stepper.x, stepper.t))
-    sampled = one.sample(asked, x, grid)
+    sampled = runner.sample(asked, x, grid)
     assert torch.equal(sampled, stepper.x)
     found = x
-    for t, time in zip(scheduler.timesteps, evaluation_times(one, grid), strict=False):
+    for t, time in zip(scheduler.timesteps, runner.coefficients(grid)[:, 0], strict=False):
         found = scheduler.step(asked(found, time), t, found).prev_sample
     assert (found - sampled).abs().max() < 1e-13
 
 
-def evaluation_times(one: ModuleType, grid: np.ndarray) -> list[float]:
-    """The times of a run's evaluations."""
-    plan = one.Plan(grid, torch.float64)
-    table = plan.times[:-1].reshape(len(plan.phases), one.STAGES)
-    counts = [len(one._PASSES[phase]) for phase in plan.phases]
-    return [float(table[n, i]) for n, count in enumerate(counts) for i in range(count)]
+def times_of(runner: ModuleType, scheduler: Any) -> np.ndarray:
+    """The compiled schedule's times of a scheduler's run, as far as it goes."""
+    levels = scheduler._levels
+    if hasattr(scheduler, "scale_noise"):
+        with np.errstate(divide="ignore"):
+            levels = np.log1p(-levels) - np.log(levels)
+    levels = levels[levels <= runner.half_log_snr(runner.T_MIN)]
+    return np.where(levels < np.inf, runner.time_at_half_log_snr(levels), runner.T_MIN)
 
 
 @pytest.mark.parametrize("name", ["2m", "2s", "unipc", "tab3", "flow_euler", "flow_heun"])
@@ -211,7 +212,7 @@ def test_a_run_that_begins_in_the_middle_is_a_run_of_its_own(name: str) -> None:
     """As image-to-image does: the same as a run through the later timesteps alone."""
     one, two = scheduler(name), scheduler(name)
     one.set_timesteps(6)
-    begin = one._starts[2]
+    begin = 2 * one.order
     one.set_begin_index(begin)
     found = X
     for t in one.timesteps[begin:]:
@@ -221,8 +222,7 @@ def test_a_run_that_begins_in_the_middle_is_a_run_of_its_own(name: str) -> None:
 
 
 def _later(two: Any, one: Any, begin: int) -> torch.Tensor:
-    starts = [index for index in one._starts[:-1] if index >= begin]
-    levels = one.sigmas[starts].double().tolist()
+    levels = one.sigmas[begin : -1 : one.order].double().tolist()
     if hasattr(two, "scale_noise"):
         two.register_to_config(shift=1.0)
     return run(two, None, sigmas=levels)
@@ -289,8 +289,11 @@ def test_zero_terminal_snr_is_exact() -> None:
     assert one.sigmas[0] == np.inf
     with pytest.raises(ValueError, match="has no finite coefficients"):
         scheduler("heun_in_theta", **options).set_timesteps(4)
-    with pytest.raises(ValueError, match="which the compiled schedule covers"):
+    with pytest.raises(ValueError, match="has no finite coefficients; expected alpha > 0"):
         scheduler("2m", **options).set_timesteps(4)
+    options["num_train_timesteps"] = 1000
+    with pytest.raises(ValueError, match="not those of the compiled schedule"):
+        scheduler("tab3", **options)
 
 
 def test_wrong_use_is_said() -> None:

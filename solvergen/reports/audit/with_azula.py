@@ -44,7 +44,7 @@ def multistep(
 ) -> Peer:
     """A sampler whose start has order 1; it claims the order that it is given."""
     same = presets.find(f"{ours}_as_published") if published else None
-    run = sampler(f"{name}PeerRun", order)
+    run = sampler(f"{name}Sampler", order)
     return Peer(LIBRARY, f"{name} {order}", order, run, ours, same, schedule, "data")
 
 

@@ -1,0 +1,123 @@
+"""The names of an emitted module, in one table, and how a user's names find their place among them.
+
+A parameter ``beta_min`` becomes the constant ``BETA_MIN``, a table ``log_alpha`` the columns
+``LOG_ALPHA`` and ``LOG_ALPHA_T``, a registered function keeps its name. Where a constant would
+meet one of the module's own, it is renamed, ``ORDER_``; where two names of the user meet each
+other, or a function meets a name that the module's functions use, the schedule is refused.
+"""
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+
+from solvergen import naming
+from solvergen.errors import ScheduleError
+
+SYMBOLS = frozenset((
+    "t", "pi", "s", "alpha", "sigma", "alpha_dot", "sigma_dot", "alpha_s", "sigma_s", "gamma",
+    "lambda", "h", "x",
+))  # fmt: skip
+"""The symbols of a derivation, which no parameter can be."""
+
+_CONSTANTS = """
+    COEFFICIENTS EVALUATIONS_PER_STEP EXTRA_EVALUATIONS LOG_ALPHA LOG_ALPHA_T MAX_ITERATIONS
+    OFFSET ORDER ORDER_TO_THE_ENDS SPEC TIMESTEPS TOLERANCE T_MAX T_MIN
+"""
+
+CONSTANTS = frozenset(_CONSTANTS.split())
+"""Names in capitals that a module may define."""
+
+_NAMES = """
+    AdaptiveStepper ConfigMixin Path Plan Scheduler SchedulerMixin SchedulerOutput Stepper a
+    accepted add_noise advance again alpha alpha_dot alpha_s alpha_t angle apart array
+    arrays asked atol b back base_image_seq_len base_shift batch before begin begin_index
+    below beta_end beta_schedule beta_start betas by_parts c cache callback cells centre
+    centred change clock closing cls coefficients column columns combinations compiled
+    config context count counts denoised density device difference disable distance
+    distances done dtype dynamic ell end ends err error eta evaluate evaluations even excess
+    expansion_variable expected extra_args factor fall falls final_sigmas_type finite first
+    flat flow found from_config function g gamma gap generator given goes_on got graph grid
+    groupby h half_log_snr high i index index_for_timestep init_noise_sigma inner inside
+    integrating_factor is_first is_like j jax jnp judge k keeps kept key kind kwargs l
+    landing last last_steps lax least leaves left length level levels like line listed
+    log_alpha loop low lower m mass max_image_seq_len max_shift max_steps means measured
+    memory middle model model_output moments mu n name needed njit node noise np
+    num_inference_steps num_steps num_train_timesteps number numbers of oldest one option
+    options order orders original_samples os others output outside over own owner p pair
+    pairwise part passes past phase phases phi pi place places plan prediction prediction_i
+    prediction_type prev_sample q range read readable refused register_to_config rejected
+    repeats rescale_betas_zero_snr result results return_dict return_unused_kwargs reuses
+    rho rising rounded row rows rtol run s sample sample_adaptive scalars scale
+    scale_model_input scale_noise scaled scales schedule_timesteps segments self
+    set_begin_index set_timesteps shape share shift shift_terminal sigma sigma_min sigma_s
+    sigma_t sigmas size source spacing speed spread stage start starts state step step_index
+    stepper steps steps_offset stretch sums sys t table taken target tensor theta time
+    time_at time_at_expansion_variable time_at_half_log_snr time_shift_type time_speed times
+    timestep timestep_spacing timesteps to tolerances torch total trained_betas trange
+    tree_flatten tree_unflatten typing u uniform upper use_beta_sigmas
+    use_clipped_model_output use_dynamic_shifting use_exponential_sigmas use_karras_sigmas
+    use_lu_lambdas v v_c value values variable variables view w where whole wide width
+    written x x_c x_i y y_c y_i zero zeroth_moment
+"""
+
+NAMES = frozenset(_NAMES.split())
+"""The other names that a module defines, imports, or uses as a local one beside its formulas."""
+
+_PATTERNS = re.compile(r"\w+_\d+(_i)?|sample_\w+|\w+Scheduler")
+"""Names with a number, and those that are made of a solver's."""
+
+
+def is_taken(name: str) -> bool:
+    """Whether a module has, or may have, a name of its own like this, or Python does."""
+    return (
+        name in NAMES
+        or name in CONSTANTS
+        or keyword.iskeyword(name)
+        or hasattr(builtins, name)
+        or _PATTERNS.fullmatch(name) is not None
+    )
+
+
+def constant(name: str, *suffixes: str) -> str:
+    """The constant of a parameter or a table, for which the ``suffixes`` have to be free too."""
+    found = name.upper()
+    while any(f"{found}{suffix}" in CONSTANTS for suffix in ("", *suffixes)):
+        found += "_"
+    return found
+
+
+def parameter(given: object) -> str:
+    """The name of a parameter.
+
+    Raises:
+        ScheduleError: it is no identifier, or a symbol of the derivation.
+    """
+    if not isinstance(given, str) or keyword.iskeyword(given) or given in SYMBOLS:
+        raise ScheduleError(
+            f"parameter name: got {naming.shown(given)}; expected an identifier other than t, pi "
+            f"and the symbols of the derivation, {', '.join(sorted(SYMBOLS - {'t', 'pi'}))}"
+        )
+    return naming.identifier("parameter name", given, ScheduleError)
+
+
+def require_distinct(
+    parameters: Iterable[str], tables: Iterable[str], functions: Iterable[str]
+) -> None:
+    """Refuse names that would be one in a module.
+
+    Raises:
+        ScheduleError: which two.
+    """
+    owners: dict[str, str] = {}
+    wanted = [(constant(one), f"the parameter {one}") for one in parameters]
+    for one in tables:
+        column = constant(one, "_T")
+        wanted += [(column, f"the table {one}"), (f"{column}_T", f"the table {one}")]
+    wanted += [(one, f"the function {one}") for one in functions]
+    for name, owner in wanted:
+        if owners.setdefault(name, owner) != owner:
+            raise ScheduleError(
+                f"{owners[name]} and {owner} would both be called {name} in a module; expected "
+                "names that differ by more than capitals: rename one."
+            )

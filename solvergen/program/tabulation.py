@@ -1,0 +1,184 @@
+"""The table of a program: the rows of every phase, and the passes that serve them.
+
+One pass serves all rows where it moves at most ``LIMIT`` times the memory of the passes of a main
+step; else there is one for every position of it.
+"""
+
+from dataclasses import replace
+
+from sympy import Integer
+
+from solvergen.methods.scheme import Node
+from solvergen.program.drafts import PhaseDraft
+from solvergen.program.places import Places
+from solvergen.program.program import Combine, StepProgram
+from solvergen.program.table import (
+    Array,
+    Place,
+    Placed,
+    Row,
+    Shape,
+    Table,
+    TablePhase,
+    in_order,
+)
+
+LIMIT = 1.35
+"""A loop that moves a third more than it has to is worth the function that it saves; at twice as
+much (rk4) it is not."""
+
+
+def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
+    """The table of a program.
+
+    Args:
+        program: what a step computes.
+        converts: whether A is not identically 0, and B not identically 1.
+    """
+    keeps_start = len(program.main.evaluations) > 1 and not program.corrects
+    keys, variants = _variants(program)
+    drafts = [
+        PhaseDraft(program.all_phases[number], before, keeps_start, converts)
+        for number, before in keys
+    ]
+    count = len(program.all_phases)
+    allocated = [
+        Places(draft, _readable(program, number), program.history)
+        for draft, (number, _) in zip(drafts, keys, strict=True)
+    ]
+    places = max(one.needed for one in allocated)
+    phases = [one.phase(places) for one in allocated]
+    phases[count:] = [
+        replace(one, name=f"{one.name}_{n}") for n, one in enumerate(phases[count:], start=1)
+    ]
+    shapes, numbered = _shaped(phases, phases[len(program.phases) - 1])
+    return Table(numbered, variants, keeps_start, places, shapes, _pairs(program, converts))
+
+
+def _readable(program: StepProgram, number: int) -> int | None:
+    """How many earlier values a phase finds; None for a step of which nothing is read later."""
+    if number < len(program.phases):
+        return number
+    return program.history if number < len(program.phases) + len(program.closing) else None
+
+
+def _variants(
+    program: StepProgram,
+) -> tuple[list[tuple[int, Combine | None]], dict[tuple[int, int], int]]:
+    """(phase, the landing that its correction replaces), and which pairs of phases are variants.
+
+    A correcting phase follows another one of the same method. Which one it is makes no difference
+    unless that one's last landing has another support or other weights.
+    """
+    lasts = [phase.combines[-1] for phase in program.all_phases]
+    keys: list[tuple[int, Combine | None]] = []
+    for number, phase in enumerate(program.all_phases):
+        usual = None if phase.correction is None else lasts[_usual(program, number)]
+        keys.append((number, usual))
+    variants: dict[tuple[int, int], int] = {}
+    for number, earlier in _neighbours(program):
+        usual = keys[number][1]
+        if usual is None or _same_landing(lasts[earlier], usual):
+            continue
+        key = (number, lasts[earlier])
+        found = next(
+            (k for k, one in enumerate(keys) if one[0] == number and _same_landing(one[1], key[1])),
+            None,
+        )
+        if found is None:
+            found = len(keys)
+            keys.append(key)
+        variants[number, earlier] = found
+    return keys, variants
+
+
+def _same_landing(first: Combine | None, second: Combine | None) -> bool:
+    return (first is None) == (second is None) and (
+        first is None
+        or second is None
+        or (first.support, first.rule, first.base) == (second.support, second.rule, second.base)
+    )
+
+
+def _usual(program: StepProgram, number: int) -> int:
+    """The phase that most often runs before this one."""
+    main = len(program.phases) - 1
+    return number - 1 if number < main else main
+
+
+def _neighbours(program: StepProgram) -> list[tuple[int, int]]:
+    """Which phases follow one another in a run of any length, (later, earlier)."""
+    found: dict[tuple[int, int], None] = {}
+    longest = program.history + len(program.closing) + 3
+    for steps in range(1, longest + 1):
+        numbers = [program.number(n, steps - 1 - n) for n in range(steps)]
+        found |= dict.fromkeys(zip(numbers[1:], numbers[:-1], strict=True))
+    return list(found)
+
+
+def _shaped(
+    phases: list[TablePhase], main: TablePhase
+) -> tuple[tuple[Shape, ...], tuple[TablePhase, ...]]:
+    """The passes, and the phases with the number of each row's pass.
+
+    A start-up that needs more places than the main steps (orders from 5 on) has a pass of its own.
+    """
+    rows = [row for phase in phases for row in phase.rows]
+    own = [_shape([row]) for row in main.rows]
+    moved, whole = sum(one.moved for one in own), _shape(rows)
+    if len(own) * whole.moved <= LIMIT * moved:
+        shapes: tuple[Shape, ...] = (whole,)
+    elif len(own) * _shape(list(main.rows)).moved <= LIMIT * moved:
+        shapes = (_shape(list(main.rows)),)
+    else:
+        shapes = tuple(dict.fromkeys(own))
+    left = [row for row in rows if _fitting(row, shapes) is None]
+    shapes = (*shapes, _shape(left)) if left else shapes
+    numbered = (
+        replace(
+            phase,
+            rows=tuple(replace(row, shape=_fitting(row, shapes) or 0) for row in phase.rows),
+        )
+        for phase in phases
+    )
+    return shapes, tuple(numbered)
+
+
+def _fitting(row: Row, shapes: tuple[Shape, ...]) -> int | None:
+    """The first pass that has all columns of a row, the one of its own first."""
+    wanted = _shape([row])
+    if wanted in shapes:
+        return shapes.index(wanted)
+    for n, shape in enumerate(shapes):
+        fits = set(wanted.landing) <= set(shape.landing) and set(wanted.value) <= set(shape.value)
+        if fits and (wanted.copies == shape.copies or not wanted.value):
+            return n
+    return None
+
+
+def _shape(rows: list[Row]) -> Shape:
+    """What some rows read together."""
+    landing = in_order({one for row in rows for one in row.landing})
+    value = in_order({one for row in rows for one in row.value})
+    copies = value == (Array.PREDICTION,) and all(
+        row.value[Array.PREDICTION] == 1 for row in rows if row.value
+    )
+    return Shape(landing, value, copies)
+
+
+def _pairs(program: StepProgram, converts: tuple[bool, bool]) -> tuple[TablePhase, ...]:
+    """The phases of adaptive steps: the start is kept, and every value until the step is judged."""
+    return tuple(_with_all_values(PhaseDraft(one, None, True, converts)) for one in program.pairs)
+
+
+def _with_all_values(draft: PhaseDraft) -> TablePhase:
+    """Rows whose values lie in the order of their stages: value i in place i."""
+    rows = []
+    for row in draft.rows:
+        landing: Placed = {
+            Place(one.index) if isinstance(one, Node) else one: factor
+            for one, factor in row.landing.items()
+        }
+        stays: Placed = {Array.INPUT: Integer(1)}  # an evaluation for the estimate alone
+        rows.append(Row(row.stage, landing or stays, row.value, (), row.ends))
+    return TablePhase(draft.phase.name, draft.phase, tuple(rows), None, draft.error)

@@ -1,0 +1,89 @@
+"""The schedule as functions of time, each in the form that keeps its digits to the ends."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
+
+from sympy import Expr, log
+
+from solvergen.algebra import functions, tables
+from solvergen.algebra.accurate_form import Parameters
+from solvergen.algebra.functions import Definition
+from solvergen.scalars.forms import in_time, inverse
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.schedules.serialization import tables_of
+from solvergen.symbols import (
+    alpha,
+    half_log_snr_symbol,
+    sigma,
+    t,
+)
+
+LONG = 24
+"""Operations beyond which a formula in lambda or t is better put together from shorter ones: the
+search for a better form takes seconds and finds none."""
+
+
+@dataclass(frozen=True)
+class ScheduleFormulas:
+    """The schedule as functions of time.
+
+    Attributes:
+        domain: t_min and t_max.
+        parameters: the symbols beside time, with their values.
+        tables, functions: what the formulas interpolate, and which registered functions they call.
+        kinks: the times at which it is not smooth.
+        alpha, sigma: in t.
+        half_log_snr: in t, or in alpha and sigma where that is shorter.
+        time_at_half_log_snr: in lambda; None without a closed form.
+        span: how far lambda runs over the domain; infinite if it is at an end.
+        reaches_data: whether sigma = 0 at t_min.
+    """
+
+    domain: tuple[Expr, Expr]
+    parameters: Parameters
+    tables: tuple[tables.Table, ...]
+    functions: tuple[Definition, ...]
+    kinks: tuple[Expr, ...]
+    alpha: Expr
+    sigma: Expr
+    half_log_snr: Expr
+    time_at_half_log_snr: Expr | None
+    span: float
+    reaches_data: bool
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def of(cls, schedule: NoiseSchedule) -> "ScheduleFormulas":
+        """Choose the forms."""
+        both, ratio = (schedule.alpha, schedule.sigma), log(schedule.alpha / schedule.sigma)
+        is_long = schedule.half_log_snr.count_ops() > LONG
+        level = log(alpha / sigma) if is_long else in_time(schedule.half_log_snr, schedule)
+        return cls(
+            schedule.domain,
+            schedule.parameters,
+            tables=tuple(tables_of(*both)),
+            functions=functions.used(schedule.alpha + schedule.sigma),
+            kinks=schedule.kinks,
+            alpha=in_time(schedule.alpha, schedule),
+            sigma=in_time(schedule.sigma, schedule),
+            half_log_snr=level,
+            time_at_half_log_snr=inverse(ratio, half_log_snr_symbol, schedule),
+            span=_span(schedule),
+            reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
+        )
+
+    @property
+    def is_half_log_snr(self) -> bool:
+        """Whether lambda takes the place of time (``scalars.levels``)."""
+        return bool(self.half_log_snr == t)
+
+    @property
+    def spacing(self) -> str:
+        """What a time grid is uniform in unless it is said: lambda, if it is finite, else time."""
+        return "half_log_snr" if isfinite(self.span) else "time"
+
+
+def _span(schedule: NoiseSchedule) -> float:
+    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
+    return float(high) - float(low)

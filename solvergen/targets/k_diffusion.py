@@ -1,0 +1,85 @@
+"""The k-diffusion target: the torch target, and a sampling function over noise levels.
+
+Its time is the noise level sigma itself, in one of two spaces,
+
+    x = x_0 + sigma eps                alpha = 1            k-diffusion, EDM
+    x = (1 - sigma) x_0 + sigma eps    alpha = 1 - sigma    flow models in ComfyUI,
+
+and its model returns the denoised sample, which is the data prediction.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from sympy import Expr, Integer
+
+from solvergen.derivation.parameterization import DATA
+from solvergen.errors import EmissionError
+from solvergen.scalars.formulas import Formulas
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification import endpoints
+from solvergen.specification.solver import Solver
+from solvergen.symbols import t
+from solvergen.targets import torch
+from solvergen.targets.evaluations import evaluations_code
+from solvergen.targets.solver_names import function_name
+
+_SPACES: tuple[tuple[Expr, str], ...] = (
+    (Integer(1), "x_0 + sigma noise"),
+    (1 - t, "(1 - sigma) x_0 + sigma noise"),
+)
+
+
+def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+    """The names of the sampling function, and the space of its noise levels.
+
+    Raises:
+        EmissionError: the model's output is not the denoised sample, the schedule's time is not
+            the noise level, or its domain does not end in sigma = 0.
+        DerivationError: the solver cannot run from one end of the domain to the other.
+    """
+    if solver.prediction != DATA:
+        raise EmissionError(
+            f"target k-diffusion: got the prediction {solver.prediction.name}; expected data, "
+            "because models of k-diffusion return the denoised sample: use prediction=data "
+            "(--prediction data); the integrand may stay what it is."
+        )
+    space = _space(solver.schedule)
+    endpoints.require_both(solver.weights, solver.prediction, solver.program, solver.order)
+    counts = evaluations_code(formulas, solver.program, "sigmas", "np.asarray(sigmas)")
+    return {
+        **torch.settings(solver, formulas),
+        "function_name": function_name(solver),
+        "space": space,
+        "evaluations": counts,
+        "in_stages": bool(counts or solver.program.repeat),
+    }
+
+
+def _space(schedule: NoiseSchedule) -> str:
+    """What x is at a noise level."""
+    for alpha, space in _SPACES:
+        if schedule.sigma == t and schedule.substitute(schedule.alpha) == alpha:
+            if schedule.t_min != 0:
+                raise EmissionError(
+                    f"target k-diffusion: the schedule {schedule.name} ends at sigma = "
+                    f"{schedule.t_min}; expected a domain that starts with 0, where the sigmas "
+                    "of k-diffusion end: use the schedule ve, or --domain 0 SIGMA_MAX."
+                )
+            return space
+    raise EmissionError(
+        f"target k-diffusion: got alpha = {schedule.alpha}, sigma = {schedule.sigma}; expected "
+        "sigma = t with alpha = 1 (the schedule ve) or alpha = 1 - t (rectified_flow), because "
+        "its time is the noise level: use one of the two, and for another variable of "
+        "interpolation say it as the expansion, an expression in alpha and sigma."
+    )
+
+
+TARGET = replace(
+    torch.TARGET,
+    name="k-diffusion",
+    requires=("import torch", "from tqdm.auto import trange"),
+    settings=settings,
+    loop=None,
+    adapts=False,
+)

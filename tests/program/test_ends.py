@@ -1,0 +1,184 @@
+"""Orders at the ends of a domain: computed on power series there, and measured where they are."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import solvergen as sg
+from solvergen.measurement import beside_ends
+from solvergen.measurement.problems import GaussianMixture
+from solvergen.measurement.verification import assert_order, check_order_to_the_ends
+from solvergen.program import ends
+from solvergen.specification.puiseux import end_of
+
+MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
+
+
+def solver(schedule: Any, integrand: str, expansion: str, scheme: str) -> sg.Solver:
+    return sg.Solver(schedule, integrand, integrand, expansion, scheme)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "inside", "rectified", "alphabar"),
+    [
+        ("multistep:2", 2, 2, 2),
+        ("multistep:4", 4, 4, 4),
+        ("unip:3", 3, 3, 3),
+        ("singlestep:2", 2, 2, 1),
+        ("singlestep:3", 3, 2, 1),
+        ("dpm_23", 3, 2, 1),
+        ("res_3s", 3, 2, 1),
+        ("singlestep:4", 4, 2, 1),
+        ("krogstad", 4, 2, 1),
+        ("cox_matthews", 4, 2, 1),
+        ("strehmel_weiner", 4, 2, 1),
+        ("hochbruck_ostermann", 4, 2, 1),
+        ("unipc:1:bh2", 2, 2, 1),
+        ("unipc:2", 3, 2, 2),
+        ("unipc:3", 4, 3, 3),
+        ("pece:1", 2, 2, 1),
+        ("pece:2", 3, 2, 2),
+        ("trapezoidal:2", 2, 2, 1),
+        ("adams_moulton:3:2", 3, 2, 2),
+        ("adams_moulton:4:3", 4, 3, 3),
+        ("adams_moulton:3:tol=1e-6", 3, 2, 2),
+        ("multistep:3:exact:ramp", 2, 2, 1),
+    ],
+)
+def test_data_where_sigma_vanishes(scheme: str, inside: int, rectified: int, alphabar: int) -> None:
+    """M0 = O(1): the order is that of supports of starts of steps, one more where x0' vanishes."""
+    for schedule, expected in (("rectified_flow", rectified), ("vp_alphabar", alphabar)):
+        spec = solver(schedule, "data", "time", scheme)
+        assert (spec.order, spec.endpoints.end.order) == (inside, expected)
+
+
+@pytest.mark.parametrize("scheme", ["singlestep:4", "krogstad", "unipc:3", "pece:2", "multistep:3"])
+@pytest.mark.parametrize("integrand", ["noise", "flow", "straight"])
+def test_other_integrands_keep_the_order(integrand: str, scheme: str) -> None:
+    """M0 = O(h), and the series at a regular end are those inside: what a step adds is O(h^p)."""
+    spec = solver("trigonometric", integrand, "time", scheme)
+    end = end_of(spec.schedule, spec.integrand, sg.t, "end", spec.order)
+    assert end is not None
+    assert end.is_regular
+    found = ends.powers(spec.program, end, spec.order)
+    assert spec.endpoints.end.order == spec.order
+    assert found.near is None  # more than the order
+    assert found.touching in (None, spec.order)
+
+
+@pytest.mark.parametrize(
+    ("choice", "role"),
+    [
+        (("rectified_flow", "data", "time", "singlestep:3"), "end"),
+        (("rectified_flow", "data", "time", "multistep:3"), "end"),
+        (("rectified_flow", "straight", "time", "unipc:2"), "start"),
+        (("vp_alphabar", "data", "time", "unipc:1:bh2"), "start"),
+        (("vp_alphabar", "data", "time", "krogstad"), "end"),
+        (("vp_alphabar", "noise", "time", "multistep:3"), "end"),
+        (("vp_alphabar", "straight", "half_log_snr", "dpm_23"), "start"),
+        (("vp_alphabar", "flow", "half_log_snr", "multistep:2"), "end"),
+        (("trigonometric", "data", "time", "pece:2"), "end"),
+        (("trigonometric", "flow", "theta", "rk4"), "end"),
+        (("custom", "data", "sigma", "adams_moulton:3:tol=1e-6"), "end"),
+        (("custom", "data", "alpha", "multistep:3:exact:ramp"), "start"),
+        (("fractional", "noise", "time", "multistep:3"), "end"),
+        (("fractional", "data", "time", "multistep:4"), "end"),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, tuple) else one,
+)
+def test_computed_is_measured(choice: tuple[str, ...], role: str) -> None:
+    """In 40 digits, a few steps from the end, on a mixture whose flow is known."""
+    own = {
+        "custom": sg.NoiseSchedule("1 - t**2", "t", name="custom"),
+        "fractional": sg.NoiseSchedule("1 - t", "t**(3/2)", name="fractional"),
+    }
+    spec = solver(own.get(choice[0], choice[0]), *choice[1:])
+    claimed = getattr(spec.endpoints, role).order
+    found = min(beside_ends.power(spec, MIXTURE, role), spec.order)
+    assert abs(found - claimed) <= 0.15, (claimed, found)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        ("rectified_flow", "data", "time", "krogstad"),
+        ("vp_alphabar", "data", "time", "singlestep:3"),
+        ("trigonometric", "straight", "sigma/(alpha+sigma)", "multistep:3"),
+    ],
+    ids="-".join,
+)
+def test_modules_reach_what_they_state(choice: tuple[str, ...]) -> None:
+    """In float64, over the whole domain; one order more would be told."""
+    spec = solver(*choice)
+    module = sg.compile(spec, "numpy")
+    assert all(one.passed for one in check_order_to_the_ends(module, spec))
+    names = {**vars(module), "ORDER_TO_THE_ENDS": module.ORDER_TO_THE_ENDS + 1}
+    assert not any(one.passed for one in check_order_to_the_ends(SimpleNamespace(**names), spec))
+
+
+def test_assert_order_tells_a_module_that_misses_its_ends() -> None:
+    module = sg.compile(solver("rectified_flow", "data", "time", "singlestep:3"), "numpy")
+    assert_order(module, 3)
+    false = SimpleNamespace(**{**vars(module), "ORDER_TO_THE_ENDS": 3})
+    with pytest.raises(AssertionError, match=r"order from 1 to 0 +>= 2\.8 +2\.\d+ +FAILED"):
+        assert_order(false, 3)
+
+
+def test_what_is_said() -> None:
+    """Why an order is lost, and what keeps it; the logarithm."""
+    lost = str(solver("rectified_flow", "data", "time", "singlestep:3").endpoints.end)
+    assert "with order 2 (steps even in gamma): Phi tends to 0 and M0 is no O(h) there" in lost
+    assert "inside the domain it is 3, and so it is with the integrand noise" in lost
+    kept = solver("rectified_flow", "data", "time", "multistep:3").endpoints.end
+    assert kept.logarithm
+    assert "with order 3 up to a factor log(1/h) (steps even in gamma)." in str(kept)
+    assert not solver("rectified_flow", "flow", "time", "multistep:3").endpoints.end.logarithm
+
+
+def test_what_has_no_value_at_an_end_is_an_obstacle() -> None:
+    """alpha' = -1/(2 alpha) for alpha = sqrt(1 - t), and the density of the clock at sigma = 0."""
+    flow = solver("vp_alphabar", "flow", "time", "heun").endpoints
+    assert flow.start.obstacle == "the prediction flow has no finite value there"
+    assert flow.end.order == 2
+    frozen = solver("rectified_flow", "data", "time", "unipc:2:bh1")
+    assert "frozen moments" in frozen.endpoints.end.obstacle
+    module = sg.compile(frozen, "numpy")
+    with pytest.raises(ValueError, match="no finite coefficients"):
+        module.coefficients([1.0, 0.6, 0.3, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "variable", "root"),
+    [
+        (("sqrt(1-t)", "sqrt(t)"), "time", 2),
+        (("sqrt(1-t)", "sqrt(t)"), "theta", 1),
+        (("1-t", "t**(3/2)"), "time", 2),
+        (("1-t", "t**(13/10)"), "time", 10),
+        (("cos(pi*t/2)", "sin(pi*t/2)"), "sigma", 1),
+    ],
+)
+def test_roots_at_an_end(schedule: tuple[str, str], variable: str, root: int) -> None:
+    """sigma(w) of the series is sigma at the time where gamma is w^root from its end."""
+    spec = solver(sg.NoiseSchedule(*schedule), "data", variable, "multistep:2")
+    gamma = spec.expansion.variable
+    end = end_of(spec.schedule, spec.integrand, gamma, "end", 3)
+    assert end is not None
+    assert end.root == root
+    module = sg.compile(spec, "numpy")
+    first, other = module.expansion_variable(np.array([0.0, 1e-3]))
+    w = abs(other - first) ** (1 / root)
+    found = sum(
+        float(c) * w ** (end.sigma.lead + i) for i, c in enumerate(end.sigma.series.coefficients)
+    )
+    assert found == pytest.approx(float(module.sigma(1e-3)), rel=1e-9)
+
+
+def test_an_end_without_a_series() -> None:
+    """A logarithm in sigma: its leading powers decide."""
+    schedule = sg.NoiseSchedule("1 - t", "t*(1 - log(t))", name="logarithmic")
+    spec = solver(schedule, "data", "time", "multistep:2")
+    assert end_of(schedule, spec.integrand, sg.t, "end", 2) is None
+    assert isinstance(spec.endpoints.end.order, Fraction)

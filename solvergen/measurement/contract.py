@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
+from solvergen import targets
 from solvergen.errors import EmissionError
 from solvergen.naming import shown
 from solvergen.targets import files
@@ -14,6 +15,7 @@ NAMES = (
 )  # fmt: skip
 OF_ONE_GRID = ("ORDER", "SPEC", "TIMESTEPS", "COEFFICIENTS", "sample")
 """What a module for one grid has."""
+OF_A_SCHEDULER = targets.get("diffusers").interface
 
 
 def require(path: str | Path) -> bool:
@@ -31,7 +33,8 @@ def require(path: str | Path) -> bool:
         ) from error
     found = set(_bound(tree.body))
     baked = "TIMESTEPS" in found
-    missing = [one for one in (OF_ONE_GRID if baked else NAMES) if one not in found]
+    needed = OF_ONE_GRID if baked else OF_A_SCHEDULER if "Scheduler" in found else NAMES
+    missing = [one for one in needed if one not in found]
     if missing:
         raise EmissionError(
             f"{path} has no {', '.join(missing)}; expected a module that solvergen emitted."

@@ -23,6 +23,7 @@ from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
 from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
+from solvergen.measurement.schedulers import check_text, measured
 from solvergen.naming import shown
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
@@ -100,7 +101,9 @@ def _checks(module: ModuleType, solver: Solver, baked: bool) -> tuple[Check, ...
     if baked:
         exact = check_baked_coefficients(module, solver)
         return (check_stated_order(module, solver), exact)
+    written, module = check_text(module, solver), measured(module)
     return (
+        *written,
         check_stated_order(module, solver),
         check_measured_order(module, solver),
         *check_order_to_the_ends(module, solver),
@@ -274,7 +277,7 @@ def assert_order(module: ModuleType, order: int) -> None:
     Raises:
         AssertionError: with the table of what was measured.
     """
-    solver = from_specification(module.SPEC)
+    solver, module = from_specification(module.SPEC), measured(module)
     stated = Check("order, asserted", str(order), f"states {module.ORDER}", order == module.ORDER)
     checks = (
         stated,
@@ -291,7 +294,7 @@ def assert_coefficients(module: ModuleType) -> None:
     Raises:
         AssertionError: with the table of what was measured.
     """
-    solver = from_specification(module.SPEC)
+    solver, module = from_specification(module.SPEC), measured(module)
     checks = (*check_functions(module, solver), check_coefficients(module, solver))
     Verification("coefficients", checks).require()
 
@@ -330,6 +333,7 @@ def _agreement(a: ModuleType, b: ModuleType, steps: int, tolerance: float) -> Ch
 def _sample_through_levels(module: ModuleType, steps: int) -> NDArray[Any]:
     """x / alpha at the end of a run through evenly spaced half-log-SNRs."""
     solver, (start, end) = from_specification(module.SPEC), HALF_LOG_SNRS
+    module = measured(module)
     grid = module.time_at_half_log_snr(np.linspace(start, end, steps + 1))
     scale = float(module.alpha(grid[0]))
     x = scale * np.exp(-start) * np.linspace(-1.5, 1.5, 13)[:, None]

@@ -29,6 +29,9 @@ INTERPOLATION = '''def _interp(t, x, y):
 
 ATTACHED = '''def _attached(function, value, t):
     """t, where function(t) = value, with the derivative of the inverse."""
+    if not isinstance(t, jax.Array):
+        return t
+    t = jax.lax.stop_gradient(t)
     slope = jax.grad(lambda time: function(time).sum())(t)
     moved = (value - jax.lax.stop_gradient(value)) / slope
     return t + jnp.where(jnp.isfinite(moved), moved, 0.0)'''

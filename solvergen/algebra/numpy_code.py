@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sympy import (
     Add,
@@ -90,6 +90,18 @@ class HostPrinter(NumPyPrinter):
             text = f"{self.where}({test}, {self._print(value)}, {text})"
         return text
 
+    def _print_Min(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        return self._nested("numpy.minimum", expr)
+
+    def _print_Max(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
+        return self._nested("numpy.maximum", expr)
+
+    def _nested(self, function: str, expr: Expr) -> str:
+        first, *others = map(self._print, expr.args)
+        for one in others:
+            first = f"{self._module_format(function)}({first}, {one})"
+        return first
+
     def _print_Interpolate(self, expr: Expr) -> str:  # noqa: N802 - sympy looks it up
         table, argument = expr.args
         return f"{self.interp}({self._print(argument)}, {', '.join(column_names(table))})"
@@ -128,11 +140,31 @@ class LibraryPrinter(HostPrinter):
         text = super()._module_format(fqn, register)
         return text if text in NUMBERS else f"xp.{text.removeprefix('np.')}"
 
-    def _print(self, expr: Basic, **kwargs: object) -> str:
-        is_root = isinstance(expr, Pow) and not expr.exp.is_Integer
-        if (isinstance(expr, Function) or is_root) and expr.free_symbols <= self.constants:
+    def of_constants(self, expr: Expr) -> bool:
+        """Whether nothing in it varies."""
+        return expr.free_symbols <= self.constants
+
+    def _print_Pow(  # noqa: N802 - sympy looks it up
+        self, expr: Expr, rational: bool = False, sqrt: str = "numpy.sqrt"
+    ) -> str:
+        if self.of_constants(expr) and not expr.exp.is_Integer:
             return f"float({self.host.doprint(expr)})"
-        return str(super()._print(expr, **kwargs))
+        return super()._print_Pow(expr, rational, sqrt)
+
+
+def _following(name: str) -> Callable[[LibraryPrinter, Expr], str]:
+    """How a function is printed in ``LibraryPrinter``."""
+
+    def printed(self: LibraryPrinter, expr: Expr) -> str:
+        if self.of_constants(expr):
+            return f"float({self.host.doprint(expr)})"
+        return str(getattr(HostPrinter, name)(self, expr))
+
+    return printed
+
+
+for _name in HostPrinter({}).known_functions:
+    setattr(LibraryPrinter, f"_print_{_name}", _following(f"_print_{_name}"))
 
 
 def host_code(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from sympy import Piecewise
 
 from solvergen.algebra.numpy_code import column_names, float_literal
 from solvergen.algebra.tables import Table
@@ -69,25 +70,33 @@ def definitions_code(formulas: Formulas) -> str:
     return "\n\n\n".join(sources)
 
 
-def library_code(library: Library, schedule: ScheduleFormulas, solves: bool) -> str:
+def library_code(library: Library, formulas: Formulas) -> str:
     """``_library``, by which the functions of time follow their arrays, and what they call."""
+    schedule = formulas.schedule
+    inverse = schedule.time_at_half_log_snr
+    attaches = formulas.bisects or (inverse is not None and inverse.has(Piecewise))
+    further = [library.interpolation] if schedule.tables else []
+    further += [library.attached] if attaches else []
+    return "\n\n\n".join([_library(library, schedule), *further])
+
+
+def _library(library: Library, schedule: ScheduleFormulas) -> str:
     name, array = library.name, library.array
     numbers = "np.asarray(t, dtype=np.float64), np"
-    if schedule.functions:
-        known = " and ".join(one.name for one in schedule.functions)
+    if not schedule.functions:
         return (
-            f'def _library(t):\n    """t as float64, and numpy, in which {known} is written."""\n'
-            f"    if isinstance(t, {array}):\n"
-            f'        raise TypeError("t is a {array}; expected a float or an array of numpy, in '
-            f'which {known} is written")\n'
-            f"    return {numbers}"
+            "def _library(t):\n"
+            f'    """t and what computes with it: {name}, or numpy in float64."""\n'
+            f"    return (t, {name}) if isinstance(t, {array}) else ({numbers})"
         )
-    follows = (
-        f'def _library(t):\n    """t and what computes with it: {name}, or numpy in float64."""\n'
-        f"    return (t, {name}) if isinstance(t, {array}) else ({numbers})"
+    known = " and ".join(one.name for one in schedule.functions)
+    return (
+        f'def _library(t):\n    """t as float64, and numpy, in which {known} is written."""\n'
+        f"    if isinstance(t, {array}):\n"
+        f'        raise TypeError("got a {array}; expected a float or an array of numpy, in which '
+        f'{known} is written")\n'
+        f"    return {numbers}"
     )
-    further = [library.interpolation] if schedule.tables else []
-    return "\n\n\n".join([follows, *further, *([library.attached] if solves else [])])
 
 
 def baked_definitions_code(schedule: ScheduleFormulas) -> str:

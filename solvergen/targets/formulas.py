@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sympy import Expr, Symbol
+from sympy import Expr, Piecewise, Symbol
 
 from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.numpy_code import host_code, shared
@@ -34,11 +34,12 @@ class Spelling:
         code = self.code(form)
         return code if form.free_symbols & ARRAYS else f"{self.library}.full_like(t, {code})"
 
-    def returned(self, *forms: Expr) -> str:
+    def returned(self, *forms: Expr, within: str = "{}") -> str:
         """Statements that return these values, with what occurs twice computed once."""
         found, left = shared(forms)
         lines = [f"{symbol} = {self.code(form)}" for symbol, form in found]
-        return f"\n{INDENT}".join([*lines, f"return {', '.join(map(self.code, left))}"])
+        values = ", ".join(map(self.code, left))
+        return f"\n{INDENT}".join([*lines, f"return {within.format(values)}"])
 
     def function_of_time(self, form: Expr) -> str:
         """Statements that return a function of t; alpha and sigma in it are calls."""
@@ -53,4 +54,6 @@ class Spelling:
         """Statements that return the inverse of a function of t: the closed form, or bisection."""
         if form is None:
             return f"return _solve({function}, {self.code(value)})"
+        if self.library == "xp" and form.has(Piecewise):
+            return self.returned(form, within=f"_attached({function}, {self.code(value)}, {{}})")
         return self.returned(form)

@@ -69,7 +69,7 @@ def host_code_of(
         ),
         t_min=float_literal(schedule.domain[0]),
         t_max=float_literal(schedule.domain[1]),
-        library=library_code(library, schedule, formulas.bisects) if library else "",
+        library=library_code(library, formulas) if library else "",
         alpha=of_time.function_of_time(schedule.alpha),
         sigma=of_time.function_of_time(schedule.sigma),
         half_log_snr=of_time.function_of_time(schedule.half_log_snr),

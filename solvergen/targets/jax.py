@@ -29,6 +29,9 @@ INTERPOLATION = '''def _interp(t, x, y):
 
 ATTACHED = '''def _attached(function, value, t):
     """t, where function(t) = value, with the derivative of the inverse."""
+    if not isinstance(t, jax.Array):
+        return t
+    t = jax.lax.stop_gradient(t)
     slope = jax.grad(lambda time: function(time).sum())(t)
     moved = (value - jax.lax.stop_gradient(value)) / slope
     return t + jnp.where(jnp.isfinite(moved), moved, 0.0)'''
@@ -164,7 +167,7 @@ class _Step:
         named = {"advance": "passes", "order": "orders", "ends": "ends", "repeats": "_"}
         columns = ", ".join(named[one] for one in self._control.fields)
         columns = f"({columns},)" if len(self._control.fields) == 1 else columns
-        return ["kind = row[1].astype(jnp.int32)", f"{columns} = zip(*_KINDS)"]
+        return ["kind = row[1].astype(jnp.int32)", f"{columns} = zip(*_KINDS, strict=True)"]
 
     def _call(self) -> str:
         by_kind = "advance" in self._control.fields
@@ -183,7 +186,7 @@ class _Step:
         past = values(self.table)
         if self._orders:
             chosen = "jax.lax.select_n(kind, *(written[k] for k in one))"
-            return [f"*({chosen} for one in zip(*orders))"]
+            return [f"*({chosen} for one in zip(*orders, strict=True))"]
         written = (*past[:-1], "value")
         placed = [written[k] for k in self.table.kinds[-1].order]
         if self._control.mode == "keeps":

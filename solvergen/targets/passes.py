@@ -128,7 +128,7 @@ class Control:
             "advance": "the pass",
             "order": "the places of the values for the next row",
             "ends": "whether the step ends",
-            "repeats": "whether the row is repeated",
+            "repeats": "whether it repeats",
         }
         rows = []
         for one in self.table.kinds:

@@ -28,7 +28,7 @@ from solvergen.targets.formulas import Spelling
 from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
-from solvergen.targets.target import Library
+from solvergen.targets.target import Library, Target
 
 LINE_LENGTH = 100
 
@@ -89,7 +89,7 @@ def render_baked(solver: Solver, target: str, baked: Baked) -> str:
         "before_passes": "",
         "docstring": docstring(solver, header(solver, target, grid=True), statement(baked)),
         "standard": "\n".join(found.standard),
-        "imports": "\n".join(found.requires),
+        "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
         "prediction_name": solver.prediction.name,
@@ -109,7 +109,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
         "standard": "\n".join(sorted(standard, key=lambda one: (one.startswith("from"), one))),
-        "imports": "\n".join(found.requires),
+        "imports": _imports(found),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "evaluations_per_step": solver.scheme.main.evaluations,
@@ -118,6 +118,12 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
     }
+
+
+def _imports(target: Target) -> str:
+    """Those of numpy and the target, in the order of linters."""
+    found = ["import numpy as np", *target.requires]
+    return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
 def _run(solver: Solver, formulas: Formulas) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Library:
         array: of the class of its arrays.
         interpolation: the source of ``_interp(t, x, y)``, which takes numpy's too.
         attached: the source of ``_attached(function, value, t)``: t, where function(t) = value,
-            with the derivative of the inverse.
+            with the derivative of the inverse; that of t itself is none after a bisection, and
+            none at some values where t has cases.
     """
 
     name: str

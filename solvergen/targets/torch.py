@@ -27,9 +27,11 @@ INTERPOLATION = '''def _interp(t, x, y):
 
 ATTACHED = '''def _attached(function, value, t):
     """t, where function(t) = value, with the derivative of the inverse."""
-    slope = torch.func.grad(lambda time: function(time).sum())(t)
+    if not isinstance(t, torch.Tensor):
+        return t
+    slope = torch.func.grad(lambda time: function(time).sum())(t.detach())
     moved = (value - value.detach()) / slope
-    return t + torch.where(torch.isfinite(moved), moved, 0.0)'''
+    return t.detach() + torch.where(torch.isfinite(moved), moved, 0.0)'''
 
 LIBRARY = Library("torch", "torch.Tensor", INTERPOLATION, ATTACHED)
 

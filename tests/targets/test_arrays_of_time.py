@@ -23,11 +23,12 @@ SCHEDULES = {
         name: sg.schedules.get(name)
         for name in ("vp_linear", "vp_cosine", "ve", "stable_diffusion")
     },
+    "cases": sg.NoiseSchedule("1 - t", "where(t < 1/2, t, 1/4 + t**2)", name="cases"),
     "solved": sg.NoiseSchedule(
         alpha=1 - sg.t**3, sigma=sg.t * sympy.exp(sg.t - 1), domain=(0, 1), name="solved"
     ),
 }
-"""Roots and exponentials, constants of the module, a constant function, tables, bisection."""
+"""Roots and exponentials, constants of a module, a constant function, tables, cases, bisection."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,7 +128,7 @@ def test_infinite_levels(target: str) -> None:
 
 @pytest.mark.parametrize("target", ["torch", "jax"])
 def test_registered_functions_refuse(target: str) -> None:
-    """Their source is numpy: no silent way over the host."""
+    """Their source is numpy: no silent way over the host, that of a bisection either."""
     import mpmath
 
     name = "doubled_sine"
@@ -147,8 +148,10 @@ def test_registered_functions_refuse(target: str) -> None:
         del REGISTRY[name]
     array = torch.tensor if target == "torch" else jnp.asarray
     assert found.alpha(0.5) == 1 - np.sin(0.5) / 2
-    with pytest.raises(TypeError, match="in which doubled_sine is written"):
-        found.alpha(array(0.5))
+    for function in (found.alpha, found.half_log_snr, found.time_at_half_log_snr):
+        assert np.isfinite(function(0.5))
+        with pytest.raises(TypeError, match="in which doubled_sine is written"):
+            function(array(0.5))
 
 
 def test_cases() -> None:

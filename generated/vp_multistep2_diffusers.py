@@ -133,14 +133,14 @@ def _moment(t, s, h):
     return -alpha(t) * np.expm1(-h)
 
 
-_NODES, _GAUSS = np.polynomial.legendre.leggauss(24)
-_NODES = 0.5 * (1.0 + _NODES)
-_POWERS = _NODES[:, None] ** np.arange(1, 2)
+_THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(24)
+_THETA = 0.5 * (1.0 + _THETA)
+_POWERS = _THETA[:, None] ** np.arange(1, 2)
 
 
 def _means(h):
     """mu_1: the means of theta^k by e^(h theta) over [0, 1]."""
-    density = _GAUSS * np.exp(h[..., None] * (_NODES - 1.0))
+    density = _THETA_WEIGHTS * np.exp(h[..., None] * (_THETA - 1.0))
     mu = density @ _POWERS / density.sum(axis=-1, keepdims=True)
     by_parts = 1.0  # in long steps, for which the rule has too few nodes
     for k in range(1):

@@ -129,7 +129,6 @@ def test_command_line(tmp_path: Path) -> None:
     assert np.array_equal(module.TIMESTEPS, expected)
     for wrong, message in (
         (["--end", "0.1"], "without --steps"),
-        (["--steps", "0"], "got 0 steps"),
         (["--steps", "4", "--spacing", "wavy"], "got 4 steps, ('wavy'"),
     ):
         result = CliRunner().invoke(app, [*arguments, *wrong])
@@ -139,7 +138,7 @@ def test_command_line(tmp_path: Path) -> None:
 def test_what_cannot_be_baked() -> None:
     spec, grid = specification("multistep")
     for name in targets.names():
-        if name not in TARGETS:
+        if targets.get(name).loop is None:
             with pytest.raises(EmissionError, match="gets its time grid from the library"):
                 sg.emit(spec, name, timesteps=grid)
     with pytest.raises(EmissionError, match="repeats an evaluation to a tolerance"):

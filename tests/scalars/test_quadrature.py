@@ -49,11 +49,12 @@ def test_table_is_cut_at_its_kinks_where_the_time_is_read(expansion: str, is_cut
     assert rule.is_cut == is_cut
     assert rule.error <= precision.QUADRATURE_ERROR
     source = sg.emit(spec, "numpy")
-    assert ("_KINKS" in source, "_rise(" in source) == (is_cut, not is_cut)
+    assert ("_KINKS" in source) == is_cut
+    assert "_rise(" in source
 
 
 def test_module_says_its_rule() -> None:
-    spec = sg.Solver("rectified_flow", sg.FLOW, sg.DATA, "half_log_snr", "multistep:3")
+    spec = sg.Solver("edm", sg.DATA, sg.DATA, "theta", "multistep:3")
     text = " ".join(sg.emit(spec, "numpy").split())
     points = choose(spec.weights).points
     assert f"Means over q: {points}-point Gauss-Legendre quadrature, in exact" in text

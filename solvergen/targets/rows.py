@@ -278,7 +278,7 @@ class PhasePrinter:
     def _ratios(self) -> Iterator[str]:
         """Phi from one stage to the next."""
         for i in self.phase.table.program.evaluations[1:]:
-            found = (phi(one.stage, i) for one in self._landings)
+            found = (phi(one.stage, i) for one in self.phase.table.program.landings)
             for symbol in (one for one in found if one in self.phase.read):
                 stage = int(symbol.name.removeprefix("phi_").split("_")[0])
                 ends = (self._time(node_of(one)) for one in (stage, i))

@@ -88,7 +88,7 @@ def test_compile_then_verify(run: Run, tmp_path: Path) -> None:
         ("--schedule ve --expansion gamma", "unknown name"),
         ("--schedule ve --expansion clock --integrand -t,1", "clock"),
         ("--schedule ve --scheme rk:4", "unknown scheme"),
-        ("--schedule ve --target jax", "unknown target"),
+        ("--schedule ve --target mojo", "unknown target"),
         ("--alpha b*(1-t) --sigma t --parameter b", "NAME=VALUE"),
         ("--alpha 1-t --sigma t --domain 1 0", "t_min < t_max"),
     ],

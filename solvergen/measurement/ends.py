@@ -64,7 +64,7 @@ class Whole:
 def grid(module: ModuleType, solver: Solver, whole: Whole, steps: int) -> NDArray[np.float64]:
     """Times with even steps in gamma, or in time if gamma is infinite at an end of the run."""
     with np.errstate(divide="ignore"):
-        ends = _gamma(module, solver, np.array([whole.start, whole.end]))
+        ends = gamma_at(module, solver, np.array([whole.start, whole.end]))
     uniform = np.linspace(0.0, 1.0, steps + 1)
     if not np.isfinite(ends).all():
         return whole.start + (whole.end - whole.start) * uniform
@@ -73,14 +73,14 @@ def grid(module: ModuleType, solver: Solver, whole: Whole, steps: int) -> NDArra
     early, late = np.full_like(uniform, whole.start), np.full_like(uniform, whole.end)
     for _ in range(BISECTIONS):
         middle = 0.5 * (early + late)
-        before = rises * _gamma(module, solver, middle) < wanted
+        before = rises * gamma_at(module, solver, middle) < wanted
         early, late = np.where(before, middle, early), np.where(before, late, middle)
     found = 0.5 * (early + late)
     found[0], found[-1] = whole.start, whole.end
     return found
 
 
-def _gamma(module: ModuleType, solver: Solver, time: NDArray[np.float64]) -> NDArray[np.float64]:
+def gamma_at(module: ModuleType, solver: Solver, time: NDArray[np.float64]) -> NDArray[np.float64]:
     """The expansion variable, from the module's functions of time."""
     if solver.expansion == HALF_LOG_SNR:
         return np.asarray(module.half_log_snr(time))

@@ -198,13 +198,13 @@ class StepPrinter:
         count = self.formulas.needs.moments - 1
         names = ", ".join(f"mu_{k}" for k in range(1, count + 1))
         power = "" if z == "h" else self._spelling.code(abs(self.formulas.exponent or 1)) + " "
-        sign, shifted = ("", "(_NODES - 1.0)") if grows else ("-", "-_NODES")
+        sign, shifted = ("", "(_THETA - 1.0)") if grows else ("-", "-_THETA")
         last = f"-1.0 / np.expm1(-{z}) - {{}} / {z} * by_parts"
         if not grows:
             last = f"{{}} / {z} * by_parts - 1.0 / np.expm1({z})"
         lines = [
             f'"""{names}: the means of theta^k by e^({sign}{power}h theta) over [0, 1]."""',
-            f"density = _GAUSS * np.exp({z}[..., None] * {shifted})",
+            f"density = _THETA_WEIGHTS * np.exp({z}[..., None] * {shifted})",
             "mu = density @ _POWERS / density.sum(axis=-1, keepdims=True)",
         ]
         if self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
@@ -216,9 +216,9 @@ class StepPrinter:
             ]
         text = f"\n{INDENT}".join([*lines, "return np.moveaxis(mu, -1, 0)"])
         head = (
-            f"_NODES, _GAUSS = np.polynomial.legendre.leggauss({NODES})\n"
-            "_NODES = 0.5 * (1.0 + _NODES)\n"
-            f"_POWERS = _NODES[:, None] ** np.arange(1, {count + 1})\n\n\n"
+            f"_THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss({NODES})\n"
+            "_THETA = 0.5 * (1.0 + _THETA)\n"
+            f"_POWERS = _THETA[:, None] ** np.arange(1, {count + 1})\n\n\n"
         )
         return f"{head}def _means(h):\n{INDENT}{text}"
 

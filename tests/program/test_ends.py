@@ -9,6 +9,7 @@ import pytest
 
 import solvergen as sg
 from solvergen.measurement import beside_ends
+from solvergen.measurement.ends import gamma_at
 from solvergen.measurement.problems import GaussianMixture
 from solvergen.measurement.verification import assert_order, check_order_to_the_ends
 from solvergen.program import ends
@@ -168,7 +169,7 @@ def test_roots_at_an_end(schedule: tuple[str, str], variable: str, root: int) ->
     assert end is not None
     assert end.root == root
     module = sg.compile(spec, "numpy")
-    first, other = module.expansion_variable(np.array([0.0, 1e-3]))
+    first, other = gamma_at(module, spec, np.array([0.0, 1e-3]))
     w = abs(other - first) ** (1 / root)
     found = sum(
         float(c) * w ** (end.sigma.lead + i) for i, c in enumerate(end.sigma.series.coefficients)

@@ -112,7 +112,7 @@ def errors_of(spec: sg.Solver, steps: tuple[int, ...], spacing: str) -> list[flo
     errors = []
     for count in steps:
         grid = module.timesteps(count, spacing, start=start, end=end)
-        found = as_numpy(module.sample(predict, as_input(module, x), grid))
+        found = as_numpy(module, module.sample(predict, as_input(module, x), grid))
         errors.append(float(np.sqrt(np.mean((found - exact) ** 2))))
     return errors
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import solvergen as sg
+from solvergen import compiler
 from solvergen.measurement.problems import GaussianMixture, digits, model
 
 MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
@@ -106,15 +107,15 @@ def test_ends_that_cannot_be_touched() -> None:
 
 @pytest.mark.parametrize("spacing", ["time", "quadratic", "half_log_snr", "exponential", "karras"])
 def test_grid_is_uniform_in_its_variable(spacing: str) -> None:
-    module = sg.compile(sg.Solver("vp_linear", "noise", "data", "theta", "singlestep:2"), "numpy")
-    grid = module.timesteps(7, spacing, start=0.9, end=0.01, rho=5.0)
+    spec = sg.Solver("vp_linear", "noise", "data", "theta", "singlestep:2")
+    module, grid = sg.compile(spec, "numpy"), compiler.grid(spec, 7, spacing, start=0.9, end=0.01)
     rho = module.sigma(grid) / module.alpha(grid)
     variable = {
         "time": grid,
         "quadratic": np.sqrt(grid),
         "half_log_snr": np.log(rho),
         "exponential": np.log(rho),
-        "karras": rho ** (1 / 5),
+        "karras": rho ** (1 / 7),
     }[spacing]
     assert (grid[0], grid[-1]) == (0.9, 0.01)
     assert np.ptp(np.diff(variable)) < 1e-12 * np.abs(variable).max()
@@ -123,12 +124,13 @@ def test_grid_is_uniform_in_its_variable(spacing: str) -> None:
 def test_expansion_beta_and_shifted_grids() -> None:
     from scipy.stats import beta
 
-    module = sg.compile(sg.Solver("rectified_flow", "flow", "data", "theta", "singlestep:2"))
+    spec = sg.Solver("rectified_flow", "flow", "data", "theta", "singlestep:2")
+    module = sg.compile(spec, "numpy")
     grid = module.timesteps(6, "expansion")
     theta = np.arctan2(module.sigma(grid), module.alpha(grid))
     assert np.ptp(np.diff(theta)) < 1e-14
     quantiles = beta.ppf(np.linspace(1, 0, 11), 0.6, 0.6)
-    assert np.abs(module.timesteps(10, "beta") - quantiles).max() < 2e-4
+    assert np.abs(compiler.grid(spec, 10, "beta") - quantiles).max() < 2e-4
     uniform = np.linspace(1, 0, 9)
     shifted = module.timesteps(8, "time", shift=3.0)
     assert np.abs(shifted - 3 * uniform / (1 + 2 * uniform)).max() < 1e-15

@@ -45,7 +45,7 @@ def emit(
 
     Args:
         spec: the solver.
-        target: ``numba``, ``torch``, ``numpy``, ``diffusers`` or ``k-diffusion``.
+        target: a name that ``solvergen list targets`` prints.
         to_the_ends: refuse a solver that cannot run over the whole domain. Otherwise the module
             says what it cannot touch, and refuses such a grid.
         timesteps: a decreasing time grid. The module then is for this grid alone: it has its

@@ -11,8 +11,10 @@ from solvergen import targets
 from solvergen.program import adaptive, interpreter
 from solvergen.scalars.reference import Reference, ReferenceScalars
 
-TARGETS = tuple(name for name in targets.names() if targets.get(name).adapts)
-"""Those that step, and take any solver and any grid; the others go through a run by themselves."""
+TARGETS = tuple(name for name in targets.names() if targets.get(name).loop)
+"""Those that take any solver and any grid; the others are for a library with its own."""
+ADAPTIVE = tuple(name for name in TARGETS if targets.get(name).adapts)
+"""Those that choose their steps too."""
 READERS = ("interpreter", *TARGETS)
 GRID = [0.8, 0.72, 0.6, 0.55, 0.42, 0.3]
 X = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])

@@ -43,9 +43,14 @@ dtypes = "float16, bfloat16, float32 or float64"
 
 
 def to_array(array: NDArray[Any]) -> Any:
-    """A jax array of a numpy array: of float64 if ``jax_enable_x64`` is set."""
-    import jax.numpy
+    """A jax array of a numpy array; one of float64 turns float64 on in this process.
 
+    jax would make float32 of it, in which no order above the second can be measured.
+    """
+    import jax
+
+    if array.dtype == "float64":
+        jax.config.update("jax_enable_x64", True)
     return jax.numpy.asarray(array)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from readers import TARGETS, X, as_target, for_target, sample_adaptive
+from readers import ADAPTIVE, X, as_target, for_target, sample_adaptive
 
 import solvergen as sg
 from solvergen.errors import SchemeError
@@ -75,7 +75,7 @@ def test_readers_choose_the_same_steps(choice: tuple[str, ...]) -> None:
     network = problems.model(MIXTURE, spec)
     expected, *counts = sample_adaptive("interpreter", spec, (0.8, 0.3), 1e-4, network, PROBES)
     assert counts[0] >= 3
-    for target in TARGETS:
+    for target in ADAPTIVE:
         found, *steps = sample_adaptive(target, spec, (0.8, 0.3), 1e-4, network, PROBES)
         assert steps == counts, target
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13, err_msg=target)
@@ -122,7 +122,7 @@ def test_error_is_proportional_to_the_tolerance(scheme: str, first: int) -> None
     assert np.all(np.array(errors) > 1e-3 * tolerances), errors
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 @pytest.mark.parametrize(
     ("scheme", "evaluations", "reuses"),
     [("heun", 2, False), ("dpm_23", 3, False), ("bogacki_shampine", 4, True),
@@ -158,7 +158,7 @@ def _front_solution(x: np.ndarray) -> np.ndarray:
     return x * np.exp(0.1) - forcing
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 def test_steps_are_short_where_they_have_to_be(target: str) -> None:
     module = sg.compile(flow_solver("dormand_prince"), target)
     times = []
@@ -177,7 +177,7 @@ def test_steps_are_short_where_they_have_to_be(target: str) -> None:
     assert 10 * max(lengths[True]) < max(lengths[False])
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 @pytest.mark.parametrize(
     ("choice", "bound"),
     [
@@ -198,7 +198,7 @@ def test_from_pure_noise_to_data(target: str, choice: tuple[str, ...], bound: fl
         assert taken < 150
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 def test_single_precision(target: str) -> None:
     spec = flow_solver("bogacki_shampine")
     network = problems.model(MIXTURE, spec)
@@ -228,7 +228,7 @@ def test_torch_is_differentiable() -> None:
     assert gradient.numpy() == pytest.approx(np.exp(-1) * np.ones(2), rel=1e-7)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 def test_model_may_reuse_its_output_buffer(target: str) -> None:
     """As a captured network does: what is known at the start of a step is a copy."""
     module = sg.compile(flow_solver("bogacki_shampine"), target)
@@ -244,7 +244,7 @@ def test_model_may_reuse_its_output_buffer(target: str) -> None:
     assert np.array_equal(np.asarray(fresh), np.asarray(again))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 @pytest.mark.parametrize(
     ("network", "arguments", "error", "message"),
     [
@@ -272,7 +272,7 @@ def test_errors(
         module.sample_adaptive(for_target(target, network), as_target(target, X), **chosen)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 @pytest.mark.parametrize("max_steps", [1, 5])
 def test_max_steps_counts_trials(target: str, max_steps: int) -> None:
     """Those that are rejected too; and a run of that many and no more is not refused."""
@@ -302,7 +302,7 @@ def test_ends_without_limits(prediction: str, integrand: str, ends: tuple[float,
         module.sample_adaptive(lambda x, t: 0.1 * x, X, 1e-3, 1e-3, *ends)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ADAPTIVE)
 def test_a_run_that_is_done_takes_no_step(target: str) -> None:
     module = sg.compile(flow_solver("heun"), target)
     stepper = module.AdaptiveStepper(as_target(target, X), 1e-2, 1e-2, 0.6, 0.4)

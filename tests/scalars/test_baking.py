@@ -86,8 +86,8 @@ def test_a_run_needs_no_grid_and_takes_no_other(target: str) -> None:
     baked, free = sg.compile(spec, target, grid), sg.compile(spec, target)
     x = np.linspace(-1, 1, 5)
     given, times = as_target(target, x), []
-    found = baked.sample(lambda y, t: y * float(t), given, lambda _, t: times.append(float(t)))
-    expected = free.sample(lambda y, t: y * float(t), given, grid)
+    found = baked.sample(lambda y, t: y * t, given, lambda _, t: times.append(float(t)))
+    expected = free.sample(lambda y, t: y * t, given, grid)
     results = (from_target(target, one) for one in (found, expected))
     np.testing.assert_allclose(*results, rtol=1e-12)
     np.testing.assert_array_equal(from_target(target, given), x)

@@ -174,9 +174,9 @@ def test_a_plan_serves_many_runs(modules: dict, target: str) -> None:
     x = np.linspace(-1, 1, 4)
     given = as_target(target, x)
     plan = module.Plan(grid, given.dtype)
-    expected = module.sample(lambda y, t: y * float(t) + 1, given, grid)
+    expected = module.sample(lambda y, t: y * t + 1, given, grid)
     for _ in range(2):
-        found = module.sample(lambda y, t: y * float(t) + 1, given, plan)
+        found = module.sample(lambda y, t: y * t + 1, given, plan)
         assert np.array_equal(from_target(target, found), from_target(target, expected))
     single = as_target(target, np.zeros(4, np.float32))
     with pytest.raises(TypeError, match="float32"):

@@ -107,9 +107,12 @@ def _logarithm_near_one(expression: Expr, symbol: Symbol) -> Expr:
 
 
 def _logarithm_of_product(expression: Expr, symbol: Symbol) -> Expr:
-    """log(a b^c) = log a + c log b."""
+    """log(a b^c) = log a + c log b, where no factor is taken for negative: 2 - e^-x is
+    -e^-x (1 - 2 e^x), whose logarithms have the wrong branch.
+    """
     if isinstance(expression, sympy.log):
-        return sympy.expand_log(sympy.log(_factored(expression.args[0])), force=True)
+        found = sympy.expand_log(sympy.log(_factored(expression.args[0])), force=True)
+        return expression if found.has(sympy.I) else found
     return expression
 
 

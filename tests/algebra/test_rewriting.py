@@ -3,7 +3,7 @@
 import mpmath
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sympy import Expr, Rational, Symbol, acos, asinh, cos, exp, log, pi, sin, sqrt, tan
 from sympy.codegen.cfunctions import expm1, log1p
@@ -85,6 +85,7 @@ def test_angle_is_rationalised() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(COMPOSED)
+@example(log(2 - exp(-t)))
 def test_every_rewriting_of_a_positive_expression_keeps_the_value(expression: Expr) -> None:
     for form in rewritings(expression, t):
         assert_same(form, expression)

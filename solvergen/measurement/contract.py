@@ -8,11 +8,8 @@ from solvergen import targets
 from solvergen.errors import EmissionError
 from solvergen.naming import shown
 from solvergen.targets import files
+from solvergen.targets.target import INTERFACE
 
-NAMES = (
-    "ORDER", "ORDER_TO_THE_ENDS", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr",
-    "timesteps", "coefficients", "Stepper", "sample",
-)  # fmt: skip
 OF_ONE_GRID = ("ORDER", "SPEC", "TIMESTEPS", "COEFFICIENTS", "sample")
 """What a module for one grid has."""
 OF_A_SCHEDULER = targets.get("diffusers").interface
@@ -33,7 +30,7 @@ def require(path: str | Path) -> bool:
         ) from error
     found = set(_bound(tree.body))
     baked = "TIMESTEPS" in found
-    needed = OF_ONE_GRID if baked else OF_A_SCHEDULER if "Scheduler" in found else NAMES
+    needed = OF_ONE_GRID if baked else OF_A_SCHEDULER if "Scheduler" in found else INTERFACE
     missing = [one for one in needed if one not in found]
     if missing:
         raise EmissionError(

@@ -21,13 +21,23 @@ from solvergen.measurement.problems import GaussianMixture
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha, sigma, t
 
-INSIDE = (-1.5, 2.0)
-"""lambda where a run starts and ends that may not touch the ends of the domain."""
+HALF_LOG_SNRS = (-1.5, 2.0)
+"""Where a run that is measured starts and ends: the network changes in between, and every named
+schedule gets there."""
+
 BISECTIONS = 80
 """Of a time between the ends of a run: more than float64 tells apart."""
 
 SAMPLES = 13
 """Quantiles of the noise at which an error is measured."""
+
+
+def interior(module: ModuleType) -> tuple[float, float]:
+    """Start and end of a run in which every quantity is finite: lambda from -1.5 to 2."""
+    low, high = module.half_log_snr(np.array([module.T_MAX, module.T_MIN]))
+    wanted = np.clip(HALF_LOG_SNRS, low, high)
+    start, end = module.time_at_half_log_snr(wanted)
+    return float(start), float(end)
 
 
 @dataclass(frozen=True)
@@ -49,11 +59,9 @@ class Whole:
     @classmethod
     def of(cls, module: ModuleType, solver: Solver) -> "Whole":
         """From one end of the domain to the other, or to a time inside of it."""
-        limits = module.half_log_snr(np.array([module.T_MAX, module.T_MIN]))
-        inner = module.time_at_half_log_snr(np.clip(INSIDE, *limits))
         both = (solver.endpoints.start, solver.endpoints.end)
         is_touched = [bool(one.place and not one.obstacle) for one in both]
-        places = zip(is_touched, inner, (module.T_MAX, module.T_MIN), strict=True)
+        places = zip(is_touched, interior(module), (module.T_MAX, module.T_MIN), strict=True)
         start, end = (float(at if touched else inside) for touched, inside, at in places)
         parts = zip(is_touched, both, strict=True)
         orders = [(one.order, not one.logarithm) for touched, one in parts if touched and one.order]
@@ -100,12 +108,18 @@ def errors(
     counts: Iterable[int],
 ) -> Iterator[float]:
     """Root mean square errors at the end of runs of so many steps; ``run(x, timesteps)``."""
-    times = (whole.start, whole.end)
-    ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in times)
-    x, exact = _flowed(problem, ends)
+    x, exact = flowed(problem, module, (whole.start, whole.end))
     for count in counts:
         found = run(x, grid(module, solver, whole, count))
         yield float(np.sqrt(np.mean((found - exact) ** 2)))
+
+
+def flowed(
+    problem: GaussianMixture, module: ModuleType, times: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Samples [n, 1] at the start of a run, and where the exact flow takes them."""
+    ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in times)
+    return _flowed(problem, ends)
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ from solvergen.measurement.accuracy import coefficient_error
 from solvergen.measurement.amplification import check_amplification, interpolates
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, Verification, accuracy
+from solvergen.measurement.ends import HALF_LOG_SNRS, flowed, interior
 from solvergen.measurement.pairs import pair_error
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.measurement.schedulers import check_text, measured
@@ -40,10 +41,6 @@ FUNCTION_TOLERANCE = 1e-13
 COEFFICIENT_TOLERANCE = 1e-12
 """Of a coefficient, which is a sum of products of such functions."""
 
-HALF_LOG_SNRS = (-1.5, 2.0)
-"""Where a run that is measured starts and ends: the network changes in between, and every named
-schedule gets there."""
-
 ERROR_FLOOR = 3e-10
 """An error below which no more steps are tried: a high order divides it by hundreds with the next
 number of steps, and then it is the rounding of thousands of them."""
@@ -62,9 +59,10 @@ SETTLED = 0.03
 
 END_STEPS = tuple(2**k for k in range(5, 14))
 """Beside an end the powers of h that follow differ by a half at times, and may cancel for some
-steps; rates that are what they should be after the sixth are not looked at further."""
+steps."""
 
 FIRST_END_STEPS = 6
+"""Of these are always taken; more only while the rate is less than it should be."""
 
 HARDER = 0.2
 """How much further from its order the rate of a run to the ends may be, for every order above 2."""
@@ -223,24 +221,13 @@ def check_baked_coefficients(module: ModuleType, solver: Solver) -> Check:
     return accuracy(f"coefficients of {len(steps)} steps", worst, COEFFICIENT_TOLERANCE)
 
 
-def interior(module: ModuleType) -> tuple[float, float]:
-    """Start and end of a run in which every quantity is finite: lambda from -1.5 to 2."""
-    low, high = module.half_log_snr(np.array([module.T_MAX, module.T_MIN]))
-    wanted = np.clip(HALF_LOG_SNRS, low, high)
-    start, end = module.time_at_half_log_snr(wanted)
-    return float(start), float(end)
-
-
 def measured_order(module: ModuleType, solver: Solver) -> float:
     """log2 of the error ratio when the number of steps doubles, once it has settled.
 
     The problem is a mixture of two Gaussians in one dimension, whose exact flow is known.
     """
     start, end = interior(module)
-    ends = tuple((float(module.alpha(time)), float(module.sigma(time))) for time in (start, end))
-    (alpha, sigma) = ends[0]
-    x = alpha * 0.1 + np.sqrt(0.9 * alpha**2 + sigma**2) * np.linspace(-1.5, 1.5, 13)[:, None]
-    exact = TWO_GAUSSIANS.exact_flow(x, *ends)
+    x, exact = flowed(TWO_GAUSSIANS, module, (start, end))
     predict = adapted(module, model(TWO_GAUSSIANS, solver))
     spacing = "time" if solver.weights.expansion.name == "time" else "half_log_snr"
     errors: list[float] = []

@@ -17,8 +17,8 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 
 INTERFACE = (
-    "ORDER", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr", "timesteps",
-    "coefficients", "Stepper", "sample",
+    "ORDER", "ORDER_TO_THE_ENDS", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr",
+    "timesteps", "coefficients", "Stepper", "sample",
 )  # fmt: skip
 """What modules have that take their own steps."""
 

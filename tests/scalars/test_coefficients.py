@@ -14,7 +14,7 @@ import pytest
 import solvergen as sg
 from solvergen.compiler import load_text
 from solvergen.measurement.amplification import check_amplification, lebesgue_constant
-from solvergen.measurement.verification import interior
+from solvergen.measurement.ends import interior
 from solvergen.methods.rule import lagrange_basis
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, steps_of

@@ -27,7 +27,7 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.interpreter import Model, State, run_step, unchanged
@@ -97,43 +97,41 @@ class _Numbers(_Classical):
         return [float(one) for one in super().weights(combine)]
 
 
-def propagation(program: StepProgram, z: complex) -> NDArray[np.complex128]:
-    """S(z) of a main step."""
+def propagation(program: StepProgram, z: ArrayLike) -> NDArray[np.complex128]:
+    """S(z) of a main step, [*z.shape, size, size]: one step, from the unit vectors at every z."""
+    z = np.asarray(z, dtype=complex)
     size = 2 + program.history
-    columns = []
-    for i in range(size):
-        unit = np.zeros(size, dtype=complex)
-        unit[i] = 1
-        state = State(unit[:1], [unit[2 + j : 3 + j] for j in range(size - 2)], unit[1:2])
-        scalars = _Numbers(program.main, 1)
-        run_step(program.main, scalars, lambda y, _: z * y, state, _converged)
-        past = state.past[: program.history]
-        columns.append(np.concatenate([state.x, state.previous, *past]))
-    return np.array(columns).T
+    unit = np.eye(size, dtype=complex).reshape(size, size, *(1 for _ in z.shape)) + 0 * z
+    state = State(unit[0], list(unit[2:]), unit[1])
+    with np.errstate(invalid="ignore"):  # where there is no step, the others go on
+        run_step(program.main, _Numbers(program.main, 1), lambda y, _: z * y, state, _converged)
+    after = np.array([state.x, state.previous, *state.past[: program.history]])
+    return np.moveaxis(after, (0, 1), (-2, -1))
 
 
 def _converged(
     repeat: Repeat, count: int, landing: np.ndarray, before: np.ndarray, start: np.ndarray
 ) -> bool:
-    """Whether an iteration has nothing left to change, or has not come to its tolerance in time.
+    """Whether the iterations have nothing left to change; those not in their tolerance in time
+    become infinite.
 
     Within it, the equation is solved to rounding: S(z) is that of the implicit method.
     """
-    change = abs(landing - before)
+    stopped = np.logical_not(np.isfinite(landing))
+    change = np.where(stopped, 0, abs(landing - before))
     if count == repeat.limit:
         size = np.maximum(abs(landing), 1.0)
-        if not np.all(change <= repeat.tolerance * (1 + size)):
-            landing[:] = np.inf
-            return True
+        landing[~(stopped | (change <= repeat.tolerance * (1 + size)))] = np.inf
+        return not np.isfinite(landing).any()
     return count == ITERATIONS or bool(np.all(change <= ROUNDING * abs(landing)))
 
 
-def growth(program: StepProgram, z: complex) -> float:
+def growth(program: StepProgram, z: ArrayLike) -> NDArray[np.float64]:
     """The largest eigenvalue of S(z) in absolute value; inf where there is no step."""
-    matrix = propagation(program, z)
-    if not np.isfinite(matrix).all():
-        return float("inf")
-    return float(np.abs(np.linalg.eigvals(matrix)).max())
+    matrices = propagation(program, z)
+    exists = np.isfinite(matrices).all(axis=(-2, -1))
+    roots = np.linalg.eigvals(np.where(exists[..., None, None], matrices, 0))
+    return np.where(exists, np.abs(roots).max(axis=-1), np.inf)
 
 
 def is_zero_stable(program: StepProgram) -> bool:

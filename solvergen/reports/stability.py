@@ -43,7 +43,7 @@ def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Pa
     reach = min(max(real_interval(program), 0.1), FARTHEST)
     x = np.linspace(-1.3 * reach, 0.6 * reach, points)
     y = np.linspace(0, 1.6 * reach, points)
-    upper = np.array([[growth(program, complex(a, b)) for a in x] for b in y])
+    upper = growth(program, x + 1j * y[:, None])
     y, values = np.concatenate([-y[:0:-1], y]), np.concatenate([upper[:0:-1], upper])
     axes = figure.subplots()
     axes.axhline(0, color="0.8", lw=0.8, zorder=0)

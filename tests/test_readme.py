@@ -1,4 +1,4 @@
-"""The README and docs/architecture.md say what is so."""
+"""The README and the pages of docs/ say what is so."""
 
 import doctest
 import re
@@ -14,8 +14,8 @@ from solvergen.cli import app
 from solvergen.measurement.verification import assert_coefficients, assert_order
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "docs" / "architecture.md"]
-TEXT = PAGES[0].read_text()
+README, *PAGES = ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))
+TEXT = "\n".join(page.read_text() for page in (README, *PAGES))
 
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
@@ -29,7 +29,10 @@ def test_example_is_the_file() -> None:
     assert BLOCKS[0] == (ROOT / "examples" / "custom_schedule.py").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+SESSIONS = [page for page in PAGES if ">>>" in page.read_text()]
+
+
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.stem)
 def test_python_sessions(page: Path) -> None:
     test = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.stem, page.name, 0)
     assert len(test.examples) >= 7
@@ -48,17 +51,25 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert done.exit_code == 0, (command, done.output)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
 def test_linked_files_exist(page: Path) -> None:
-    linked = re.findall(r"\]\(([^)]+)\)", page.read_text())
-    assert len(linked) >= 7
-    for path in linked:
+    for path in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         assert (page.parent / path).exists(), path
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    linked = re.findall(r"\]\(([^)]+)\)", README.read_text())
+    assert {f"docs/{page.name}" for page in PAGES} <= set(linked)
+
+
+def test_the_readme_is_short() -> None:
+    """Three sentences, a picture, two commands, an example, links."""
+    assert len(README.read_text().split()) <= 900
+
+
 def test_where_things_are_names_every_folder() -> None:
-    _, _, shown = TEXT.partition("## Where things are")
-    table = PAGES[1].read_text().partition("## The rooms")[2]
+    _, _, shown = README.read_text().partition("## Where things are")
+    _, _, table = (ROOT / "docs" / "architecture.md").read_text().partition("## The rooms")
     for folder in (ROOT / "solvergen").iterdir():
         if (folder / "__init__.py").exists():
             assert f"{folder.name}/" in shown, folder.name

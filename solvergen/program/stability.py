@@ -117,11 +117,12 @@ def _converged(
 
     Within it, the equation is solved to rounding: S(z) is that of the implicit method.
     """
-    stopped = np.logical_not(np.isfinite(landing))
+    stopped = ~np.isfinite(landing)
     change = np.where(stopped, 0, abs(landing - before))
     if count == repeat.limit:
         size = np.maximum(abs(landing), 1.0)
-        landing[~(stopped | (change <= repeat.tolerance * (1 + size)))] = np.inf
+        late = ~stopped & (change > repeat.tolerance * (1 + size))
+        np.putmask(landing, late, np.inf)
         return not np.isfinite(landing).any()
     return count == ITERATIONS or bool(np.all(change <= ROUNDING * abs(landing)))
 
@@ -129,7 +130,7 @@ def _converged(
 def growth(program: StepProgram, z: ArrayLike) -> NDArray[np.float64]:
     """The largest eigenvalue of S(z) in absolute value; inf where there is no step."""
     matrices = propagation(program, z)
-    exists = np.isfinite(matrices).all(axis=(-2, -1))
+    exists = np.asarray(np.isfinite(matrices).all(axis=(-2, -1)))
     roots = np.linalg.eigvals(np.where(exists[..., None, None], matrices, 0))
     return np.where(exists, np.abs(roots).max(axis=-1), np.inf)
 

@@ -1,6 +1,7 @@
 """The named noise schedules."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 
@@ -274,4 +275,10 @@ def get(name: str, **parameters: Any) -> NoiseSchedule:
                 f"schedule {name}: got the parameter {one!r}; expected {expected}."
                 f"{naming.meant(one, known)}"
             )
-    return _NAMED[name](**{key: rational(value) for key, value in parameters.items()})
+    return _made(name, tuple((key, rational(value)) for key, value in parameters.items()))
+
+
+@lru_cache(maxsize=64)
+def _made(name: str, parameters: tuple[tuple[str, Rational], ...]) -> NoiseSchedule:
+    """Checked once: every emitted module asks whether its schedule is the one of its name."""
+    return _NAMED[name](**dict(parameters))

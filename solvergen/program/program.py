@@ -154,6 +154,13 @@ class PhaseProgram:
         return None
 
     @property
+    def step(self) -> "PhaseProgram":
+        """The step alone, without an estimate and an evaluation for that after the last landing."""
+        last = Evaluate(len(self.combines))
+        kept = (one for one in self.instructions if one != last and not isinstance(one, Estimate))
+        return PhaseProgram(self.name, tuple(kept))
+
+    @property
     def history(self) -> int:
         """How many earlier steps it reads."""
         read = [node for one in self.landings for node in (*one.support, one.base)]

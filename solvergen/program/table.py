@@ -170,7 +170,7 @@ class Table:
         keeps_start: whether x is kept beside y.
         places: how many values are kept at once, the one that is written included.
         shapes: the passes.
-        pairs: the phases of adaptive steps.
+        pairs: the phases of adaptive steps. One with the name of a phase is that, with an estimate.
     """
 
     phases: tuple[TablePhase, ...]
@@ -183,15 +183,8 @@ class Table:
     @cached_property
     def kinds(self) -> tuple["RowKind", ...]:
         """What may be done after a row, by the number that the column behind its time holds."""
-        found = {row.kind for phase in self.phases for row in phase.rows}
+        found = {row.kind for phase in (*self.phases, *self.pairs) for row in phase.rows}
         return tuple(sorted(found))
-
-    @property
-    def pair_shape(self) -> Shape:
-        """The columns of adaptive steps: x, y, the prediction and all values before it, then N."""
-        count = max((len(phase.rows) for phase in self.pairs), default=1)
-        arrays = tuple(Array)
-        return Shape((*arrays, *(Place(k) for k in range(count - 1))), arrays, False)
 
     @property
     def first_factor(self) -> int:

@@ -6,16 +6,11 @@ step; else there is one for every position of it.
 
 from dataclasses import replace
 
-from sympy import Integer
-
-from solvergen.methods.scheme import Node
 from solvergen.program.drafts import PhaseDraft
 from solvergen.program.places import Places
 from solvergen.program.program import Combine, StepProgram
 from solvergen.program.table import (
     Array,
-    Place,
-    Placed,
     Row,
     Shape,
     Table,
@@ -41,18 +36,45 @@ def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
         PhaseDraft(program.all_phases[number], before, keeps_start, converts)
         for number, before in keys
     ]
-    count = len(program.all_phases)
+    count, taken = len(program.all_phases), _taken(program)
+    own = [pair.step for pair, number in zip(program.pairs, taken, strict=True) if number is None]
     allocated = [
-        Places(draft, _readable(program, number), program.history)
-        for draft, (number, _) in zip(drafts, keys, strict=True)
+        *(
+            Places(draft, _readable(program, number), program.history)
+            for draft, (number, _) in zip(drafts, keys, strict=True)
+        ),
+        *(Places(PhaseDraft(one, None, keeps_start, converts), None, 0) for one in own),
     ]
     places = max(one.needed for one in allocated)
     phases = [one.phase(places) for one in allocated]
-    phases[count:] = [
-        replace(one, name=f"{one.name}_{n}") for n, one in enumerate(phases[count:], start=1)
+    phases[count : len(keys)] = [
+        replace(one, name=f"{one.name}_{n}")
+        for n, one in enumerate(phases[count : len(keys)], start=1)
     ]
     shapes, numbered = _shaped(phases, phases[len(program.phases) - 1])
-    return Table(numbered, variants, keeps_start, places, shapes, _pairs(program, converts))
+    added = iter(numbered[len(keys) :])
+    steps = [next(added) if number is None else numbered[number] for number in taken]
+    pairs = tuple(
+        replace(step, program=pair, error=PhaseDraft(pair, None, keeps_start, converts).error)
+        for step, pair in zip(steps, program.pairs, strict=True)
+    )
+    return Table(numbered[: len(keys)], variants, keeps_start, places, shapes, pairs)
+
+
+def _taken(program: StepProgram) -> list[int | None]:
+    """The phase that takes the step of each pair, if there is one that can estimate its error too.
+
+    With closing phases a module calls all of them by their numbers, for rows alone.
+    """
+    found: list[int | None] = []
+    for pair in program.pairs:
+        same = (
+            number
+            for number, phase in enumerate(() if program.closing else program.all_phases)
+            if phase.combines == pair.combines and number not in found
+        )
+        found.append(next(same, None))
+    return found
 
 
 def _readable(program: StepProgram, number: int) -> int | None:
@@ -164,21 +186,3 @@ def _shape(rows: list[Row]) -> Shape:
         row.value[Array.PREDICTION] == 1 for row in rows if row.value
     )
     return Shape(landing, value, copies)
-
-
-def _pairs(program: StepProgram, converts: tuple[bool, bool]) -> tuple[TablePhase, ...]:
-    """The phases of adaptive steps: the start is kept, and every value until the step is judged."""
-    return tuple(_with_all_values(PhaseDraft(one, None, True, converts)) for one in program.pairs)
-
-
-def _with_all_values(draft: PhaseDraft) -> TablePhase:
-    """Rows whose values lie in the order of their stages: value i in place i."""
-    rows = []
-    for row in draft.rows:
-        landing: Placed = {
-            Place(one.index) if isinstance(one, Node) else one: factor
-            for one, factor in row.landing.items()
-        }
-        stays: Placed = {Array.INPUT: Integer(1)}  # an evaluation for the estimate alone
-        rows.append(Row(row.stage, landing or stays, row.value, (), row.ends))
-    return TablePhase(draft.phase.name, draft.phase, tuple(rows), None, draft.error)

@@ -59,7 +59,8 @@ class PhaseFormulas:
         table: its rows, with the factors as they follow from Phi, M0, ell_j, A and B.
         weights: those of every landing, the second one of an estimate last.
         rows: for every row the columns of the table after the time, numbers put in.
-        error: the factors of N_0, N_1, .. in the estimate of the error; empty without one.
+        error: the factors of the estimate of the error, of each evaluation's input, if N reads
+            that, and prediction; empty without an estimate.
     """
 
     table: TablePhase
@@ -68,7 +69,13 @@ class PhaseFormulas:
     error: tuple[Expr, ...]
 
     @classmethod
-    def of(cls, table: TablePhase, shapes: tuple[Shape, ...], has_factor: bool) -> "PhaseFormulas":
+    def of(
+        cls,
+        table: TablePhase,
+        shapes: tuple[Shape, ...],
+        has_factor: bool,
+        converts: tuple[bool, bool],
+    ) -> "PhaseFormulas":
         """Put in the weights that are numbers, and Phi = 1 where there is no factor."""
         intervals = Intervals(table.program)
         weights = landings.of_phase(table)
@@ -82,9 +89,12 @@ class PhaseFormulas:
             return factor_terms(expand(found)) if found.is_Add else found
 
         rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
-        nodes = [node_of(i) for i in table.program.evaluations] if table.error else []
-        error = tuple(known(table.error.get(node, Integer(0))) for node in nodes)
-        return cls(table, weights, rows, error)
+        error = []
+        for i in table.program.evaluations if table.error else ():
+            factor, (a, b) = table.error.get(node_of(i), Integer(0)), conversion(i)
+            error += [known(factor * a)] if converts[0] else []
+            error.append(known(factor * b if converts[1] else factor))
+        return cls(table, weights, rows, tuple(error))
 
     @property
     def intervals(self) -> Intervals:
@@ -135,8 +145,8 @@ class Formulas:
         needs: what the weights of all landings read.
         exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
         integrals: what is integrated over lambda.
-        phases: the scalars of each phase, in the order of their numbers.
-        pairs: those of adaptive steps; empty for a module without.
+        phases: the scalars of each phase, in the order of their numbers, then of other pairs.
+        pairs: those that estimate their errors; empty for a module without adaptive steps.
     """
 
     schedule: ScheduleFormulas
@@ -172,9 +182,10 @@ class Formulas:
     @lru_cache(maxsize=16)
     def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
         schedule, ode, table = solver.schedule, solver.ode, solver.table
-        phases = _phases(solver, table.phases, table.shapes)
-        pairs = _phases(solver, table.pairs, (table.pair_shape,)) if adaptive else ()
-        needs = Needs.of(tuple(one for phase in (*phases, *pairs) for one in phase.weights))
+        pairs = _phases(solver, table.pairs) if adaptive else ()
+        named = {one.table.name: one for one in (*_phases(solver, table.phases), *pairs)}
+        phases = tuple(named.values())
+        needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent = _exponent(solver)
         moment = _zeroth_moment(solver, lengths)
@@ -203,14 +214,9 @@ class Formulas:
         )
 
     @property
-    def all_phases(self) -> tuple[PhaseFormulas, ...]:
-        """Those of a fixed grid, then those of adaptive steps."""
-        return (*self.phases, *self.pairs)
-
-    @property
     def has_inner(self) -> bool:
         """Whether an evaluation lies inside a step."""
-        return any(one.intervals.inner for one in self.all_phases)
+        return any(one.intervals.inner for one in self.phases)
 
     @property
     def bisects(self) -> bool:
@@ -262,11 +268,11 @@ class Formulas:
     @property
     def has_distances(self) -> bool:
         """Whether an inner stage starts from another one, so that an interval has no name."""
-        return any(one.intervals.extra for one in self.all_phases)
+        return any(one.intervals.extra for one in self.phases)
 
     def _reads(self, prefix: str) -> bool:
         """Whether a row reads a scalar of this name."""
-        return any(symbol.name.startswith(prefix) for one in self.all_phases for symbol in one.read)
+        return any(symbol.name.startswith(prefix) for one in self.phases for symbol in one.read)
 
     @property
     def reads_slopes(self) -> bool:
@@ -310,7 +316,7 @@ class Formulas:
             "dt/dlambda" if found.table is None else "du/dlambda": found.length,
         }
         lines = [f"{name} = {form}" for name, form in rows.items() if form is not None]
-        weights = (one for phase in self.all_phases for one in phase.weights)
+        weights = (one for phase in self.phases for one in phase.weights)
         return "\n".join([*lines, *map(str, weights)])
 
 
@@ -345,11 +351,9 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
     return inverse(expansion.at(schedule), gamma, schedule)
 
 
-def _phases(
-    solver: Solver, phases: tuple[TablePhase, ...], shapes: tuple[Shape, ...]
-) -> tuple[PhaseFormulas, ...]:
-    has_factor = not solver.weights.no_linear_part
-    return tuple(PhaseFormulas.of(one, shapes, has_factor) for one in phases)
+def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:
+    shapes, has_factor = solver.table.shapes, not solver.weights.no_linear_part
+    return tuple(PhaseFormulas.of(one, shapes, has_factor, solver.converts) for one in phases)
 
 
 def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:

@@ -93,7 +93,7 @@ class Basis:
     def columns(self) -> str:
         """What the columns of the table are."""
         level, levels = ("sigma", "sigmas") if self.is_flow else ("lambda", "half-log-SNRs")
-        text = columns_text(self.formulas.table).replace("the time", level, 1)
+        text = columns_text(self.formulas.table).replace("t", level, 1)
         place = "" if self.through_time else ", which take the place of times"
         return f"The columns are {text}. ``levels`` [steps + 1] are the {levels} of a run{place}."
 

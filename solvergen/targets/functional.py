@@ -8,6 +8,7 @@ Nothing is written in place, so a sample or a value that somebody has kept stays
 from dataclasses import dataclass
 
 from solvergen.program.table import Place, Shape, Table
+from solvergen.specification.solver import Solver
 from solvergen.targets.passes import Control, Sums, arrays, name, place_name
 
 
@@ -80,6 +81,11 @@ class Names:
 
 
 STEPPER = Names()
+
+
+def pair_reads(solver: Solver) -> str:
+    """What the estimate of an adaptive step reads of each evaluation, in the order of factors."""
+    return "self.x, prediction" if solver.converts[0] else "prediction"
 
 
 def step_lines(table: Table, call: str, names: Names = STEPPER) -> list[str]:

@@ -4,11 +4,12 @@ The schedule's functions, the table's, and the text that joins the rows of all p
 spelled here is what ``templates/common/functions.jinja`` and ``coefficients.jinja`` ask for.
 """
 
+import textwrap
 from dataclasses import dataclass, replace
 
 from solvergen.algebra.numpy_code import constant_name, float_literal
 from solvergen.program.program import StepProgram
-from solvergen.program.table import Table
+from solvergen.program.table import Table, TablePhase
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import library_code, tables_code
@@ -19,6 +20,7 @@ from solvergen.targets.steps import StepPrinter, rows_code
 from solvergen.targets.target import Library
 
 BISECTIONS = 100
+DOCSTRING_WIDTH = 93
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,9 @@ def host_code_of(
     schedule, spelling = formulas.schedule, Spelling(formulas.schedule.parameters)
     of_time = spelling if library is None else replace(spelling, library="xp")
     phases = [
-        PhasePrinter(formulas, one, kind_codes(formulas.table, n))
-        for n, one in enumerate(formulas.phases)
+        PhasePrinter(formulas, one, kind_codes(formulas.table, one.table))
+        for one in formulas.phases
     ]
-    pairs = [PhasePrinter(formulas, one) for one in formulas.pairs]
     steps = [*StepPrinter(formulas).functions(), rows_code(formulas.table.width)]
     return HostCode(
         tables=tables_code(schedule.tables),
@@ -84,31 +85,38 @@ def host_code_of(
         expansion_name=formulas.expansion,
         default_spacing=schedule.spacing,
         step_functions="\n\n\n".join(steps),
-        phase_functions="\n\n\n".join(one.function() for one in (*phases, *pairs)),
+        phase_functions="\n\n\n".join(one.function() for one in phases),
         phase_numbers=_numbered(formulas, program, phases),
-        columns=columns_text(formulas.table),
+        columns=_columns_docstring(formulas.table),
         width=formulas.table.width,
         all_rows=_joined(formulas, program, phases),
     )
 
 
-def kind_codes(table: Table, number: int) -> tuple[str, ...]:
+def kind_codes(table: Table, phase: TablePhase) -> tuple[str, ...]:
     """The kinds of the rows of a phase, if there are several."""
     if len(table.kinds) == 1:
         return ()
-    return tuple(str(table.kinds.index(row.kind)) for row in table.phases[number].rows)
+    return tuple(str(table.kinds.index(row.kind)) for row in phase.rows)
 
 
 def columns_text(table: Table) -> str:
     """What the columns of the table are."""
-    kind = "the time, the kind of row" if len(table.kinds) > 1 else "the time"
+    kind = "t, the kind of row" if len(table.kinds) > 1 else "t"
     if len(table.shapes) > 1:
-        return f"{kind}, the factors in the order of the passes"
+        return f"{kind}, factors in the order of the passes"
     sums = Sums.of(table, table.shapes[0])
     landing, value = (", ".join(name for _, name in part) for part in (sums.landing, sums.value))
-    return f"{kind}, the factors of {landing}" + (
+    return f"{kind}, factors of {landing}" + (
         f"; of {value} in N" if value and not sums.copies else ""
     )
+
+
+def _columns_docstring(table: Table) -> str:
+    text = f'"""float64 [evaluations, {table.width}]: {columns_text(table)}.'
+    lines = textwrap.wrap(text, DOCSTRING_WIDTH, break_long_words=False)
+    lines[-1] += '"""' if len(lines) == 1 else f'\n{INDENT}"""'
+    return f"\n{INDENT}".join(lines)
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
@@ -129,11 +137,14 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
         f"rows = [{', '.join(calls)}]",
     ]
+    chosen = "[0]" if phases[len(program.phases)].phase.error else ""
     if at_start:
-        lines += ["if not finite[0]:", f"    rows.insert(0, {first_order}(t[1:2], t[:1]))"]
+        call = f"{first_order}(t[1:2], t[:1]){chosen}"
+        lines += ["if not finite[0]:", f"    rows.insert(0, {call})"]
     if at_end:
         known = " and (finite[0] or t.size > 2)" if at_start else ""
-        lines += [f"if not finite[-1]{known}:", f"    rows.append({first_order}(t[-1:], t[-2:-1]))"]
+        call = f"{first_order}(t[-1:], t[-2:-1]){chosen}"
+        lines += [f"if not finite[-1]{known}:", f"    rows.append({call})"]
     return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
 
 
@@ -148,7 +159,8 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
             arguments.append(f"{grid}[{start}:{stop}]")
         else:
             arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
-    return f"{phase.name}({', '.join(arguments)})"
+    rows = "[0]" if phase.phase.error else ""
+    return f"{phase.name}({', '.join(arguments)}){rows}"
 
 
 def empty_rows(table: Table) -> str:
@@ -173,7 +185,8 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     """The phases by number, and the function that says which one each step runs."""
     if not (program.closing or formulas.table.variants):
         return ""
-    listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in phases)
+    numbered = phases[: len(formulas.table.phases)]
+    listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in numbered)
     count = len(program.phases)
     closing = ", ".join(
         f"{left}: ({count + left}, {one.history})" for left, one in enumerate(program.closing)
@@ -225,11 +238,8 @@ def _numbers(program: StepProgram, finite: str) -> list[str]:
 
 SPACINGS = {
     "time": "(np.asarray, np.asarray)",
-    "half_log_snr": "(half_log_snr, time_at_half_log_snr)",
-    "karras": (
-        "(lambda t: np.exp(-half_log_snr(t) / rho), "
-        "lambda v: time_at_half_log_snr(-rho * np.log(v)))"
-    ),
+    "half_log_snr": "(level, time_at)",
+    "karras": "(lambda t: np.exp(-level(t) / rho), lambda v: time_at(-rho * np.log(v)))",
 }
 """To a variable in which a grid is even, and back: those of every module."""
 FURTHER_SPACINGS = {
@@ -241,7 +251,9 @@ FURTHER_SPACINGS = {
 
 
 def _spacings(formulas: Formulas) -> list[str]:
-    found = {**SPACINGS, "expansion": f"({', '.join(gamma_names(formulas))})"}
+    to, back = gamma_names(formulas)
+    own = SPACINGS["half_log_snr"] if formulas.is_half_log_snr else f"({to}, {back})"
+    found = {**SPACINGS, "expansion": own}
     return [f'"{name}": {code}' for name, code in found.items()]
 
 

@@ -204,7 +204,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The step, and how a Stepper and a scan take it."""
     step = _Step(formulas.table)
     return {
-        **_common(step, "_prediction(model({0}, row[0]), {0})"),
+        **_common(step, "_output(model({0}, row[0]), {0})"),
         "landing_name": "self.x",
         "waits": True,
         "step_lines": "\n        ".join(_stepper_lines(step)),

@@ -14,7 +14,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import functional
-from solvergen.targets.functional import signature
+from solvergen.targets.functional import pair_reads, signature
 from solvergen.targets.passes import Control, Sums, values
 from solvergen.targets.target import Target
 
@@ -81,10 +81,14 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "step_lines": "\n        ".join(step_lines(formulas.table, _names(formulas.table))),
         "landing_name": "self._y",
         "waits": False,
+        "versioned": False,
         "own": "np.array(x)",
-        "copied": "np.array(_prediction(model_output, self.x, self.done))",
-        "pair_time": "float(self._rows[len(self._values), 0])",
-        "pair_arrays": "rows.astype(self.x.dtype), error.astype(self.x.dtype)",
+        "flat": True,
+        "copied": "np.array(_output(model_output, self.x, self.done)).reshape(self.x.shape)",
+        "run_x": "np.array(self._run.x)",
+        "pair_plan": "self._start.dtype",
+        "pair_reads": pair_reads(solver),
+        "widened": "one",
     }
 
 
@@ -110,7 +114,7 @@ def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
         ends = (kind if control.mode == "ends" else "ends") if has_field else "True"
         lines += [
             f"{names.inside} = not {ends}",
-            f"if not {names.inside}:",
+            f"if not {names.inside}:" if " " in ends or "[" in ends else f"if {ends}:",
             f"    {names.start}, {names.x} = {names.x}, {names.start}",
         ]
     return lines

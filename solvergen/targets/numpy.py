@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.functional import Names, combination, kept, signature, step_lines
+from solvergen.targets.functional import Names, combination, kept, pair_reads, signature, step_lines
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.target import Target
 
@@ -48,10 +48,14 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "zeros": "np.zeros_like",
         "landing_name": "self.x",
         "waits": False,
+        "versioned": False,
         "own": "np.array(x)",
-        "copied": "np.array(_prediction(model_output, self.x, self.done))",
-        "pair_time": "float(self._rows[len(self._values), 0])",
-        "pair_arrays": "rows.astype(self.x.dtype), error.astype(self.x.dtype)",
+        "flat": False,
+        "copied": "np.array(_output(model_output, self.x, self.done))",
+        "run_x": "self._run.x",
+        "pair_plan": "self._start.dtype",
+        "pair_reads": pair_reads(solver),
+        "widened": "one",
     }
 
 

@@ -171,14 +171,21 @@ class Control:
             return []
         kinds = self.table.kinds
         if "order" in self.fields and self.mode == "kinds":
-            return [f"written = {written}", f"{past} = tuple(written[k] for k in order)"]
+            return _chosen(past, written, "order")
         if self.mode == "keeps":
             return [f"if {keeps}:", f"    {past} = {_rotated(written)}"]
         if kinds[0].keeps:
             return [f"{past} = {_rotated(written)}"]
         if kinds[0].stays:
             return [f"{past} = {written}"]
-        return [f"written = {written}", f"{past} = tuple(written[k] for k in {kinds[0].order})"]
+        return _chosen(past, written, repr(kinds[0].order))
+
+
+def _chosen(past: str, written: str, order: str) -> list[str]:
+    """The values in this order."""
+    if past == written:
+        return [f"{past} = tuple({past}[k] for k in {order})"]
+    return [f"written = {written}", f"{past} = tuple(written[k] for k in {order})"]
 
 
 def _rotated(written: str) -> str:

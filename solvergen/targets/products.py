@@ -1,6 +1,11 @@
-"""Pieces of source that are factors: what is 1 is not written."""
+"""Pieces of source: factors of which 1 is not written, statements of one kind, calls with rows."""
 
-from solvergen.algebra.numpy_code import items_code
+from collections.abc import Iterable, Sequence
+
+from solvergen.algebra.numpy_code import items_code, tuple_code
+
+LINE = 96
+"""Characters of a line in a function of a module, less its indentation."""
 
 
 def in_parentheses(text: str) -> str:
@@ -25,3 +30,34 @@ def quotient(numerator: str, ratio: str) -> str:
 def unpacked(names: list[str], given: int) -> str:
     """The first of the values that a function returns."""
     return items_code(names if len(names) == given else [*names, "*_"])
+
+
+def together(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Statements name = code, none of which reads another: as one, if that fits on a line."""
+    known = list(pairs)
+    if not known:
+        return []
+    names, codes = zip(*known, strict=True)
+    whole = f"{', '.join(names)} = {', '.join(codes)}"
+    return [whole] if len(whole) <= LINE else [f"{name} = {code}" for name, code in known]
+
+
+def call_code(function: str, rows: Sequence[Sequence[str]]) -> str:
+    """A statement that calls a function with tuples: each on a line, or on as many as it takes."""
+    shown = [tuple_code(row) for row in rows]
+    if all(len(one) <= LINE - len("    ,") for one in shown):
+        return f"{function}({', '.join(shown)})"
+    lines = [f"        {line}" for row in rows for line in _laid_out(row)]
+    return "\n".join([f"{function}(", *lines, "    )  # fmt: skip"])
+
+
+def _laid_out(items: Sequence[str]) -> list[str]:
+    """A tuple and a comma, on as many lines as it takes."""
+    lines = [f"({items[0]},"]
+    for item in items[1:]:
+        if len(lines[-1]) + len(item) + 2 <= LINE - 4:
+            lines[-1] += f" {item},"
+        else:
+            lines.append(f" {item},")
+    lines[-1] = lines[-1].removesuffix(",") + ("),)" if len(items) == 1 else "),")
+    return lines

@@ -183,7 +183,7 @@ def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     for phase, power in zip(formulas.pairs, solver.estimate_powers, strict=False):
         program = phase.table.program
         reuses = program.evaluations[-1] == len(program.combines)
-        rows.append(tuple_code([f"_{program.name}", str(power), str(reuses)]))
+        rows.append(tuple_code([f"_{phase.table.name}", str(power), str(reuses)]))
     infinite = len(rows) > 1
     names = {"half_log_snr": "lambda", "time": "t"}
     variable = names.get(formulas.expansion, formulas.expansion)
@@ -191,12 +191,10 @@ def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "pairs": tuple_code(rows) if rows else "",
         "pair_infinite": infinite,
         "pair_names": ", ".join(gamma_names(formulas)),
+        "gamma": gamma_names(formulas)[0],
         "pair_variable": f"{variable}, or in t if that is infinite at an end"
         if infinite
         else variable,
-        "pair_number": f"int(not np.isfinite({gamma_names(formulas)[0]}([*t, *s])).all())"
-        if infinite
-        else "0",
     }
 
 

@@ -48,13 +48,13 @@ WEIGHTS = '''def _weights(mu, first, *falls):
             ell[j], ell[j + 1] = ell[j] + part, -part
     return ell'''
 
-ROWS = '''def _rows(*rows, width={width}):
-    """The rows of each step after one another: float64 [evaluations, width]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), width))
+ROWS = '''def _rows(*rows):
+    """The rows of each step after one another: float64 [evaluations, {width}]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), {width}))
     for stage, row in enumerate(rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
-    return table.reshape(-1, width)'''
+    return table.reshape(-1, {width})'''
 
 POWERS = '''def _powers(means):
     """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""
@@ -198,27 +198,29 @@ class StepPrinter:
         count = self.formulas.needs.moments - 1
         names = ", ".join(f"mu_{k}" for k in range(1, count + 1))
         power = "" if z == "h" else self._spelling.code(abs(self.formulas.exponent or 1)) + " "
-        sign, shifted = ("", "(_THETA - 1.0)") if grows else ("-", "-_THETA")
+        sign, shifted = ("", "_THETA - 1.0") if grows else ("-", "-_THETA")
         last = f"-1.0 / np.expm1(-{z}) - {{}} / {z} * by_parts"
         if not grows:
             last = f"{{}} / {z} * by_parts - 1.0 / np.expm1({z})"
         lines = [
             f'"""{names}: the means of theta^k by e^({sign}{power}h theta) over [0, 1]."""',
-            f"density = _THETA_WEIGHTS * np.exp({z}[..., None] * {shifted})",
-            "mu = density @ _POWERS / density.sum(axis=-1, keepdims=True)",
+            f"mass, *mu = _POWERS @ np.exp(np.outer({shifted}, {z}))",
         ]
         if self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
             lines += [
                 "by_parts = 1.0  # in long steps, for which the rule has too few nodes",
-                f"for k in range({count}):",
+                "for k, moment in enumerate(mu):",
                 f"    by_parts = {last.format('(k + 1.0)')}",
-                f"    mu[..., k] = np.where({z} > {FAR}, by_parts, mu[..., k])",
+                f"    mu[k] = np.where({z} > {FAR}, by_parts, moment / mass)",
+                "return mu",
             ]
-        text = f"\n{INDENT}".join([*lines, "return np.moveaxis(mu, -1, 0)"])
+        else:
+            lines.append("return [moment / mass for moment in mu]")
+        text = f"\n{INDENT}".join(lines)
         head = (
             f"_THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss({NODES})\n"
             "_THETA = 0.5 * (1.0 + _THETA)\n"
-            f"_POWERS = _THETA[:, None] ** np.arange(1, {count + 1})\n\n\n"
+            f"_POWERS = _THETA_WEIGHTS * _THETA ** np.arange({count + 1})[:, None]\n\n\n"
         )
         return f"{head}def _means(h):\n{INDENT}{text}"
 

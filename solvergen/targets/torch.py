@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets.functional import Names, step_lines, widened_passes
+from solvergen.targets.functional import Names, pair_reads, step_lines, widened_passes
 from solvergen.targets.passes import Control
 from solvergen.targets.target import Library, Target
 
@@ -69,11 +69,13 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "zeros": "torch.zeros_like",
         "landing_name": "self.x",
         "waits": True,
+        "versioned": True,
         "own": "x",
-        "copied": "_prediction(model_output, self.x, self.done).clone()",
-        "pair_time": "self._rows[len(self._values), 0]",
-        "pair_arrays": "(torch.from_numpy(one).to(device=self.x.device, dtype=torch.promote_types("
-        "self.x.dtype, torch.float32)) for one in (rows, error))",
+        "copied": "_output(model_output, self.x, self.done).clone()",
+        "run_x": "self._run.x",
+        "pair_plan": "self._start.dtype, self._start.device",
+        "pair_reads": pair_reads(solver),
+        "widened": "one.to(self._run._plan.rows.dtype)",
     }
 
 

@@ -1,0 +1,185 @@
+"""Names in the function of a phase: its times, the lengths between them, and what is counted.
+
+    t, s, s_1, ..       the end of the step, its start, and earlier starts
+    u or u_1, ..        inner times
+    h, h_1, ..          gamma over the step and over earlier ones
+    g or g_1, ..        gamma from the start to an inner time
+
+In a step of one landing its scalars need no index: phi, m, ell_0 are those of the step.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from sympy import Expr, Symbol
+
+from solvergen.methods.scheme import Kind, Node
+from solvergen.program.program import Combine, node_of
+from solvergen.program.table import zeroth_moment
+from solvergen.scalars.formulas import Formulas, PhaseFormulas
+from solvergen.scalars.intervals import END, START
+from solvergen.scalars.lengths import GAP, H
+from solvergen.targets.formulas import Spelling
+from solvergen.targets.products import in_parentheses
+
+
+@dataclass(frozen=True)
+class PhaseNames:
+    """What the function of one phase calls what it computes.
+
+    Attributes:
+        formulas: of the module.
+        phase: what is spelled.
+    """
+
+    formulas: Formulas
+    phase: PhaseFormulas
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """t, s, and the starts of earlier steps that are read: s_1, .."""
+        read = [
+            node.index
+            for one in self.phase.weights
+            for node in (*(one.combine.support if one.nodes else ()), one.combine.base)
+            if node.kind is Kind.PAST
+        ]
+        return ("t", "s", *(f"s_{k}" for k in range(1, max(read, default=0) + 1)))
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        return Spelling(self.formulas.schedule.parameters)
+
+    @cached_property
+    def landings(self) -> tuple[Combine, ...]:
+        """One for every interval."""
+        landings, first = self.phase.table.program.landings, self.phase.intervals.first
+        return tuple(one for one in landings if first(one) == one.stage)
+
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether the step has one landing beside a correction."""
+        return len(self.phase.table.program.combines) == 1
+
+    def code(self, form: Expr) -> str:
+        """A formula in the names of the function."""
+        named = {one: Symbol(self.short(one)) for one in form.free_symbols}
+        return self._spelling.code(form.xreplace(named))
+
+    def short(self, symbol: Symbol) -> str:
+        """phi_1 as phi where the step has one landing; M0 as the length that it is."""
+        name = self.lengths_of_moments.get(symbol, symbol.name)
+        if not self.is_single:
+            return name
+        known = {"phi_1": "phi", "m_1": "m", "a_0": "a", "b_0": "b", "w_1": "w"}
+        for whole, short in (("ell_1_", "ell_"), ("mu_1_", "mu_")):
+            if name.startswith(whole):
+                return short + name.removeprefix(whole)
+        return known.get(name, name)
+
+    @cached_property
+    def lengths_of_moments(self) -> dict[Symbol, str]:
+        """M0 of the landings for which it is a length that has a name."""
+        if self.formulas.zeroth_moment not in (GAP, H):
+            return {}
+        names = {zeroth_moment(one.stage): self.interval(one) for one in self.landings}
+        return {symbol: name for symbol, name in names.items() if name.isidentifier()}
+
+    def time(self, node: Node) -> str:
+        """The name of a node's time."""
+        if node.kind is Kind.PAST:
+            return f"s_{node.index}"
+        theta = self.phase.table.program.position(node.index)
+        return {START: "s", END: "t"}.get(theta) or self.inner[theta]
+
+    @cached_property
+    def inner(self) -> dict[Fraction, str]:
+        """The names of the times of inner evaluations: u, or u_1, u_2, .."""
+        found = self.phase.intervals.inner
+        single = len(found) == 1
+        return {theta: "u" if single else f"u_{k}" for k, theta in enumerate(found, start=1)}
+
+    def ends(self, combine: Combine) -> tuple[str, str]:
+        """The times at the end and at the start of a landing's interval."""
+        return self.time(node_of(combine.stage)), self.time(combine.base)
+
+    @cached_property
+    def lengths(self) -> dict[str, tuple[str, str]]:
+        """(end, start) of the lengths in gamma that are read: h, h_1, .., then those to stages."""
+        found: dict[str, tuple[str, str]] = {}
+        for pair in self._distances:
+            low, high = sorted(pair)
+            for k in range(int(min(low, START)), 0):
+                found[f"h_{-k}"] = (self.arguments[-k], self.arguments[1 - k])
+            for theta in pair:
+                if theta in self.inner:
+                    found[self._length_to(theta)] = (self.inner[theta], "s")
+            if high == END:
+                found["h"] = ("t", "s")
+        return dict(sorted(found.items(), key=lambda one: (one[0][0] != "h", one[0])))
+
+    @cached_property
+    def _distances(self) -> set[tuple[Fraction, Fraction]]:
+        """The pairs of places whose distance in gamma is read."""
+        pairs: set[tuple[Node, Node]] = set()
+        for one in self.phase.weights:
+            whole = (one.combine.base, node_of(one.combine.stage))
+            if one.nodes and one.reads_gaps:
+                pairs |= {whole, *self.phase.intervals.distances(one.combine)}
+            if self._reads_interval(one.combine):
+                pairs.add(whole)
+        theta = self.phase.intervals.theta
+        places = {(theta(first), theta(last)) for first, last in pairs}
+        return {one for one in places if one[0] != one[1]}
+
+    def _reads_interval(self, combine: Combine) -> bool:
+        """Whether the length of a landing's interval is read by its M0 or its means."""
+        formulas, moment = self.formulas, self.formulas.zeroth_moment
+        reads = zeroth_moment(combine.stage) in self.phase.read and moment.has(GAP)
+        if formulas.is_half_log_snr:
+            reads |= zeroth_moment(combine.stage) in self.phase.read and moment.has(H)
+            reads |= formulas.exponent is not None and self.count(combine) > 1
+        return bool(reads)
+
+    def _length_to(self, theta: Fraction) -> str:
+        """The name of gamma from s to an inner time: g, or g_1, .."""
+        return "g" + self.inner[theta].removeprefix("u")
+
+    def gap(self, end: str, start: str) -> str:
+        """gamma at one time minus gamma at another one."""
+        if self.formulas.is_time:
+            return f"{end} - {start}"
+        return f"{'_length' if self.formulas.is_half_log_snr else '_gap'}({end}, {start})"
+
+    def _distance(self, first: Node, last: Node) -> str:
+        """gamma at ``last`` minus gamma at ``first`` as a sum of lengths, all of one sign."""
+        low, high = map(self.phase.intervals.theta, (first, last))
+        if low > high:
+            return f"-{in_parentheses(self._distance(last, first))}"
+        if low in self.inner:
+            return f"{'h' if high == END else self._length_to(high)} - {self._length_to(low)}"
+        terms = [f"h_{-k}" for k in range(int(low), 0) if k < high][::-1]
+        if high in self.inner:
+            terms.insert(0, self._length_to(high))
+        return " + ".join([*(["h"] if high == END else []), *terms])
+
+    def interval(self, combine: Combine) -> str:
+        """The length of a landing's interval."""
+        return self._distance(combine.base, node_of(combine.stage))
+
+    def ratio(self, combine: Combine, start: Node, end: Node) -> str:
+        """The distance of two nodes over that of a landing from its base."""
+        known = self.phase.intervals.ratio(combine, start, end)
+        if known is not None:
+            return str(float(known))
+        distance, whole = self._distance(start, end), in_parentheses(self.interval(combine))
+        return f"{distance if distance.startswith('-') else in_parentheses(distance)} / {whole}"
+
+    def count(self, combine: Combine) -> int:
+        """How many means of powers of theta over a landing's interval are read, that of 1 too."""
+        first = self.phase.intervals.first(combine)
+        counts = (
+            1 + power for one in self.phase.weights for stage, power in one.powers if stage == first
+        )
+        return max(counts, default=0)

@@ -193,8 +193,14 @@ def tuple_code(items: Iterable[str]) -> str:
     return f"({items_code(items)})"
 
 
-def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
+def shared(
+    forms: Sequence[Expr], is_long: Callable[[Expr], bool] = lambda form: False
+) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
     """Functions, roots and sums that occur more than once, each as a symbol of its own.
+
+    Args:
+        forms: what is computed.
+        is_long: says which of them need names for the arguments of functions in them too.
 
     Returns:
         (symbol, expression) in the order of evaluation, and the forms in these symbols.
@@ -206,6 +212,7 @@ def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]
         parts = (node for form in every for node in preorder_traversal(form))
         counts = Counter(node for node in parts if _is_costly(node, varying))
         repeated = [node for node, count in counts.items() if count > 1]
+        repeated = repeated or _arguments([one for one in every if is_long(one)], varying)
         if not repeated:
             return _named(_in_order(found[::-1]), left)
         largest = max(repeated, key=lambda node: (node.count_ops(), str(node)))
@@ -214,6 +221,17 @@ def shared(forms: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]
         found = [(name, form.xreplace({largest: symbol})) for name, form in found]
         left = [form.xreplace({largest: symbol}) for form in left]
         found.append((symbol, largest))
+
+
+def _arguments(forms: Sequence[Expr], varying: set[Symbol]) -> list[Expr]:
+    """The arguments of functions that hold no functions, and are neither symbols nor short."""
+    calls = (node for form in forms for node in preorder_traversal(form))
+    nodes = (node.args[0] for node in calls if isinstance(node, Function) and len(node.args) == 1)
+    return [
+        one
+        for one in nodes
+        if one.count_ops() > 2 and one.free_symbols & varying and not one.has(Function)
+    ]
 
 
 def _in_order(found: list[tuple[Symbol, Expr]]) -> list[tuple[Symbol, Expr]]:

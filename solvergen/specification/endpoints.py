@@ -80,8 +80,13 @@ class EndPoint:
     logarithm: bool = False
     loss: str = ""
 
+    @property
+    def where(self) -> str:
+        """Its time, and what vanishes there."""
+        return f"t = {self.time}" + (f", where {self.place}" if self.place else "")
+
     def __str__(self) -> str:
-        where = f"t = {self.time}" + (f", where {self.place}" if self.place else "")
+        where = self.where
         if self.obstacle:
             return f"No run may {self.role} at {where}: {self.obstacle}."
         factor = " up to a factor log(1/h)" if self.logarithm else ""
@@ -116,7 +121,11 @@ class EndPoints:
         return min(self.start.order, self.end.order)
 
     def __str__(self) -> str:
-        return f"{self.start} {self.end}"
+        start, end = self.start, self.end
+        what = [str(one).partition(one.where)[2] for one in (start, end)]
+        if what[0] == what[1] and not self.obstacles and end.finite_variable:
+            return str(end).replace(" may end", f" may start at {start.where}, and end", 1)
+        return f"{start} {end}"
 
 
 def endpoints(

@@ -8,7 +8,7 @@ from solvergen.scalars.baking import Baked
 from solvergen.targets.definitions import literal
 from solvergen.targets.passes import Control, Sums, arrays
 
-WIDTH = 92
+WIDTH = 94
 
 
 def settings(table: Table, baked: Baked) -> dict[str, Any]:

@@ -118,16 +118,16 @@ def specification_code(solver: Solver, target: str) -> str:
     return f"{{\n    {_laid_out(specification, 1)}\n}}  # fmt: skip"
 
 
-def _laid_out(items: Mapping[str, Any], depth: int) -> str:
+def _laid_out(items: Mapping[str, Any], depth: int, lead: str = "") -> str:
     """The items of a dictionary, as many on a line as fit; a long one on lines of its own."""
-    indent, lines = 4 * depth * " ", [""]
+    indent, lines = 4 * depth * " ", [lead]
     for key, value in items.items():
         item = f"{literal(key)}: {literal(value)},"
         if isinstance(value, Mapping) and len(item) > NESTED:
-            inner = _laid_out(value, depth + 1)
-            lines += [f"{literal(key)}: {{", f"    {inner}", "},", ""]
+            inner = _laid_out(value, depth + 1, f"{literal(key)}: {{")
+            lines += [f"{inner.removesuffix(',')}}},", ""]
         elif len(indent + lines[-1] + item) < WIDTH:
-            lines[-1] += f" {item}" if lines[-1] else item
+            lines[-1] += item if lines[-1] in ("", lead) else f" {item}"
         else:
             lines.append(item)
     return f"\n{indent}".join(line for line in lines if line)

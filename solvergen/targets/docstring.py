@@ -17,13 +17,13 @@ LONG = 130
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
-def docstring(solver: Solver, header: str, accuracy: str) -> str:
-    """The whole docstring, quotes included."""
+def docstring(solver: Solver, header: str, accuracy: str, any_grid: bool = True) -> str:
+    """The whole docstring, quotes included; of a module for one grid without what holds at ends."""
     parts = (
         _title(solver),
         _schedule(solver),
         _step(solver),
-        _order(solver),
+        _order(solver, any_grid),
         _kinks(solver),
         _paragraph(accuracy),
         _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",
@@ -161,18 +161,12 @@ def _field(solver: Solver) -> str:
     return f"exact (modulo the prime {modulus})" if modulus else "exact rational"
 
 
-def _times(count: int) -> str:
-    return "1 evaluation" if count == 1 else f"{count} evaluations"
-
-
-def _order(solver: Solver) -> str:
-    scheme, extra = solver.scheme, solver.scheme.extra_evaluations
+def _order(solver: Solver, any_grid: bool) -> str:
     lines = [
         f"A run has {solver.order_report}; computed on power series with {_field(solver)} "
-        f"coefficients. It takes {_times(scheme.main.evaluations)} a step"
-        + (f", {extra} more in the start-up." if extra else ".")
+        "coefficients."
     ]
-    repeat = scheme.main.iteration
+    repeat = solver.scheme.main.iteration
     if repeat is not None:
         lines.append(
             "The last evaluation and the landing after it are repeated until the landing changes "
@@ -180,9 +174,9 @@ def _order(solver: Solver) -> str:
             "of the implicit equation, solved: it holds where the iteration converges, and the "
             "error of a run stops to fall near the tolerance."
         )
-    if solver.program.pairs:
+    if solver.program.pairs and any_grid:
         lines.append(
             f"A second landing differs from the last by O(h^{solver.estimate_powers[0]}), which "
             "estimates the error of an adaptive step."
         )
-    return _paragraph(" ".join([*lines, str(solver.endpoints)]))
+    return _paragraph(" ".join([*lines, *([str(solver.endpoints)] if any_grid else [])]))

@@ -53,13 +53,13 @@ def _widened(table: Table, number: int, cast: str, copied: str) -> str:
     if shape.value:
         value = f"({combination(sums.value, names)}).{cast}(x.dtype)"
         value = copied if sums.copies else value
-    landing = f"({combination(sums.landing, names)}).{cast}(x.dtype)"
     wide, given = ", ".join(names[one] for one in read), ", ".join(read)
     return (
         f"{signature(table, number)}\n"
         f'    """{sums.formula("y" if table.keeps_start else "x")}."""\n'
         f"    {wide} = (one.{cast}(c.dtype) for one in ({given}))\n"
-        f"    return {', '.join([landing, *([value] if value else [])])}"
+        f"    landing = {combination(sums.landing, names)}\n"
+        f"    return {', '.join([f'landing.{cast}(x.dtype)', *([value] if value else [])])}"
     )
 
 

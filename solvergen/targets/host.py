@@ -15,6 +15,7 @@ from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
+from solvergen.targets.products import together
 from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.steps import StepPrinter, rows_code
 from solvergen.targets.target import Library
@@ -65,8 +66,10 @@ def host_code_of(
     return HostCode(
         tables=tables_code(schedule.tables),
         constants="\n".join(
-            f"{constant_name(symbol)} = {float_literal(value)}"
-            for symbol, value in schedule.parameters
+            together(
+                (constant_name(symbol), float_literal(value))
+                for symbol, value in schedule.parameters
+            )
         ),
         t_min=float_literal(schedule.domain[0]),
         t_max=float_literal(schedule.domain[1]),
@@ -97,7 +100,8 @@ def kind_codes(table: Table, phase: TablePhase) -> tuple[str, ...]:
     """The kinds of the rows of a phase, if there are several."""
     if len(table.kinds) == 1:
         return ()
-    return tuple(str(table.kinds.index(row.kind)) for row in phase.rows)
+    rows = {one.name: one.rows for one in (*table.pairs, *table.phases)}
+    return tuple(str(table.kinds.index(row.kind)) for row in rows[phase.name])
 
 
 def columns_text(table: Table) -> str:
@@ -105,8 +109,10 @@ def columns_text(table: Table) -> str:
     kind = "t, the kind of row" if len(table.kinds) > 1 else "t"
     if len(table.shapes) > 1:
         return f"{kind}, factors in the order of the passes"
-    sums = Sums.of(table, table.shapes[0])
-    landing, value = (", ".join(name for _, name in part) for part in (sums.landing, sums.value))
+    sums, short = Sums.of(table, table.shapes[0]), {"prediction": "P"}
+    landing, value = (
+        ", ".join(short.get(name, name) for _, name in part) for part in (sums.landing, sums.value)
+    )
     return f"{kind}, factors of {landing}" + (
         f"; of {value} in N" if value and not sums.copies else ""
     )
@@ -128,7 +134,8 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
         if len(calls) == 1:
             return f"rows = {calls[0]}"
-        return f"rows = np.concatenate([{', '.join(calls)}])"
+        lines = ["rows = np.concatenate([", *(f"    {one}," for one in calls), "])  # fmt: skip"]
+        return f"\n{INDENT}".join(lines)
     first_order = phases[len(program.phases)].name
     calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
     at_start, at_end = formulas.infinite_ends

@@ -1,11 +1,14 @@
 """Pieces of source: factors of which 1 is not written, statements of one kind, calls with rows."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from solvergen.algebra.numpy_code import items_code, tuple_code
 
 LINE = 96
 """Characters of a line in a function of a module, less its indentation."""
+_TIMES = re.compile(r"(?<![* ])([*/])(?![* ])")
+"""As the formatter writes them, which leaves lines alone that are laid out here."""
 
 
 def in_parentheses(text: str) -> str:
@@ -44,10 +47,11 @@ def together(pairs: Iterable[tuple[str, str]]) -> list[str]:
 
 def call_code(function: str, rows: Sequence[Sequence[str]]) -> str:
     """A statement that calls a function with tuples: each on a line, or on as many as it takes."""
-    shown = [tuple_code(row) for row in rows]
+    spaced = [[_TIMES.sub(r" \1 ", item) for item in row] for row in rows]
+    shown = [tuple_code(row) for row in spaced]
     if all(len(one) <= LINE - len("    ,") for one in shown):
         return f"{function}({', '.join(shown)})"
-    lines = [f"        {line}" for row in rows for line in _laid_out(row)]
+    lines = [f"        {line}" for row in spaced for line in _laid_out(row)]
     return "\n".join([f"{function}(", *lines, "    )  # fmt: skip"])
 
 

@@ -87,12 +87,13 @@ def render_baked(solver: Solver, target: str, baked: Baked) -> str:
         )
     filled = {
         "before_passes": "",
-        "docstring": docstring(solver, header(solver, target, grid=True), statement(baked)),
+        "docstring": docstring(solver, header(solver, target, grid=True), statement(baked), False),
         "standard": "\n".join(found.standard),
         "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
         "prediction_name": solver.prediction.name,
+        "dtypes": found.dtypes,
         **baked_settings(solver.table, baked),
         **found.loop(solver.table),
     }
@@ -226,7 +227,7 @@ def header(solver: Solver, target: str, grid: bool = False) -> str:
     if solver.arguments is None or grid:
         times = ", timesteps=TIMESTEPS" if grid else ""
         command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{times})"
-    lines = textwrap.wrap(command, LINE_LENGTH - 14, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(command, LINE_LENGTH - 11, break_long_words=False, break_on_hyphens=False)
     shown = " \\\n        ".join(lines)
     return (
         f"{MARK} {version('solvergen')} from inputs {solver.content_hash}. "

@@ -26,6 +26,8 @@ from solvergen.targets.rows import WRITTEN_OUT
 
 NODES = 24
 """Of the rule for means by e^(k h theta): all digits up to k h = 25 (``FAR`` is nearer)."""
+LONG = 80
+"""Characters of a formula that is written in parts."""
 FAR = 20.0
 """From where they are computed by parts, which loses digits in short steps alone."""
 
@@ -112,7 +114,7 @@ class StepPrinter:
     def _function(self, head: str, says: str, *forms: Expr) -> str:
         """A function that returns formulas in t, s, alpha and sigma."""
         called = [_called(one) for one in forms]
-        found, left = shared(called)
+        found, left = shared(called, lambda form: len(self._spelling.code(form)) > LONG)
         lines = [f"{symbol} = {self._spelling.code(form)}" for symbol, form in found]
         body = [*lines, f"return {', '.join(map(self._spelling.code, left))}"]
         text = f"\n{INDENT}".join(body)

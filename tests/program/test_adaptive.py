@@ -258,7 +258,7 @@ def test_model_may_reuse_its_output_buffer(target: str) -> None:
             front,
             {"start": 1.5},
             ValueError,
-            r"timesteps are \[1.5 0. *\]; expected .* in \[0.0, 1.0\]",
+            r"got \[1.5 0. *\]; expected .* in \[0.0, 1.0\]",
         ),
         (lambda x, t: x[:1], {}, ValueError, "the model output is"),
     ],

@@ -4,7 +4,6 @@ The schedule's functions, the table's, and the text that joins the rows of all p
 spelled here is what ``templates/common/functions.jinja`` and ``coefficients.jinja`` ask for.
 """
 
-import textwrap
 from dataclasses import dataclass, replace
 
 from solvergen.algebra.numpy_code import constant_name, float_literal
@@ -15,13 +14,12 @@ from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
-from solvergen.targets.products import together
+from solvergen.targets.products import says, together
 from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.steps import StepPrinter, rows_code
 from solvergen.targets.target import Library
 
 BISECTIONS = 100
-DOCSTRING_WIDTH = 93
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,9 @@ def host_code_of(
         step_functions="\n\n\n".join(steps),
         phase_functions="\n\n\n".join(one.function() for one in phases),
         phase_numbers=_numbered(formulas, program, phases),
-        columns=_columns_docstring(formulas.table),
+        columns=says(
+            f"float64 [evaluations, {formulas.table.width}]: {columns_text(formulas.table)}."
+        ),
         width=formulas.table.width,
         all_rows=_joined(formulas, program, phases),
     )
@@ -116,13 +116,6 @@ def columns_text(table: Table) -> str:
     return f"{kind}, factors of {landing}" + (
         f"; of {value} in N" if value and not sums.copies else ""
     )
-
-
-def _columns_docstring(table: Table) -> str:
-    text = f'"""float64 [evaluations, {table.width}]: {columns_text(table)}.'
-    lines = textwrap.wrap(text, DOCSTRING_WIDTH, break_long_words=False)
-    lines[-1] += '"""' if len(lines) == 1 else f'\n{INDENT}"""'
-    return f"\n{INDENT}".join(lines)
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:

@@ -1,12 +1,14 @@
 """Pieces of source: factors of which 1 is not written, statements of one kind, calls with rows."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from solvergen.algebra.numpy_code import items_code, tuple_code
 
 LINE = 96
 """Characters of a line in a function of a module, less its indentation."""
+DOCSTRING = 93
 _TIMES = re.compile(r"(?<![* ])([*/])(?![* ])")
 """As the formatter writes them, which leaves lines alone that are laid out here."""
 
@@ -43,6 +45,13 @@ def together(pairs: Iterable[tuple[str, str]]) -> list[str]:
     names, codes = zip(*known, strict=True)
     whole = f"{', '.join(names)} = {', '.join(codes)}"
     return [whole] if len(whole) <= LINE else [f"{name} = {code}" for name, code in known]
+
+
+def says(text: str) -> str:
+    """The docstring of a function: on one line, or on as many as it takes."""
+    lines = textwrap.wrap(f'"""{text}', DOCSTRING, break_long_words=False)
+    lines[-1] += '"""' if len(lines) == 1 else '\n    """'
+    return "\n    ".join(lines)
 
 
 def call_code(function: str, rows: Sequence[Sequence[str]]) -> str:

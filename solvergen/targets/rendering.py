@@ -28,6 +28,7 @@ from solvergen.targets.formulas import Spelling
 from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
+from solvergen.targets.products import says
 from solvergen.targets.target import Library, Target
 
 LINE_LENGTH = 100
@@ -94,10 +95,18 @@ def render_baked(solver: Solver, target: str, baked: Baked) -> str:
         "specification": specification_code(solver, target),
         "prediction_name": solver.prediction.name,
         "dtypes": found.dtypes,
+        **_baked_says(solver),
         **baked_settings(solver.table, baked),
         **found.loop(solver.table),
     }
     return tidy(fill(f"{found.folder}/baked.jinja", filled))
+
+
+def _baked_says(solver: Solver) -> dict[str, str]:
+    """What ``sample`` of a module for one grid says of itself."""
+    asked = f"returns the {solver.prediction.name} prediction"
+    text = f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}."
+    return {"baked_says": says(text), "baked_text": says(text).strip('"').rstrip()}
 
 
 def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +127,10 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "specification": specification_code(solver, target),
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
+        "sample_says": says(
+            f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
+            "and leaves x as it is."
+        ),
     }
 
 

@@ -1,5 +1,6 @@
 """Values of expressions of one symbol: in float64, vectorised, and in many digits."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,7 @@ from sympy import Expr, Symbol
 
 from solvergen.algebra import functions, precision, tables
 from solvergen.algebra.mpmath_code import can_write, program
-from solvergen.algebra.numpy_code import HostPrinter
+from solvergen.algebra.numpy_code import ERF, HostPrinter
 from solvergen.algebra.root_sums import in_many_digits, root_logarithms
 
 Domain = tuple[Expr, Expr]
@@ -37,7 +38,8 @@ def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Cal
         return program(expression, symbols)
     names = {symbol: f"x{k}" for k, symbol in enumerate(symbols)}
     code = HostPrinter(names).doprint(expression)
-    function: Callable[..., Any] = eval(f"lambda {', '.join(names.values())}: {code}", {"np": np})
+    known = {"np": np, ERF: np.vectorize(math.erf, otypes=[float])}
+    function: Callable[..., Any] = eval(f"lambda {', '.join(names.values())}: {code}", known)
     return function
 
 

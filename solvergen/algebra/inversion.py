@@ -225,6 +225,8 @@ def _functions_back(call: Expr, right: Expr) -> tuple[Expr, ...]:
             return (sympy.acosh(right), -sympy.acosh(right))
         case sympy.Abs:
             return (right, -right)
+        case sympy.erf:
+            return ()  # numpy has no inverse of it; bisection does without
         case _ if hasattr(call, "inverse"):
             return (call.inverse()(right),)
         case _:

@@ -51,6 +51,9 @@ NAMES = {
 NUMBERS = {"np.pi", "np.e", "np.euler_gamma", "np.inf", "np.nan"}
 """Constants of numpy, which are floats."""
 
+ERF = "_erf"
+"""The error function, which numpy has not: a definition of the module."""
+
 VARIABLES = {t, half_log_snr_symbol, gamma}
 
 
@@ -118,6 +121,9 @@ class HostPrinter(NumPyPrinter):
         if isinstance(expr, Registered):
             return f"{expr.definition.name}({self._print(expr.args[0])})"
         return str(super()._print_Function(expr))
+
+    def _print_erf(self, expr: Expr) -> str:
+        return f"{ERF}({self._print(expr.args[0])})"
 
     def _print_Float(self, expr: Float) -> str:  # noqa: N802 - sympy looks it up
         return repr(float(expr))

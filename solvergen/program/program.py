@@ -183,7 +183,7 @@ class StepProgram:
         history: how many earlier steps the main phase, the last one, reads.
         at_infinity: what a step runs whose start or end lies at gamma = +-inf, where no weights
             of higher order exist; None if gamma is finite over the whole domain.
-        closing: ``closing[m]`` is run when m more steps follow and its history can be read.
+        closing: ``closing[m]`` is run when m more steps follow and what it needs can be read.
         pairs: what an adaptive step runs: the main step with an estimate, and one of first order
             for a step that starts or ends at gamma = +-inf; empty without an estimate.
     """
@@ -216,10 +216,19 @@ class StepProgram:
             readable: how many earlier steps it can read.
             left: how many steps follow it.
         """
-        readable = min(readable, self.history)
-        if left < len(self.closing) and self.closing[left].history <= readable:
+        if left < len(self.closing) and self.needed(left) <= readable:
             return len(self.phases) + left
-        return readable
+        return min(readable, self.history)
+
+    def needed(self, left: int) -> int:
+        """How many earlier steps ``closing[left]`` has to find: those that it reads.
+
+        One that corrects replaces the landing of the step before, which must have no inner stages.
+        """
+        closing = self.closing[left]
+        inner = [n for n, one in enumerate(self.phases) if len(one.evaluations) > 1]
+        follows = max(inner, default=-2) + 2 if closing.correction is not None else 0
+        return max(closing.history, follows)
 
     @property
     def main(self) -> PhaseProgram:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from sympy import Piecewise
+from sympy import Piecewise, erf
 
 from solvergen.algebra.numpy_code import column_names, float_literal
 from solvergen.algebra.tables import Table
@@ -31,6 +31,11 @@ RISE = '''def _rise(t, s, x, y):
     inner = y[low + 1] - y[high]
     across = slope[0] * (t - x[low + 1]) + inner + slope[1] * (x[high] - s)
     return np.where(low == high, slope[0] * (t - s), across)'''
+
+
+ERF = '''def _erf(x):
+    """The error function."""
+    return np.vectorize(math.erf, "d")(x)'''
 
 
 def tables_code(tables: Iterable[Table]) -> str:
@@ -62,11 +67,17 @@ def _column(values: tuple[float, ...]) -> str:
     return "np.array([\n" + "".join(f"    {row}\n" for row in rows) + "])  # fmt: skip"
 
 
-def definitions_code(formulas: Formulas) -> str:
+def reads_erf(schedule: ScheduleFormulas) -> bool:
+    """Whether its functions of time call the error function."""
+    return schedule.alpha.has(erf) or schedule.sigma.has(erf)
+
+
+def definitions_code(formulas: Formulas, library: Library | None = None) -> str:
     """What the formulas call besides numpy."""
     sources = [one.source for one in formulas.schedule.functions]
     sources += [SLOPE] if formulas.reads_slopes else []
     sources += [RISE] if formulas.reads_rises else []
+    sources += [(library.erf if library else ERF)] if reads_erf(formulas.schedule) else []
     return "\n\n\n".join(sources)
 
 
@@ -75,7 +86,8 @@ def library_code(library: Library, formulas: Formulas) -> str:
     schedule = formulas.schedule
     inverse = schedule.time_at_half_log_snr
     attaches = formulas.bisects or (inverse is not None and inverse.has(Piecewise))
-    further = [library.interpolation] if schedule.tables else []
+    further = [library.quiet] if library.quiet else []
+    further += [library.interpolation] if schedule.tables else []
     further += [library.attached] if attaches else []
     return "\n\n\n".join([_library(library, schedule), *further])
 

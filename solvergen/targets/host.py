@@ -29,6 +29,7 @@ class HostCode:
     tables: str
     constants: str
     library: str
+    quiet: str
     t_min: str
     t_max: str
     alpha: str
@@ -72,6 +73,7 @@ def host_code_of(
         t_min=float_literal(schedule.domain[0]),
         t_max=float_literal(schedule.domain[1]),
         library=library_code(library, formulas) if library else "",
+        quiet=library.quiet if library else "",
         alpha=of_time.function_of_time(schedule.alpha),
         sigma=of_time.function_of_time(schedule.sigma),
         half_log_snr=of_time.function_of_time(schedule.half_log_snr),
@@ -189,7 +191,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in numbered)
     count = len(program.phases)
     closing = ", ".join(
-        f"{left}: ({count + left}, {one.history})" for left, one in enumerate(program.closing)
+        f"{left}: ({count + left}, {program.needed(left)})" for left in range(len(program.closing))
     )
     lines = [f"_PHASES = ({listed},)  # and how many earlier starts of steps each reads"]
     if program.closing:

@@ -36,7 +36,12 @@ ATTACHED = '''def _attached(function, value, t):
     moved = (value - jax.lax.stop_gradient(value)) / slope
     return t + jnp.where(jnp.isfinite(moved), moved, 0.0)'''
 
-LIBRARY = Library("jnp", "jax.Array", INTERPOLATION, ATTACHED)
+ERF = '''def _erf(x):
+    """The error function."""
+    is_array = isinstance(x, jax.Array)
+    return jax.scipy.special.erf(x) if is_array else np.vectorize(math.erf, "d")(x)'''
+
+LIBRARY = Library("jnp", "jax.Array", INTERPOLATION, ATTACHED, ERF)
 
 requires = ("import jax", "import jax.numpy as jnp")
 dtypes = "float16, bfloat16, float32 or float64"

@@ -52,7 +52,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     return _merged(
         host,
         _shared(solver, target, accuracy, host),
-        _run(solver, formulas),
+        _run(solver, formulas, found.library),
         _repetition(solver),
         _adaptive(solver, formulas),
         found.settings(solver, formulas),
@@ -115,6 +115,8 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     standard = [
         *found.standard,
         *(("from itertools import groupby",) if host["phase_numbers"] else ()),
+        *(("from functools import wraps",) if host["quiet"] else ()),
+        *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),
     ]
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
@@ -140,11 +142,11 @@ def _imports(target: Target) -> str:
     return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
-def _run(solver: Solver, formulas: Formulas) -> dict[str, Any]:
+def _run(solver: Solver, formulas: Formulas, library: Library | None) -> dict[str, Any]:
     """What takes the steps, the same for every target."""
     table, control = formulas.table, Control(formulas.table)
     return {
-        "definitions": definitions_code(formulas),
+        "definitions": definitions_code(formulas, library),
         "kinds": control.definition(),
         "planned_kinds": control.planned("rows"),
         "keeps_start": table.keeps_start,

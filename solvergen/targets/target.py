@@ -31,6 +31,9 @@ class Library:
         name: of the library in a module.
         array: of the class of its arrays.
         interpolation: the source of ``_interp(t, x, y)``, which takes numpy's too.
+        erf: the source of ``_erf(x)``, which takes numpy's too.
+        quiet: the source of ``_quiet``, by which a function of time gives no warnings of numpy;
+            empty where np.errstate is that.
         attached: the source of ``_attached(function, value, t)``: t, where function(t) = value,
             with the derivative of the inverse; that of t itself is none after a bisection, and
             none at some values where t has cases.
@@ -40,6 +43,8 @@ class Library:
     array: str
     interpolation: str
     attached: str
+    erf: str
+    quiet: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,16 @@ ATTACHED = '''def _attached(function, value, t):
     moved = (value - value.detach()) / slope
     return t.detach() + torch.where(torch.isfinite(moved), moved, 0.0)'''
 
-LIBRARY = Library("torch", "torch.Tensor", INTERPOLATION, ATTACHED)
+ERF = '''def _erf(x):
+    """The error function."""
+    return torch.erf(x) if isinstance(x, torch.Tensor) else np.vectorize(math.erf, "d")(x)'''
+
+QUIET = '''def _quiet(function):
+    """Without numpy's warnings of infinities; for tensors as it is, which torch.compile traces."""
+    quiet = np.errstate(all="ignore")(function)
+    return wraps(function)(lambda t: (function if isinstance(t, torch.Tensor) else quiet)(t))'''
+
+LIBRARY = Library("torch", "torch.Tensor", INTERPOLATION, ATTACHED, ERF, QUIET)
 
 requires = ("import torch",)
 dtypes = "float16, bfloat16, float32 or float64"

@@ -46,7 +46,9 @@ def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("steps", range(1, 7))
-@pytest.mark.parametrize("scheme", ["multistep:4:exact:ramp", "unipc:3:exact:ramp:ramp"])
+@pytest.mark.parametrize(
+    "scheme", ["multistep:4:exact:ramp", "unipc:3:exact:ramp:ramp", "unipc:3:exact:exact:ramp"]
+)
 def test_runs_shorter_than_the_phases(scheme: str, steps: int) -> None:
     spec = sg.Solver("rectified_flow", "flow", "flow", "time", scheme)
     grid = np.linspace(0.9, 0.2, steps + 1).tolist()
@@ -57,8 +59,9 @@ def test_runs_shorter_than_the_phases(scheme: str, steps: int) -> None:
 
 
 def test_a_correction_after_inner_stages_is_refused_by_name() -> None:
-    """In a run of two steps the last one would correct a landing that read an inner stage."""
-    spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "unipc:3:exact:exact:ramp")
+    """The second step would correct a landing that read an inner stage; closing steps wait."""
+    scheme = "1/2:{0}; 1:{0,s1} | 0<-1:{0,-1}; 1:{0,-1}"
+    spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme)
     with pytest.raises(sg.SolvergenError, match="reads inner stages of its step; expected"):
         sg.emit(spec, "numpy")
 

@@ -23,12 +23,14 @@ SCHEDULES = {
         name: sg.schedules.get(name)
         for name in ("vp_linear", "vp_cosine", "ve", "stable_diffusion")
     },
+    "erf": sg.NoiseSchedule("1 - erf(t)", "erf(t)", domain=("1/10", "2"), name="erf"),
     "cases": sg.NoiseSchedule("1 - t", "where(t < 1/2, t, 1/4 + t**2)", name="cases"),
     "solved": sg.NoiseSchedule(
         alpha=1 - sg.t**3, sigma=sg.t * sympy.exp(sg.t - 1), domain=(0, 1), name="solved"
     ),
 }
-"""Roots and exponentials, constants of a module, a constant function, tables, cases, bisection."""
+"""Roots and exponentials, constants of a module, a constant function, tables, the error function,
+cases, bisection."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,6 +110,22 @@ def test_nothing_is_read_back(schedule: str, function: str) -> None:
     names = {str(node.target) for node in traced.graph.nodes}
     assert not [name for name in names if "local_scalar" in name or "item" in name]
     torch.testing.assert_close(traced(given), called(given))
+
+
+@each
+def test_tensors_are_traced(schedule: str, function: str) -> None:
+    """A training loop that asks for them stays one graph."""
+    given = torch.tensor(arguments(schedule, function))
+    called = getattr(module(schedule, "torch"), function)
+    torch._dynamo.reset()
+    found = torch.compile(called, backend="eager", fullgraph=True)(given)
+    torch.testing.assert_close(found, called(given))
+
+
+def test_functions_of_time_keep_their_names() -> None:
+    found = module("vp_linear", "torch").half_log_snr
+    assert found.__name__ == "half_log_snr"
+    assert "infinite where alpha or sigma is 0" in found.__doc__
 
 
 def test_tables_end_as_in_numpy() -> None:

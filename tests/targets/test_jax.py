@@ -246,11 +246,9 @@ def test_refusals() -> None:
         found.sample(network, X, uneven(4))
     with pytest.raises(TypeError, match="x is float64; planned for float32"):
         found.sample(network, jnp.asarray(X), found.Plan(uneven(4)))
-    with pytest.raises(
-        ValueError, match=r"float64 \(5,\); expected float64 \(2, 5\)"
-    ):
+    with pytest.raises(ValueError, match=r"float64 \(5,\); expected float64 \(2, 5\)"):
         found.sample(lambda x, t: x[0], jnp.asarray(X), uneven(4))
-    with pytest.raises(ValueError, match="is float64 .*; expected float32"):
+    with pytest.raises(ValueError, match=r"is float64 .*; expected float32"):
         found.sample(lambda x, t: x.astype("float64"), jnp.asarray(X, "float32"), uneven(4))
     stepper = found.Stepper(jnp.asarray(X), uneven(1))
     stepper.step(stepper.x)

@@ -133,14 +133,14 @@ def test_outputs_of_other_kinds_are_named(target: str, kind: str) -> None:
     with pytest.raises(TypeError, match=f"the model output is a {kind}; expected a[n]? .* like x"):
         run(target, lambda x, t: WRONG_KINDS[kind](x))
     if target != "jax":
-        with pytest.raises(TypeError, match="(?s)the model output is .*; expected"):
+        with pytest.raises(TypeError, match=r"(?s)the model output is .*; expected"):
             baked_run(target, lambda x, t: WRONG_KINDS[kind](x))
 
 
 @each
 def test_an_array_of_another_library_is_refused(target: str) -> None:
     other = torch.from_numpy(X) if target != "torch" else X
-    with pytest.raises(TypeError, match="the model output is a (Tensor|ndarray); expected"):
+    with pytest.raises(TypeError, match=r"the model output is a (Tensor|ndarray); expected"):
         run(target, lambda x, t: other)
 
 
@@ -172,17 +172,17 @@ def test_outputs_of_other_shapes_and_dtypes(target: str) -> None:
     }
     for key, change in wrong.items():
         x = as_target(target, X.astype(np.float32 if key == "wider" else np.float64))
-        with pytest.raises(ValueError, match="the model output is .*; expected .*float"):
+        with pytest.raises(ValueError, match=r"the model output is .*; expected .*float"):
             run(target, lambda x, t, change=change: change(x), x)
         if key in ("shape", "complex") and target != "jax":
-            with pytest.raises(TypeError, match="(?s)the model output is .*; expected"):
+            with pytest.raises(TypeError, match=r"(?s)the model output is .*; expected"):
                 baked_run(target, lambda x, t, change=change: change(x))
 
 
 def test_tensors_on_other_devices() -> None:
     with pytest.raises(ValueError, match=r"on meta; expected torch.float64 \(2, 3\) on cpu"):
         run("torch", lambda x, t: x.to("meta"))
-    with pytest.raises(TypeError, match="x is torch.float64 on meta; the plan"):
+    with pytest.raises(TypeError, match=r"x is torch.float64 on meta; the plan"):
         module("torch").Stepper(torch.empty(3, device="meta").double(), _plan())
     assert run("torch", predicted, torch.empty(2, 3, device="meta")).is_meta
 
@@ -201,7 +201,7 @@ def test_plans_are_for_floats(target: str, dtype: Any) -> None:
 @pytest.mark.parametrize("target", HOSTS)
 def test_hosts_have_no_half_precision(target: str) -> None:
     for dtype in (np.float16, np.longdouble, "float16"):
-        with pytest.raises(TypeError, match="dtype is .*; expected float32 or float64"):
+        with pytest.raises(TypeError, match=r"dtype is .*; expected float32 or float64"):
             module(target).Plan(GRID, dtype)
     with pytest.raises(TypeError, match="dtype is float16; expected float32 or float64"):
         run(target, predicted, X.astype(np.float16))

@@ -126,7 +126,9 @@ def test_predictions_of_other_dtypes(
 
 def test_wider_predictions_are_refused(module: ModuleType) -> None:
     x = torch.ones(3)
-    with pytest.raises(ValueError, match=r"is torch.float64 \(3,\) on cpu; expected torch.float32 \(3,\) on"):
+    with pytest.raises(
+        ValueError, match=r"is torch.float64 \(3,\) on cpu; expected torch.float32 \(3,\) on"
+    ):
         module.sample(lambda y, t: y.double(), x, grid_of(module))
 
 

@@ -11,9 +11,8 @@ step from s to t is
     ell_j = mean of the Lagrange basis of its nodes over gamma, the clock of N
 
 A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-up; computed on
-power series with exact rational coefficients. It takes 1 evaluation a step, 1 more in the
-start-up. A run may start at t = 1, where alpha = 0, with order 3 (steps even in gamma). A run
-may end at t = 0, where sigma = 0, with order 3 (steps even in gamma).
+power series with exact rational coefficients. A run may start at t = 1, where alpha = 0, and
+end at t = 0, where sigma = 0, with order 3 (steps even in gamma).
 
 The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
 largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
@@ -37,10 +36,8 @@ from numba import njit
 ORDER, ORDER_TO_THE_ENDS = 3, 3  # inside the domain; if a run touches both ends
 EVALUATIONS_PER_STEP, EXTRA_EVALUATIONS = 1, 1  # of the network; in the start-up
 SPEC = {
-    "schedule": {
-        "name": "rectified_flow", "alpha": "1 - t", "sigma": "t", "domain": ["0", "1"],
-        "parameters": {},
-    },
+    "schedule": {"name": "rectified_flow", "alpha": "1 - t", "sigma": "t",
+        "domain": ["0", "1"], "parameters": {}},
     "prediction": "flow", "integrand": "flow", "expansion": "time", "scheme": "multistep:3",
     "target": "numba",
 }  # fmt: skip
@@ -73,22 +70,14 @@ def time_at_half_log_snr(l):  # noqa: E741
     return 1 / (np.exp(l) + 1)
 
 
-def timesteps(
-    num_steps=None,
-    spacing="time",
-    start=None,
-    end=None,
-    rho=7.0,
-    shift=1.0,
-    sigma_min=None,
-    evaluations=None,
-):
+@np.errstate(all="ignore")
+def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shift=1.0,
+              sigma_min=None, evaluations=None):  # fmt: skip
     """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
-    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
-    u). With ``sigma_min`` the last
-    step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
+    Even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma.
+    ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1) u). The
+    last step may start at ``sigma_min``, and ``evaluations`` of the network be given, not steps.
     """
     options = spacing, start, end, rho, shift
     if evaluations is not None:
@@ -101,13 +90,11 @@ def timesteps(
     if sigma_min is not None and num_steps > 1:
         inner = float(time_at_half_log_snr(-np.log(sigma_min)))
         return _checked([*timesteps(num_steps - 1, spacing, start, inner, rho, shift), end])
+    level, time_at = half_log_snr, time_at_half_log_snr
     to, back = {
         "time": (np.asarray, np.asarray),
-        "half_log_snr": (half_log_snr, time_at_half_log_snr),
-        "karras": (
-            lambda t: np.exp(-half_log_snr(t) / rho),
-            lambda v: time_at_half_log_snr(-rho * np.log(v)),
-        ),
+        "half_log_snr": (level, time_at),
+        "karras": (lambda t: np.exp(-level(t) / rho), lambda v: time_at(-rho * np.log(v))),
         "expansion": (np.asarray, np.asarray),
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
@@ -115,8 +102,7 @@ def timesteps(
             f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
             f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
-    with np.errstate(over="ignore"):
-        grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
+    grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
     left = (grid - end) / (start - end)
     grid = end + (start - end) * shift * left / (1.0 + (shift - 1.0) * left)
     grid[[0, -1]] = start, end
@@ -128,30 +114,21 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     inside = t.ndim == 1 and t.size > 1 and t[0] <= T_MAX and t[-1] >= T_MIN
     if not (inside and (np.diff(t) < 0).all()):
-        raise ValueError(
-            f"timesteps are {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]"
-        )
+        raise ValueError(f"got {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]")
     return t
 
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 6]: a row is
-
-    the time, the kind of row, the factors of x, prediction, n_1, n_2.
-    """
+    """float64 [evaluations, 6]: t, the kind of row, factors of x, P, n_1, n_2."""
     t = _checked(timesteps)
-    rows = np.concatenate(
-        [
-            _start_0(t[1:2], t[:1]),
-            _start_1(t[2:3], t[1:2], t[:1]),
-            _main(t[3:], t[2:-1], t[1:-2], t[:-3]),
-        ]
-    )
+    rows = np.concatenate([
+        _start_0(t[1:2], t[:1]),
+        _start_1(t[2:3], t[1:2], t[:1]),
+        _main(t[3:], t[2:-1], t[1:-2], t[:-3]),
+    ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
-        raise ValueError(
-            f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients: {rows[n, 1:].tolist()}"
-        )
+        raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
     return rows
 
 
@@ -167,8 +144,7 @@ def _start_0(t, s):
 
 def _start_1(t, s, s_1):
     """The rows of steps 1:{0, -1}."""
-    h = t - s
-    h_1 = s - s_1
+    h, h_1 = t - s, s - s_1
     ell_1 = -1 / 2 * h / h_1
     ell_0 = 1.0 - ell_1
     return _rows((s, 1, 1, ell_0 * h, ell_1 * h))
@@ -176,25 +152,21 @@ def _start_1(t, s, s_1):
 
 def _main(t, s, s_1, s_2):
     """The rows of steps 1:{0, -1, -2}."""
-    h = t - s
-    h_1 = s - s_1
-    h_2 = s_1 - s_2
-    p = -h_1 / h
-    q = -(h_1 + h_2) / h
-    apart = h_2 / h
+    h, h_1, h_2 = t - s, s - s_1, s_1 - s_2
+    p, q, apart = -h_1 / h, -(h_1 + h_2) / h, h_2 / h
     ell_1 = (1 / 3 - q * 1 / 2) / (p * apart)
     ell_2 = (p * 1 / 2 - 1 / 3) / (q * apart)
     ell_0 = 1.0 - ell_1 - ell_2
     return _rows((s, 1, 1, ell_0 * h, ell_1 * h, ell_2 * h))
 
 
-def _rows(*rows, width=6):
-    """The rows of each step after one another: float64 [evaluations, width]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), width))
+def _rows(*rows):
+    """The rows of each step after one another: float64 [evaluations, 6]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), 6))
     for stage, row in enumerate(rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
-    return table.reshape(-1, width)
+    return table.reshape(-1, 6)
 
 
 # What numba keeps on disk is found again by the name of the module, which must be certain.
@@ -217,40 +189,39 @@ class Plan:
     """The coefficients of a run, computed once and rounded once, for any number of runs."""
 
     def __init__(self, timesteps, dtype):
+        if dtype not in (np.float32, np.float64, "float32", "float64"):
+            raise TypeError(f"dtype is {dtype}; expected float32 or float64")
         rows = coefficients(timesteps)
         self.times = [*rows[:, 0].tolist(), float(timesteps[-1])]
         self.rows = rows.astype(dtype)
         self.keeps = (rows[:, 1] > 0).tolist()
 
 
-def _prediction(output, x, done):
-    """A model output, if it is an array like x and the run is not done."""
-    dtype = getattr(output, "dtype", type(output).__name__)
-    if done or (getattr(output, "shape", None), dtype) != (x.shape, x.dtype):
-        raise ValueError(
-            f"the model output is {dtype} {np.shape(output)}; expected an array like x, {x.dtype} "
-            f"{x.shape}, until the run is done"
-        )
-    return output
+def _output(output, x, done):
+    """A model output, alone in a tuple or an object's ``sample`` too, if it is an array like x."""
+    found = getattr(output, "sample", output)
+    found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
+    if not isinstance(found, np.ndarray | np.generic):
+        raise TypeError(f"the model output is a {type(output).__name__}; expected an array like x")
+    if done or (found.shape, found.dtype) != (x.shape, x.dtype):
+        got, like = (f"{one.dtype} {one.shape}" for one in (found, x))
+        raise ValueError(f"the model output is {got}; expected {like}, until the run is done")
+    return np.ascontiguousarray(found).reshape(-1)
 
 
 class Stepper:
     """One run: ``t`` is where the model is needed next and ``x`` its input there, until ``done``.
 
-    ``x`` is a view of the run's own memory, which the next step writes over: copy it to keep it.
-    Arrays are float32 or float64, of any shape; a step allocates nothing. ``timesteps`` may be
-    a Plan; ``index`` counts evaluations.
+    ``timesteps`` may be a Plan, ``index`` counts evaluations; x is float32 or float64.
     """
 
     def __init__(self, x, timesteps):
         x = np.array(x, order="C")
         self._plan = timesteps if isinstance(timesteps, Plan) else Plan(timesteps, x.dtype)
-        if x.dtype not in (np.float32, np.float64) or x.dtype != self._plan.rows.dtype:
-            raise TypeError(f"x is {x.dtype}; expected float32 or float64, as the plan has")
-        self._shape = x.shape
-        self._x = x.reshape(-1)
+        if x.dtype != self._plan.rows.dtype:
+            raise TypeError(f"x is {x.dtype}; planned for {self._plan.rows.dtype}")
+        self._shape, self._x, self.index = x.shape, x.reshape(-1), 0
         self._past = tuple(np.zeros(x.size, x.dtype) for _ in range(2))
-        self.index = 0
 
     def __len__(self):
         return len(self._plan.rows)
@@ -267,13 +238,12 @@ class Stepper:
 
     @property
     def x(self):
-        """A view of what the model is to be evaluated at, or of the sample."""
+        """A view of what the model is asked at, or of the sample: the next step writes over it."""
         return self._x.reshape(self._shape)
 
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
-        prediction = _prediction(model_output, self.x, self.done)
-        prediction, row = np.ascontiguousarray(prediction).reshape(-1), self._plan.rows[self.index]
+        prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
         _advance(row, self._x, prediction, *self._past)
         if self._plan.keeps[self.index]:
             self._past = self._past[-1:] + self._past[:-1]
@@ -281,10 +251,7 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """The sample at timesteps[-1], from ``x`` at timesteps[0].
-
-    model(x, t) returns the flow prediction.
-    """
+    """From x to timesteps[-1]; model(x, t) returns the flow prediction and leaves x as it is."""
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))

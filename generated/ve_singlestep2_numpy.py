@@ -11,9 +11,8 @@ to t is
     ell_j = mean of the Lagrange basis of its nodes over gamma, the clock of N
 
 A run has order 2: local error O(h^3) in every step; computed on power series with exact
-rational coefficients. It takes 2 evaluations a step. A run may start at t = 80, with order 2
-(steps even in gamma). A run may end at t = 0, where sigma = 0, with order 2 (steps even in
-gamma).
+rational coefficients. A run may start at t = 80, and end at t = 0, where sigma = 0, with order
+2 (steps even in gamma).
 
 The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
 largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
@@ -33,9 +32,8 @@ import numpy as np
 ORDER, ORDER_TO_THE_ENDS = 2, 2  # inside the domain; if a run touches both ends
 EVALUATIONS_PER_STEP, EXTRA_EVALUATIONS = 2, 0  # of the network; in the start-up
 SPEC = {
-    "schedule": {
-        "name": "ve", "alpha": "1", "sigma": "t", "domain": ["0", "80"], "parameters": {},
-    },
+    "schedule": {"name": "ve", "alpha": "1", "sigma": "t", "domain": ["0", "80"],
+        "parameters": {}},
     "prediction": "data", "integrand": "noise", "expansion": "sigma/alpha",
     "scheme": "singlestep:2", "target": "numpy",
 }  # fmt: skip
@@ -82,22 +80,14 @@ def time_at_expansion_variable(gamma):
     return np.asarray(gamma, dtype=np.float64)
 
 
-def timesteps(
-    num_steps=None,
-    spacing="time",
-    start=None,
-    end=None,
-    rho=7.0,
-    shift=1.0,
-    sigma_min=None,
-    evaluations=None,
-):
+@np.errstate(all="ignore")
+def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shift=1.0,
+              sigma_min=None, evaluations=None):  # fmt: skip
     """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
 
-    It is even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion,
-    gamma. ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1)
-    u). With ``sigma_min`` the last
-    step goes from that sigma/alpha to ``end``. ``evaluations`` counts calls of the network instead.
+    Even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma.
+    ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1) u). The
+    last step may start at ``sigma_min``, and ``evaluations`` of the network be given, not steps.
     """
     options = spacing, start, end, rho, shift
     if evaluations is not None:
@@ -110,13 +100,11 @@ def timesteps(
     if sigma_min is not None and num_steps > 1:
         inner = float(time_at_half_log_snr(-np.log(sigma_min)))
         return _checked([*timesteps(num_steps - 1, spacing, start, inner, rho, shift), end])
+    level, time_at = half_log_snr, time_at_half_log_snr
     to, back = {
         "time": (np.asarray, np.asarray),
-        "half_log_snr": (half_log_snr, time_at_half_log_snr),
-        "karras": (
-            lambda t: np.exp(-half_log_snr(t) / rho),
-            lambda v: time_at_half_log_snr(-rho * np.log(v)),
-        ),
+        "half_log_snr": (level, time_at),
+        "karras": (lambda t: np.exp(-level(t) / rho), lambda v: time_at(-rho * np.log(v))),
         "expansion": (expansion_variable, time_at_expansion_variable),
     }.get(spacing, (lambda t: np.nan, None))
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
@@ -124,8 +112,7 @@ def timesteps(
             f"got {num_steps} steps, {options}; expected 1 or more, rho and shift > 0, and a "
             f"spacing that is finite at {start} and {end}: another one, or other ends"
         )
-    with np.errstate(over="ignore"):
-        grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
+    grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
     left = (grid - end) / (start - end)
     grid = end + (start - end) * shift * left / (1.0 + (shift - 1.0) * left)
     grid[[0, -1]] = start, end
@@ -137,24 +124,17 @@ def _checked(timesteps):
     t = np.array(timesteps, dtype=np.float64)
     inside = t.ndim == 1 and t.size > 1 and t[0] <= T_MAX and t[-1] >= T_MIN
     if not (inside and (np.diff(t) < 0).all()):
-        raise ValueError(
-            f"timesteps are {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]"
-        )
+        raise ValueError(f"got {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]")
     return t
 
 
 @np.errstate(all="ignore")
 def coefficients(timesteps):
-    """float64 [evaluations, 8]: a row is
-
-    the time, the kind of row, the factors of x, y, prediction, v_0; of x, prediction in N.
-    """
+    """float64 [evaluations, 8]: t, the kind of row, factors of x, y, P, v_0; of x, P in N."""
     t = _checked(timesteps)
     rows = _main(t[1:], t[:-1])
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
-        raise ValueError(
-            f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients: {rows[n, 1:].tolist()}"
-        )
+        raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
     return rows
 
 
@@ -190,13 +170,13 @@ def _moment(t, s):
     return -s + t
 
 
-def _rows(*rows, width=8):
-    """The rows of each step after one another: float64 [evaluations, width]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), width))
+def _rows(*rows):
+    """The rows of each step after one another: float64 [evaluations, 8]."""
+    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), 8))
     for stage, row in enumerate(rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
-    return table.reshape(-1, width)
+    return table.reshape(-1, 8)
 
 
 def _advance(c, x, y, prediction, v_0):
@@ -204,21 +184,24 @@ def _advance(c, x, y, prediction, v_0):
     return c[2] * x + c[3] * y + c[4] * prediction + c[5] * v_0, c[6] * x + c[7] * prediction
 
 
-def _prediction(output, x, done):
-    """A model output, if it is an array like x and the run is not done."""
-    dtype = getattr(output, "dtype", type(output).__name__)
-    if done or (getattr(output, "shape", None), dtype) != (x.shape, x.dtype):
-        raise ValueError(
-            f"the model output is {dtype} {np.shape(output)}; expected an array like x, {x.dtype} "
-            f"{x.shape}, until the run is done"
-        )
-    return output
+def _output(output, x, done):
+    """A model output, alone in a tuple or an object's ``sample`` too, if it is an array like x."""
+    found = getattr(output, "sample", output)
+    found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
+    if not isinstance(found, np.ndarray | np.generic):
+        raise TypeError(f"the model output is a {type(output).__name__}; expected an array like x")
+    if done or (found.shape, found.dtype) != (x.shape, x.dtype):
+        got, like = (f"{one.dtype} {one.shape}" for one in (found, x))
+        raise ValueError(f"the model output is {got}; expected {like}, until the run is done")
+    return found
 
 
 class Plan:
     """The coefficients of a run, computed once and rounded once, for any number of runs."""
 
     def __init__(self, timesteps, dtype):
+        if dtype not in (np.float32, np.float64, "float32", "float64"):
+            raise TypeError(f"dtype is {dtype}; expected float32 or float64")
         rows = coefficients(timesteps)
         self.times = [*rows[:, 0].tolist(), float(timesteps[-1])]
         self.rows = rows.astype(dtype)
@@ -228,18 +211,17 @@ class Plan:
 class Stepper:
     """One run: ``t`` is where the model is needed next and ``x`` its input there, until ``done``.
 
-    Arrays are float32 or float64, of any shape.
-    ``timesteps`` may be a Plan; ``index`` counts evaluations.
+    ``timesteps`` may be a Plan, ``index`` counts evaluations; x is float32 or float64.
     """
 
     def __init__(self, x, timesteps):
         x = np.array(x)
         self._plan = timesteps if isinstance(timesteps, Plan) else Plan(timesteps, x.dtype)
-        if x.dtype not in (np.float32, np.float64) or x.dtype != self._plan.rows.dtype:
-            raise TypeError(f"x is {x.dtype}; expected float32 or float64, as the plan has")
-        self.x = self._start = x
-        self.index = 0
-        self._past = 1 * (np.zeros_like(self.x),)
+        if x.dtype != self._plan.rows.dtype:
+            raise TypeError(f"x is {x.dtype}; planned for {self._plan.rows.dtype}")
+        self.x, self.index = x, 0
+        self._start = self.x
+        self._past = 1 * (np.zeros_like(x),)
 
     def __len__(self):
         return len(self._plan.rows)
@@ -256,8 +238,7 @@ class Stepper:
 
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
-        prediction = _prediction(model_output, self.x, self.done)
-        row = self._plan.rows[self.index]
+        prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
         self.x, value = _advance(row, self._start, self.x, prediction, *self._past)
         self._past = (value,)
         if self._plan.ends[self.index]:
@@ -266,10 +247,7 @@ class Stepper:
 
 
 def sample(model, x, timesteps, callback=None):
-    """The sample at timesteps[-1], from ``x`` at timesteps[0].
-
-    model(x, t) returns the data prediction.
-    """
+    """From x to timesteps[-1]; model(x, t) returns the data prediction and leaves x as it is."""
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))

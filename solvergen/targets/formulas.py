@@ -1,5 +1,6 @@
 """Spells formulas as numpy source."""
 
+import re
 from dataclasses import dataclass
 
 from sympy import Expr, Piecewise, Symbol
@@ -11,6 +12,14 @@ from solvergen.symbols import alpha, alpha_dot, sigma, t
 INDENT = "    "
 ARRAYS = {t, alpha, sigma, alpha_dot}
 """What is an array where a formula is computed at many times."""
+
+
+def inlined(statement: str, argument: str) -> str:
+    """A statement that reads its argument once, as an array; empty if it is none."""
+    found = re.findall(rf"\b{argument}\b", statement)
+    if len(found) != 1 or "\n" in statement:
+        return ""
+    return re.sub(rf"\b{argument}\b", f"np.asarray({argument}, dtype=np.float64)", statement)
 
 
 @dataclass(frozen=True)

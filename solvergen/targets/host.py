@@ -14,7 +14,7 @@ from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
-from solvergen.targets.products import says, together
+from solvergen.targets.products import LINE, says, together
 from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.steps import StepPrinter, rows_code
 from solvergen.targets.target import Library
@@ -129,15 +129,14 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
         if len(calls) == 1:
             return f"rows = {calls[0]}"
-        lines = ["rows = np.concatenate([", *(f"    {one}," for one in calls), "])  # fmt: skip"]
-        return f"\n{INDENT}".join(lines)
+        return _listed("rows = np.concatenate([", calls, "])")
     first_order = phases[len(program.phases)].name
     calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
     at_start, at_end = formulas.infinite_ends
     lines = [
         f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
-        f"rows = [{', '.join(calls)}]",
+        _listed("rows = [", calls, "]"),
     ]
     chosen = "[0]" if phases[len(program.phases)].phase.error else ""
     if at_start:
@@ -148,6 +147,17 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         call = f"{first_order}(t[-1:], t[-2:-1]){chosen}"
         lines += [f"if not finite[-1]{known}:", f"    rows.append({call})"]
     return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
+
+
+def _listed(opening: str, calls: list[str], closing: str) -> str:
+    """A list on one line, or with the start-up on one and the main steps on another."""
+    whole = f"{opening}{', '.join(calls)}{closing}"
+    if len(whole) <= LINE:
+        return whole
+    started = f"    {', '.join(calls[:-1])},"
+    first = [started] if len(started) <= LINE else [f"    {one}," for one in calls[:-1]]
+    lines = [opening, *first, f"    {calls[-1]},", f"{closing}  # fmt: skip"]
+    return f"\n{INDENT}".join(lines)
 
 
 def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:

@@ -16,15 +16,24 @@ from solvergen.specification.solver import Solver
 from solvergen.targets import functional
 from solvergen.targets.functional import pair_reads, signature
 from solvergen.targets.passes import Control, Sums, values
+from solvergen.targets.products import together
 from solvergen.targets.target import Target
 
-JIT = """# What numba keeps on disk is found again by the name of the module, which must be certain.
-_IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem
-_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}"""
+IS_FILE = """\
+# What numba keeps on disk is found again by the name of the module, which must be certain.
+_IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem"""
+JIT = """_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}"""
+ALONE = """@njit(cache=_IS_FILE, nogil=True, fastmath={"contract", "nsz"})"""
+"""In place of ``JIT``, for the only pass of a module."""
 
 
 def _same(array: NDArray[Any]) -> NDArray[Any]:
     return array
+
+
+def before_passes(table: Table) -> str:
+    """What the decorators of passes read."""
+    return IS_FILE if len(table.shapes) == 1 else f"{IS_FILE}\n{JIT}"
 
 
 def passes(table: Table) -> str:
@@ -44,14 +53,14 @@ def _pass(table: Table, number: int) -> str:
     def total(terms: tuple[tuple[int, str], ...]) -> str:
         return " + ".join(f"c_{column} * {local[array]}" for column, array in terms)
 
-    reads = [f"{local[one]} = {one}[i]" for one in (state, "prediction") if one in sums.read]
+    read = [(local[one], f"{one}[i]") for one in (state, "prediction") if one in sums.read]
     lines = [
-        "@njit(**_JIT)",
+        ALONE if len(table.shapes) == 1 else "@njit(**_JIT)",
         signature(table, number),
         f'    """{sums.formula(state)}."""',
         f"    {', '.join(f'c_{k}' for k in columns)} = {', '.join(f'c[{k}]' for k in columns)}",
         "    for i in range(x.size):",
-        *(f"        {one}" for one in reads),
+        *(f"        {one}" for one in together(read)),
         f"        {state}[i] = {total(sums.landing)}",
     ]
     if shape.value:
@@ -77,7 +86,7 @@ STEPPER = Names()
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The statements of a step."""
     return {
-        "passes": f"{JIT}\n\n\n{passes(formulas.table)}",
+        "passes": f"{before_passes(formulas.table)}\n\n\n{passes(formulas.table)}",
         "step_lines": "\n        ".join(step_lines(formulas.table, _names(formulas.table))),
         "landing_name": "self._y",
         "waits": False,
@@ -126,7 +135,7 @@ def loop(table: Table) -> dict[str, Any]:
     lines = step_lines(table, Names("x", "start", "past", kind, "inside"))
     return {
         "passes": passes(table),
-        "before_passes": JIT,
+        "before_passes": before_passes(table),
         "loop_lines": "\n        ".join(lines),
     }
 

@@ -24,7 +24,7 @@ from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
-from solvergen.targets.formulas import Spelling
+from solvergen.targets.formulas import Spelling, inlined
 from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
@@ -252,7 +252,7 @@ def header(solver: Solver, target: str, grid: bool = False) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    found = Environment(
         loader=PackageLoader("solvergen.templates", ""),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -260,6 +260,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    found.filters["inlined"] = inlined
+    return found
 
 
 def fill(template: str, context: dict[str, Any]) -> str:

@@ -47,8 +47,7 @@ T_MIN, T_MAX = 0.0, 1.0
 
 def alpha(t):
     """alpha_t, the signal coefficient."""
-    t = np.asarray(t, dtype=np.float64)
-    return 1 - t
+    return 1 - np.asarray(t, dtype=np.float64)
 
 
 def sigma(t):
@@ -66,8 +65,7 @@ def half_log_snr(t):
 @np.errstate(all="ignore")
 def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
-    l = np.asarray(l, dtype=np.float64)  # noqa: E741
-    return 1 / (np.exp(l) + 1)
+    return 1 / (np.exp(np.asarray(l, dtype=np.float64)) + 1)
 
 
 @np.errstate(all="ignore")
@@ -123,8 +121,7 @@ def coefficients(timesteps):
     """float64 [evaluations, 6]: t, the kind of row, factors of x, P, n_1, n_2."""
     t = _checked(timesteps)
     rows = np.concatenate([
-        _start_0(t[1:2], t[:1]),
-        _start_1(t[2:3], t[1:2], t[:1]),
+        _start_0(t[1:2], t[:1]), _start_1(t[2:3], t[1:2], t[:1]),
         _main(t[3:], t[2:-1], t[1:-2], t[:-3]),
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
@@ -171,16 +168,14 @@ def _rows(*rows):
 
 # What numba keeps on disk is found again by the name of the module, which must be certain.
 _IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem
-_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}
 
 
-@njit(**_JIT)
+@njit(cache=_IS_FILE, nogil=True, fastmath={"contract", "nsz"})
 def _advance(c, x, prediction, n_1, n_2):
     """x <- c_2 x + c_3 P + c_4 n_1 + c_5 n_2, and N = P."""
     c_2, c_3, c_4, c_5 = c[2], c[3], c[4], c[5]
     for i in range(x.size):
-        x_i = x[i]
-        p = prediction[i]
+        x_i, p = x[i], prediction[i]
         x[i] = c_2 * x_i + c_3 * p + c_4 * n_1[i] + c_5 * n_2[i]
         n_2[i] = p
 

@@ -133,8 +133,7 @@ def coefficients(timesteps):
     """float64 [evaluations, 6]: t, the kind of row, factors of x, P, n_1, n_2."""
     t = _checked(timesteps)
     rows = np.concatenate([
-        _start_0(t[1:2], t[:1]),
-        _start_1(t[2:3], t[1:2], t[:1]),
+        _start_0(t[1:2], t[:1]), _start_1(t[2:3], t[1:2], t[:1]),
         _main(t[3:], t[2:-1], t[1:-2], t[:-3]),
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
@@ -192,7 +191,7 @@ def _version(x):
 
 
 def _output(output, x, done):
-    """A model output, alone in a tuple or ``sample`` too: a tensor like x, or of a narrower dtype."""
+    """A model output, alone in a tuple or ``sample`` too: a tensor like x, or narrower."""
     found = getattr(output, "sample", output)
     found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
     if not isinstance(found, torch.Tensor):

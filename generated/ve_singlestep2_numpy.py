@@ -43,8 +43,7 @@ T_MIN, T_MAX = 0.0, 80.0
 
 def alpha(t):
     """alpha_t, the signal coefficient."""
-    t = np.asarray(t, dtype=np.float64)
-    return np.full_like(t, 1)
+    return np.full_like(np.asarray(t, dtype=np.float64), 1)
 
 
 def sigma(t):
@@ -55,15 +54,13 @@ def sigma(t):
 @np.errstate(all="ignore")
 def half_log_snr(t):
     """lambda = log(alpha_t / sigma_t); infinite where alpha or sigma is 0."""
-    t = np.asarray(t, dtype=np.float64)
-    return -np.log(t)
+    return -np.log(np.asarray(t, dtype=np.float64))
 
 
 @np.errstate(all="ignore")
 def time_at_half_log_snr(l):  # noqa: E741
     """The time at which lambda = l."""
-    l = np.asarray(l, dtype=np.float64)  # noqa: E741
-    return np.exp(-l)
+    return np.exp(-np.asarray(l, dtype=np.float64))
 
 
 @np.errstate(all="ignore")

@@ -221,10 +221,9 @@ def _rows(*rows):
 
 # What numba keeps on disk is found again by the name of the module, which must be certain.
 _IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem
-_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}
 
 
-@njit(**_JIT)
+@njit(cache=_IS_FILE, nogil=True, fastmath={"contract", "nsz"})
 def _advance(c, x, y, prediction, v_0, v_1):
     """y <- c_2 x + c_3 P + c_4 v_0, and N = P."""
     c_2, c_3, c_4 = c[2], c[3], c[4]
@@ -389,7 +388,7 @@ class AdaptiveStepper:
         self._h = self._h if inside else last - u
         if not (self._left and self._t < self.reached):
             raise RuntimeError(
-                f"t = {self.reached} after {self.accepted} steps and {self.rejected} rejected ones, "
+                f"t = {self.reached} after {self.accepted} steps and {self.rejected} rejected, "
                 f"then {self._t}; expected {self._end} within max_steps, in steps longer than the "
                 "spacing of float64: larger tolerances, or a model that is continuous"
             )

@@ -95,16 +95,14 @@ COEFFICIENTS = np.array([
 
 # What numba keeps on disk is found again by the name of the module, which must be certain.
 _IS_FILE = __name__ in sys.modules and __name__ == Path(globals().get("__file__", "")).stem
-_JIT = {"cache": _IS_FILE, "nogil": True, "fastmath": {"contract", "nsz"}}
 
 
-@njit(**_JIT)
+@njit(cache=_IS_FILE, nogil=True, fastmath={"contract", "nsz"})
 def _advance(c, x, prediction, n_1, n_2):
     """x <- c_2 x + c_3 P + c_4 n_1 + c_5 n_2, and N = c_6 x + c_7 P."""
     c_2, c_3, c_4, c_5, c_6, c_7 = c[2], c[3], c[4], c[5], c[6], c[7]
     for i in range(x.size):
-        x_i = x[i]
-        p = prediction[i]
+        x_i, p = x[i], prediction[i]
         x[i] = c_2 * x_i + c_3 * p + c_4 * n_1[i] + c_5 * n_2[i]
         n_2[i] = c_6 * x_i + c_7 * p
 

@@ -142,10 +142,9 @@ def coefficients(timesteps):
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]  # a step from or to an infinite gamma is of first order
     rows = [
-        _start_0(u[1:2], u[:1]),
-        _start_1(u[2:3], u[1:2], u[:1]),
+        _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1]),
         _main(u[3:], u[2:-1], u[1:-2], u[:-3]),
-    ]
+    ]  # fmt: skip
     if not finite[-1]:
         rows.append(_first_order(t[-1:], t[-2:-1]))
     rows = np.concatenate(rows)
@@ -279,7 +278,7 @@ def _version(x):
 
 
 def _output(output, x, done):
-    """A model output, alone in a tuple or ``sample`` too: a tensor like x, or of a narrower dtype."""
+    """A model output, alone in a tuple or ``sample`` too: a tensor like x, or narrower."""
     found = getattr(output, "sample", output)
     found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
     if not isinstance(found, torch.Tensor):

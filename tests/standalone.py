@@ -59,20 +59,33 @@ def velocity_model(module):
     return model
 
 
+def sampled(module, target, model, x, grid):
+    """The sample as a numpy array, of whatever arrays the module takes."""
+    if target == "torch":
+        import torch
+
+        tensor = torch.from_numpy(x)
+        return module.sample(
+            lambda y, t: torch.from_numpy(model(y.numpy(), t)), tensor, grid
+        ).numpy()
+    if target == "jax":
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        array = jax.numpy.asarray(x)
+        return np.asarray(
+            module.sample(lambda y, t: jax.pure_callback(model, like, y, t), array, grid)
+        )
+    return module.sample(model, x, grid)
+
+
 def run(module, job, steps):
     grid = module.timesteps(steps, job["spacing"], start=job["start"], end=job["end"])
     ends = [(float(module.alpha(t)), float(module.sigma(t))) for t in (grid[0], grid[-1])]
     alpha, sigma = ends[0]
     x = alpha * 0.1 + np.sqrt(0.9 * alpha**2 + sigma**2) * PROBES
-    model = velocity_model(module)
-    if job["target"] == "torch":
-        import torch
-
-        found = module.sample(
-            lambda y, t: torch.from_numpy(model(y.numpy(), t)), torch.from_numpy(x), grid
-        ).numpy()
-    else:
-        found = module.sample(model, x, grid)
+    found = sampled(module, job["target"], velocity_model(module), x, grid)
     return float(np.sqrt(np.mean((found - exact_flow(x, *ends)) ** 2)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import sympy
 
 import solvergen as sg
+from solvergen import targets
 from solvergen.measurement import derivation
 from solvergen.measurement.verification import (
     assert_agrees,
@@ -33,8 +34,8 @@ def changed(one: ModuleType, **names: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("choice", "target"),
-    [(FLOW, "numpy"), (FLOW, "torch"), (FLOW, "diffusers"), (OF_DATA, "k-diffusion")],
-    ids=["numpy", "torch", "diffusers", "k-diffusion"],
+    [(OF_DATA if one == "k-diffusion" else FLOW, one) for one in targets.names()],
+    ids=targets.names(),
 )
 def test_every_target_is_measured(choice: tuple[str, ...], target: str) -> None:
     one = module(choice, target)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from readers import TARGETS
 from typer.testing import CliRunner
 
 import solvergen as sg
@@ -23,7 +24,7 @@ def solver(schedule: sg.NoiseSchedule, **choices: object) -> sg.Solver:
     return sg.Solver(schedule, **{"prediction": sg.NOISE, "integrand": sg.DATA, **choices})
 
 
-@pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("column", ["betas", "alphas_cumprod"])
 def test_module_carries_its_table_once(target: str, column: str, tmp_path: Path) -> None:
     values = BETAS if column == "betas" else np.cumprod(1 - BETAS)

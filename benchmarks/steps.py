@@ -13,7 +13,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import median
 
@@ -26,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 import solvergen as sg
+from solvergen import targets
 
 SHAPES = ((1, 4, 64, 64), (16, 4, 64, 64), (16, 3, 256, 256))
 STEPS = 30
@@ -56,30 +56,27 @@ def emitted(
     scheme: str,
     dtype: torch.dtype,
     compiled: bool = False,
-    alone: bool = False,
 ) -> Contender:
-    """The data integrand in half_log_snr from a noise prediction: DPM-Solver++'s choice.
-
-    ``alone``: the torch module finds no numba, so that torch's own operations do the work.
-    """
+    """The data integrand in half_log_snr from a noise prediction: DPM-Solver++'s choice."""
     module = sg.compile(sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme), target)
-    if alone:
-        spec = spec_from_file_location(f"{module.__name__}_alone", module.__file__)
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.numba = None
     grid = module.timesteps(STEPS, "time", end=0.01)
     if target == "torch":
         plan = module.Plan(grid, dtype, compiled=compiled)
     else:
         plan = module.Plan(grid, np.float32)
+    given = targets.get(target).to_array if target != "torch" else torch.from_numpy
 
     def times(shape: tuple[int, ...]) -> Iterator[float]:
-        x, output = torch.randn(shape, dtype=dtype), torch.randn(shape, dtype=dtype)
-        given = (x.numpy(), output.numpy()) if target == "numba" else (x, output)
-        stepper = module.Stepper(given[0], plan)
+        x, output = (given(torch.randn(shape).numpy()) for _ in range(2))
+        if target == "torch":
+            x, output = x.to(dtype), output.to(dtype)
+        stepper = module.Stepper(x, plan)
         while not stepper.done:
-            yield timed(lambda: stepper.step(given[1]))
+            start = time.perf_counter()
+            stepper.step(output)
+            if target == "jax":
+                stepper.x.block_until_ready()
+            yield time.perf_counter() - start
 
     return Contender(name, str(dtype).removeprefix("torch."), times)
 
@@ -140,7 +137,7 @@ def contenders() -> list[Contender]:
         found.append(emitted(f"numba {scheme}", "numba", scheme, f32))
         for dtype in (f32, bf16):
             found.append(emitted(f"torch {scheme}", "torch", scheme, dtype))
-    found.append(emitted("torch multistep:3, no numba", "torch", "multistep:3", f32, alone=True))
+    found.append(emitted("jax multistep:3", "jax", "multistep:3", f32))
     for dtype in (f32, bf16):
         compiled = emitted("torch compiled multistep:3", "torch", "multistep:3", dtype, True)
         found += [compiled, expression(dtype)]
@@ -191,13 +188,12 @@ def demands(medians: dict[tuple[str, str], list[float]]) -> list[Demand]:
         return medians[name, "float32"][shape]
 
     numba_small, numba_large = (seconds("numba multistep:3", shape) for shape in (0, 2))
-    torch_small, torch_large = (seconds("torch multistep:3", shape) for shape in (0, 2))
-    copied, plain = seconds(COPY, 2), seconds(PLAIN, 2)
+    torch_small = seconds("torch multistep:3", 0)
+    copied = seconds(COPY, 2)
     ratios = (
         ("numba, large: bandwidth of the copy loop", 0.9, copied / numba_large),
         ("numba, small: times faster than DPM++ 3M", 20.0, seconds(DPM_3M, 0) / numba_small),
         ("numba, small: times faster than UniPC-3", 80.0, seconds(UNIPC_3, 0) / numba_small),
-        ("torch eager, large: times faster than the plain expression", 3.0, plain / torch_large),
     )
     limits = (
         ("numba, small: microseconds", 10.0, 1e6 * numba_small),
@@ -257,7 +253,7 @@ def draw(medians: dict[tuple[str, str], list[float]], path: Path) -> None:
     names = [f"{name}, bf16" if dtype == "bfloat16" else name for name, dtype in kept]
     for number, (axis, shape) in enumerate(zip(axes, SHAPES, strict=True)):
         ratios = [times[number] / limit[number] for times in kept.values()]
-        ours = [name.startswith(("numba", "torch m", "torch c")) for name, _ in kept]
+        ours = [name.startswith(("numba", "jax", "torch m", "torch c")) for name, _ in kept]
         axis.barh(names, ratios, color=["tab:blue" if one else "tab:gray" for one in ours])
         axis.axvline(1.0, color="black", linewidth=1)
         axis.set_xscale("log")
@@ -295,10 +291,9 @@ def main() -> None:
             "moves the same arrays as a third-order step\nand computes nothing "
             f"(`python benchmarks/steps.py --write`).\n{description()}\n\n"
             f"{markdown(heads, rows)}\n{markdown(asked, answers)}\n"
-            "Large is 16x3x256x256, small 1x4x64x64, both float32. An eager torch step of large "
-            'arrays is a loop of numba\nwhere that is installed; "no numba" is '
-            "the same module without it. The copy loop and numba's steps take one thread,\n"
-            "torch takes all.\n\n![The same as a picture]"
+            "Large is 16x3x256x256, small 1x4x64x64, both float32. The copy loop and numba's steps "
+            "take one thread,\ntorch and jax take all. An eager torch step is plain tensor "
+            "expressions, compiled it is one loop.\n\n![The same as a picture]"
             "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
             "`python benchmarks/steps.py --device cuda` does it.\n"
         )

@@ -1,9 +1,10 @@
-"""One step on a GPU: bandwidth, kernels a stage, no synchronisation, a run in one CUDA graph.
+"""One step on a GPU: bandwidth, kernels a step, no synchronisation, a run in one CUDA graph.
 
     python benchmarks/steps.py --device cuda
 
 Times are CUDA events around a step after a warm-up, the median of 30 repeats, beside a device copy
-of as many bytes as the step reads and writes.
+of as many bytes as the step reads and writes, and the steps of diffusers' schedulers. It takes
+less than four minutes, most of them torch.compile's; what it prints goes into RESULTS.md.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ import solvergen as sg
 
 SHAPES = ((1, 4, 64, 64), (16, 4, 64, 64), (16, 3, 256, 256), (64, 3, 512, 512))
 STEPS, REPEATS = 20, 30
+DEVICE = "cuda"
+PEERS = (("DPMSolverMultistepScheduler", 3), ("UniPCMultistepScheduler", 3))
 READS, WRITES = 4, 2
 """Of a main step of multistep:3: x, P, N_1, N_2; x and N_0."""
 
@@ -46,20 +49,38 @@ def seconds(action: Callable[[], object]) -> float:
 def step_of(
     emitted: ModuleType, shape: tuple[int, ...], dtype: torch.dtype
 ) -> Callable[[], object]:
-    """The main pass on tensors of this shape."""
-    grid = emitted.timesteps(STEPS, "time", end=0.01)
-    rows = emitted.Plan(grid, dtype, "cuda").rows
+    """The main pass, compiled as a plan on the device compiles it, on tensors of this shape."""
+    plan = emitted.Plan(emitted.timesteps(STEPS, "time", end=0.01), dtype, DEVICE)
     x, prediction, first, second = (
-        torch.randn(shape, dtype=dtype, device="cuda") for _ in range(4)
+        torch.randn(shape, dtype=dtype, device=DEVICE) for _ in range(4)
     )
-    row = rows[-2]
-    return lambda: emitted._main_pass_0(row, x, x, prediction, (first, second), ())
+    row = plan.rows[-2]
+    return lambda: plan.advance(row, x, prediction, first, second)
+
+
+def peer_of(name: str, order: int, shape: tuple[int, ...], dtype: torch.dtype) -> float:
+    """The median time of a step of a scheduler of diffusers, its own work on the host included."""
+    import diffusers
+
+    scheduler = getattr(diffusers, name)(solver_order=order)
+    x, output = (torch.randn(shape, dtype=dtype, device=DEVICE) for _ in range(2))
+    found = []
+    for _ in range(3):
+        scheduler.set_timesteps(STEPS, device=DEVICE)
+        for t in scheduler.timesteps:
+            first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            first.record()
+            x = scheduler.step(output, t, x, return_dict=False)[0]
+            last.record()
+            last.synchronize()
+            found.append(first.elapsed_time(last) / 1e3)
+    return median(found[STEPS:])
 
 
 def copy_of(shape: tuple[int, ...], dtype: torch.dtype) -> Callable[[], object]:
     """A copy that moves as many bytes: half of them are read, half written."""
     size = (READS + WRITES) * torch.Size(shape).numel() // 2
-    source, target = (torch.empty(size, dtype=dtype, device="cuda") for _ in range(2))
+    source, target = (torch.empty(size, dtype=dtype, device=DEVICE) for _ in range(2))
     return lambda: target.copy_(source)
 
 
@@ -75,8 +96,8 @@ def kernels(action: Callable[[], object]) -> list[str]:
 
 def never_waits(emitted: ModuleType) -> bool:
     """Whether a run with a plan passes in the mode in which synchronisation is an error."""
-    plan = emitted.Plan(emitted.timesteps(STEPS, "time", end=0.01), device="cuda")
-    x = torch.randn(1, 4, 64, 64, device="cuda")
+    plan = emitted.Plan(emitted.timesteps(STEPS, "time", end=0.01), device=DEVICE)
+    x = torch.randn(1, 4, 64, 64, device=DEVICE)
     emitted.sample(lambda y, t: torch.sin(y) * t, x, plan)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -90,8 +111,8 @@ def never_waits(emitted: ModuleType) -> bool:
 
 def graph_error(emitted: ModuleType) -> float:
     """The largest difference of a captured and replayed run from an eager one."""
-    plan = emitted.Plan(emitted.timesteps(STEPS, "time", end=0.01), device="cuda")
-    x = torch.randn(1, 4, 64, 64, device="cuda")
+    plan = emitted.Plan(emitted.timesteps(STEPS, "time", end=0.01), device=DEVICE)
+    x = torch.randn(1, 4, 64, 64, device=DEVICE)
 
     def run() -> torch.Tensor:
         return emitted.sample(lambda y, t: torch.sin(y) * t, x, plan)
@@ -122,7 +143,10 @@ def main() -> None:
             shown.add_row(name, str(dtype).removeprefix("torch."), *figures)
     console = Console()
     console.print(torch.cuda.get_device_name(), shown)
-    console.print("kernels of a stage:", kernels(step_of(emitted, SHAPES[2], torch.float32)))
+    for name, order in PEERS:
+        figures = [1e6 * peer_of(name, order, shape, torch.float32) for shape in SHAPES]
+        console.print(f"{name}, order {order}, float32, us:", [round(one, 1) for one in figures])
+    console.print("kernels of a step:", kernels(step_of(emitted, SHAPES[2], torch.float32)))
     console.print("a run never waits for the device:", never_waits(emitted))
     console.print(f"{STEPS} steps in one CUDA graph, difference from eager:", graph_error(emitted))
 

@@ -214,8 +214,7 @@ class Plan:
     def __init__(self, timesteps, dtype=torch.float32, device=None, compiled=None):
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise TypeError(f"dtype is {dtype}; expected float16, bfloat16, float32 or float64")
-        rows = coefficients(timesteps)
-        dtype = torch.promote_types(dtype, torch.float32)
+        rows, dtype = coefficients(timesteps), torch.promote_types(dtype, torch.float32)
         arrays = np.append(rows[:, 0], timesteps[-1]), rows
         self.times, self.rows = (torch.tensor(one, dtype=dtype, device=device) for one in arrays)
         self.keeps = (rows[:, 1] > 0).tolist()

@@ -198,13 +198,10 @@ def _first_order(t, s):
 
 def _length(t, s):
     """lambda_t - lambda_s in all digits."""
-    u = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
-    v = -1 / 2 * (s - t) * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN))
-    return (1 / 2) * np.log1p(
-        -np.exp((1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN)))
-        * np.expm1(v)
-        / np.expm1(u)
-    )
+    u = (1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN))
+    v = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
+    w = -1 / 2 * (s - t) * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN))
+    return (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
 
 
 def _conversion(t):

@@ -217,13 +217,10 @@ def _first_order(t, s):
 
 def _length(t, s):
     """lambda_t - lambda_s in all digits."""
-    u = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
-    v = -1 / 2 * (s - t) * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN))
-    return (1 / 2) * np.log1p(
-        -np.exp((1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN)))
-        * np.expm1(v)
-        / np.expm1(u)
-    )
+    u = (1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN))
+    v = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
+    w = -1 / 2 * (s - t) * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN))
+    return (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
 
 
 def _conversion(t):
@@ -301,8 +298,7 @@ class Plan:
     def __init__(self, timesteps, dtype=torch.float32, device=None, compiled=None):
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise TypeError(f"dtype is {dtype}; expected float16, bfloat16, float32 or float64")
-        rows = coefficients(timesteps)
-        dtype = torch.promote_types(dtype, torch.float32)
+        rows, dtype = coefficients(timesteps), torch.promote_types(dtype, torch.float32)
         arrays = np.append(rows[:, 0], timesteps[-1]), rows
         self.times, self.rows = (torch.tensor(one, dtype=dtype, device=device) for one in arrays)
         self.keeps = (rows[:, 1] > 0).tolist()

@@ -218,7 +218,7 @@ def shared(
         parts = (node for form in every for node in preorder_traversal(form))
         counts = Counter(node for node in parts if _is_costly(node, varying))
         repeated = [node for node, count in counts.items() if count > 1]
-        repeated = repeated or _arguments([one for one in every if is_long(one)], varying)
+        repeated = repeated or _arguments([one for one in every if is_long(one)], {*varying, s})
         if not repeated:
             return _named(_in_order(found[::-1]), left)
         largest = max(repeated, key=lambda node: (node.count_ops(), str(node)))

@@ -237,3 +237,14 @@ def test_float32_run_uses_coefficients_rounded_once(modules: dict) -> None:
         lambda y, t: (np.sin(y) + np.float32(t)).astype(np.float32), x.astype(np.float32), grid
     )
     assert np.abs(found - exact).max() < 3e-6
+
+
+@pytest.mark.parametrize("choice", SPECS[:5], ids=lambda choice: "-".join(choice))
+def test_grids_even_in_the_expansion_variable(choice: tuple[str, ...]) -> None:
+    """Every module has them, whether or not its steps read the variable's inverse."""
+    module = sg.compile(sg.Solver(*choice), "numpy")
+    grid = module.timesteps(6, "expansion", 0.9, 0.2)
+    named = {"time": lambda t: t, "half_log_snr": module.half_log_snr}
+    gamma = named.get(choice[3]) or module.expansion_variable
+    np.testing.assert_allclose(np.diff(gamma(grid)), np.ptp(gamma(grid)) / 6 * np.sign(
+        gamma(grid[-1]) - gamma(grid[0])), rtol=1e-9)  # fmt: skip

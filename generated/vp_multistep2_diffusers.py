@@ -168,13 +168,9 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
     """
 
     _compatibles = [  # noqa: RUF012
-        "DDIMScheduler",
-        "DDPMScheduler",
-        "DPMSolverMultistepScheduler",
-        "EulerDiscreteScheduler",
-        "PNDMScheduler",
-        "UniPCMultistepScheduler",
-    ]
+        "DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
+        "PNDMScheduler", "UniPCMultistepScheduler",
+    ]  # fmt: skip
     order = EVALUATIONS_PER_STEP
     init_noise_sigma = 1.0
 
@@ -187,6 +183,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         beta_schedule: str = "compiled",
         trained_betas: list[float] | None = None,
         rescale_betas_zero_snr: bool = False,
+        snr_shift_scale: float = 1.0,
         prediction_type: str = "epsilon",
         timestep_spacing: str = "linspace",
         steps_offset: int = 0,
@@ -195,6 +192,9 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         use_exponential_sigmas: bool = False,
         use_lu_lambdas: bool = False,
         use_beta_sigmas: bool = False,
+        sigma_min: float | None = None,
+        sigma_max: float | None = None,
+        variance_type: str | None = None,
     ):
         _require("prediction_type", prediction_type, "epsilon")
         _require("timestep_spacing", timestep_spacing, "linspace", "leading", "trailing")
@@ -212,13 +212,13 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         count = _number_of_steps(num_inference_steps, sigmas, timesteps)
         ends = self._level(np.array([len(self) - 1.0, 0.0]))
         if sigmas is None and timesteps is None:
-            sigmas = _spread(*np.exp(-ends), count, self.config)
+            first = self.config.sigma_max or min(np.exp(-ends[0]), 4096.0)  # of zero SNR, as there
+            sigmas = _spread(first, self.config.sigma_min or np.exp(-ends[1]), count, self.config)
         if sigmas is not None:
             with np.errstate(divide="ignore"):
-                levels = -np.log(np.asarray(sigmas, dtype=np.float64))
+                levels = -np.log(_numbers(sigmas))
         else:
-            places = self._spaced(count) if timesteps is None else timesteps
-            levels = self._level(np.asarray(places, dtype=np.float64))
+            levels = self._level(self._spaced(count) if timesteps is None else _numbers(timesteps))
         if levels[-1] != np.inf:
             end = np.inf if self.config.final_sigmas_type == "zero" else ends[1]
             if abs(end - levels[-1]) < 1e-9:
@@ -228,12 +228,14 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
     def _spaced(self, count):
         """The steps of the network's table that the config's spacing names."""
-        last = len(self)
-        if self.config.timestep_spacing == "linspace":
-            return np.linspace(0, last - 1, count + 1).round()[:0:-1]
-        if self.config.timestep_spacing == "leading":
-            return np.arange(count, 0, -1) * (last // (count + 1)) + self.config.steps_offset
-        return np.arange(last, 0, -last / count).round() - 1
+        last, spacing = len(self), self.config.timestep_spacing
+        if spacing == "linspace":
+            return np.linspace(0, last - 1, min(count + 1, last)).round()[: -count - 1 : -1]
+        if spacing == "leading":
+            places = np.arange(count, 0, -1) * max(last // (count + 1), 1)
+            places += self.config.steps_offset
+            return places - max(places[0] - last + 1, 0)
+        return np.round(last - np.arange(count) * last / count) - 1
 
     def _level(self, timesteps):
         """The half-log-SNRs at steps of the network's table, and between."""
@@ -262,7 +264,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         does not do.
         """
         if isinstance(config, dict):
-            config = _readable(config)
+            config = _readable({**config, **kwargs})
         return super().from_config(config, return_unused_kwargs, **kwargs)
 
     def __len__(self):
@@ -302,7 +304,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
     def add_noise(self, original_samples, noise, timesteps):
         """alpha x_0 + sigma noise at ``timesteps`` [batch]."""
-        level = self._level(timesteps.detach().cpu().double().numpy())
+        level = self._level(_numbers(timesteps))
         shape = (-1, *[1] * (original_samples.ndim - 1))
         scales = alpha(level), sigma(level)
         a, b = (torch.from_numpy(one).to(original_samples).reshape(shape) for one in scales)
@@ -333,9 +335,13 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         if not isinstance(model_output, torch.Tensor):
             kind = type(model_output).__name__
             raise TypeError(f"the model output is a {kind}; expected a tensor like the sample")
+        if str(self.config.variance_type).startswith("learned"):
+            model_output = model_output[:, : sample.shape[1]]
         if model_output.shape != sample.shape:
             got, like = tuple(model_output.shape), tuple(sample.shape)
             raise ValueError(f"the model output is {got}; expected {like}, as the sample")
+        if isinstance(timestep, torch.Tensor):
+            timestep = timestep[(0,) * timestep.ndim]  # of the batch
         if self._step_index is None:
             self._begin(timestep, sample)
         self._require_next(timestep)
@@ -406,6 +412,11 @@ def _require(name, value, *expected):
         )
 
 
+def _numbers(given):
+    """Numbers of any kind on any device as float64 [count]."""
+    return torch.as_tensor(given).detach().to("cpu", torch.float64).reshape(-1).numpy()
+
+
 def _number_of_steps(count, sigmas, timesteps):
     """One way to say the run, or places together with their number."""
     given = [one for one in (sigmas, timesteps) if one is not None]
@@ -437,8 +448,20 @@ def _beta_quantiles(u, a=0.6, cells=4096):
     return np.sin(np.interp(u, mass / mass[-1], phi)) ** 2
 
 
+_PLAIN = {
+    "interpolation_type": "linear",
+    "lambda_min_clipped": -np.inf,
+    "thresholding": False,
+    "timestep_scaling": None,
+    "timestep_type": "discrete",
+}
+
+
 def _readable(config):
-    """The config of another scheduler as one of these: every value counts, defaults too."""
+    """The config of another scheduler as one of these: no option of it is ignored.
+
+    Every value counts, defaults too, but for a spacing that nobody chose.
+    """
     name = config.get("_class_name", "the config")
     if "beta_schedule" not in config or config.get("use_flow_sigmas"):
         raise ValueError(
@@ -446,9 +469,16 @@ def _readable(config):
             "sigmas; expected the config of a scheduler with betas. Compile the solver for "
             "rectified_flow to use it with a flow network"
         )
-    if config.get("thresholding"):
-        raise ValueError(f"{name} has thresholding = True, which is not compiled in")
-    values = {key: value for key, value in config.items() if key != "_use_default_values"}
+    if "Inverse" in str(name):
+        raise ValueError(f"{name} runs from data to noise; expected the config of a sampler")
+    for option, value in config.items():
+        plain = _PLAIN.get(option, value)
+        if value != plain or str(value).startswith("sde-"):
+            raise ValueError(
+                f"{name} has {option} = {value}, which is not compiled in; expected {plain}"
+            )
+    drop = {"_use_default_values"} | {"timestep_spacing"} & {*config.get("_use_default_values", ())}
+    values = {key: value for key, value in config.items() if key not in drop}
     values.setdefault("prediction_type", "epsilon")
     return values
 
@@ -473,7 +503,8 @@ def _log_alpha_table(config):
         _require("beta_schedule", kind, "compiled", "linear", "scaled_linear", "squaredcos_cap_v2")
     if betas.shape != (count,):
         raise ValueError(f"trained_betas have shape {betas.shape}; expected ({count},)")
-    log_alpha = 0.5 * np.cumsum(np.log1p(-betas))
+    log_alpha, k = 0.5 * np.cumsum(np.log1p(-betas)), config.snr_shift_scale
+    log_alpha -= 0.5 * np.log(k + (1.0 - k) * np.exp(2.0 * log_alpha))
     if config.rescale_betas_zero_snr:
         first, last = np.exp(log_alpha[[0, -1]])
         with np.errstate(divide="ignore"):

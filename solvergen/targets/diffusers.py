@@ -33,6 +33,7 @@ from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.symbols import half_log_snr_symbol, t
 from solvergen.targets import torch
+from solvergen.targets.diffusers_options import DISCRETE, FLOW
 from solvergen.targets.evaluations import evaluations_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.functional import Names, pass_lines
@@ -153,6 +154,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     return {
         "class_name": f"{class_name(solver)}Scheduler",
         "flow": basis.is_flow,
+        "options": FLOW if basis.is_flow else DISCRETE,
         "prediction_type": basis.prediction_type,
         "depends_on_time": not basis.is_flow and depends_on_time(solver),
         "through_time": basis.through_time,

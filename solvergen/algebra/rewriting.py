@@ -4,6 +4,7 @@ Each rule maps an expression to one that is equal where its branches hold; no ru
 because every result is measured (``solvergen.algebra.accurate_form``). What they are for:
 
     1 - e^{-x}         -> -expm1(-x)                         x near 0
+    1 - (1 - x)^c      -> -expm1(c log1p(-x))                x near 0
     log(1 + x)         -> log1p(x)                           x near 0
     cos(pi t/2)        -> sin(pi (1 - t)/2)                  t near 1
     cos^2 a - cos^2 b  -> sin(b - a) sin(b + a)              a near b
@@ -92,6 +93,31 @@ def _exponential_difference(expression: Expr, symbol: Symbol) -> Expr:
         ratio = sympy.powsimp(-one / other, combine="exp")
         if isinstance(ratio, sympy.exp):
             return expression - one - other - other * expm1(_factored(ratio.args[0]))
+    return expression
+
+
+def _power_difference(expression: Expr, symbol: Symbol) -> Expr:
+    """a b^c - a = a expm1(c log1p(b - 1)) for a sum b: that of x^c inside b is another rule's."""
+    return _difference_of_power(expression, symbol, lambda base: base.is_Add)
+
+
+def _power_difference_inside(expression: Expr, symbol: Symbol) -> Expr:
+    """a x^c - a = a expm1(c log1p(x - 1))."""
+    return _difference_of_power(expression, symbol, lambda base: base == symbol)
+
+
+def _difference_of_power(
+    expression: Expr, symbol: Symbol, is_meant: Callable[[Expr], bool]
+) -> Expr:
+    """For two terms of a sum whose ratio is -b^c, c no integer and no half of one."""
+    if not isinstance(expression, Add) or len(expression.args) > MAX_TERMS:
+        return expression
+    for one, other in permutations(_longest_first(expression.args), 2):
+        base, exponent = (-one / other).as_base_exp()
+        is_power = exponent.is_Rational and exponent.q > 2 and exponent > 0
+        if is_power and base.has(symbol) and is_meant(base):
+            power = exponent * log1p(_factored(base - 1))
+            return expression - one - other - other * expm1(power)
     return expression
 
 
@@ -306,4 +332,6 @@ _RULES: tuple[Rewriting, ...] = (
     _logarithm_of_product,
     _logarithms_joined,
     _angle_difference,
+    _power_difference,
+    _power_difference_inside,
 )

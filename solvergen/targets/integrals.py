@@ -44,6 +44,7 @@ class IntegralCode:
     panel: float
     tail: str
     kinks: str
+    cuts: bool
 
 
 def integral_code_of(formulas: Formulas) -> IntegralCode:
@@ -71,14 +72,18 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
         quadrature_points=found.points,
         panel=found.panel,
         tail="" if found.tail is None else repr(found.tail),
-        kinks=kinks_code(formulas.schedule) if found.kinks else "",
+        kinks=_kink_levels(formulas),
+        cuts=bool(found.cuts),
     )
 
 
 def _kink_levels(formulas: Formulas) -> str:
-    """lambda at the kinks in order, computed as for the times; empty if no rate has kinks."""
+    """lambda at the kinks and cuts in order; empty if there are none."""
     times = kinks_code(formulas.schedule) if formulas.integrals.kinks else ""
-    return f"np.sort(half_log_snr({times}))" if times else ""
+    cuts = f"[{', '.join(map(repr, formulas.integrals.cuts))}]"
+    if not formulas.integrals.cuts:
+        return f"np.sort(half_log_snr({times}))" if times else ""
+    return f"np.sort([*half_log_snr({times}), *{cuts}])" if times else f"np.array({cuts})"
 
 
 PANELS = "Panels begin at ``lower``"
@@ -156,12 +161,12 @@ class IntegralPrinter:
     @property
     def kind(self) -> str:
         """What is computed: means where all parts of an interval are of one length."""
-        return "integrals" if self.found.kinks else "means"
+        return "integrals" if self.found.is_cut else "means"
 
     @property
     def call(self) -> str:
         """The integrals over an interval."""
-        return f"{'_over_kinks' if self.found.kinks else '_integrals'}(last, first)"
+        return f"{'_over_kinks' if self.found.is_cut else '_integrals'}(last, first)"
 
     def unpacked(self, read: list[str]) -> str:
         """What the rows are assigned to, where only some of them are read."""
@@ -171,7 +176,7 @@ class IntegralPrinter:
         """A length that is known, times an integral over that of its rate."""
         length = f"({self.length})" if self.found.table is None else self.length
         if value == "last - first":
-            value = "(last - first)" if self.found.kinks else "1.0"
+            value = "(last - first)" if self.found.is_cut else "1.0"
         elif value not in ("moments[0]",):
             value = self.result(value)
         text = f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
@@ -193,7 +198,7 @@ class IntegralPrinter:
 
     def integrals(self) -> str:
         """What ``_on_panels`` returns."""
-        is_even, is_rough = self.found.is_even, bool(self.found.kinks)
+        is_even, is_rough = self.found.is_even, self.found.is_cut
         moments = "_MOMENTS @ clock" if is_even else "moments"
         whole = moments if is_even else "np.array(moments)"
         shown = {"moments": f"*({moments})" if is_rough else whole}
@@ -215,7 +220,7 @@ class IntegralPrinter:
         """The statement that names the rows of parts that are joined."""
         parts = {"width": "part", "mass": "moments"}
         names = [parts.get(name, self.row_name(name)) for name in self.found.rows]
-        return f"{items_code(names)} = {self.row_views if self.found.kinks else 'rows'}"
+        return f"{items_code(names)} = {self.row_views if self.found.is_cut else 'rows'}"
 
     @property
     def row_views(self) -> str:
@@ -225,7 +230,7 @@ class IntegralPrinter:
 
     def joined(self) -> str:
         """What is returned for each row."""
-        is_rough = bool(self.found.kinks)
+        is_rough = self.found.is_cut
         mass = "moments[0]" if is_rough else "moments"
         added = "np.add.reduceat({}, begin)"
         shown = {

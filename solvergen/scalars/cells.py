@@ -46,8 +46,8 @@ NARROWEST = 2.0**-8
 CONVERGING = 1e-8
 """An error beyond this is one of the rule unless it stays where panels are narrow."""
 
-FINE, FINER = 16, 32
-"""Panels of a window whose figures differ by the noise of the rates alone."""
+GAIN = 16
+"""What half the width wins at least below that, if it is one of the rule: thousands as a rule."""
 
 FINEST = 24
 LOGITS = 1001
@@ -217,30 +217,36 @@ class Cutter:
         new = np.array([one for one in windows if one not in self.known])
         if not new.size:
             return
-        errors = self._distances(new, self.rule, rule(FINEST, 2))
+        errors = self._distances(new)
         for window, error in zip(map(tuple, new.tolist()), errors.tolist(), strict=True):
-            is_plain = error > CONVERGING and window[1] - window[0] > NARROWEST
-            is_noise = error > WANTED and not is_plain and error <= 4 * self._noise(*window)
-            self.known[window] = error <= WANTED or is_noise
+            self.known[window] = error <= WANTED or self._is_noise(window, error)
 
-    def _noise(self, low: float, high: float) -> float:
-        """How far two rules are apart that are both far too good."""
-        window = np.array([[low, high]])
-        found = float(self._distances(window, rule(FINEST, FINE), rule(FINEST, FINER))[0])
-        if not found <= REFUSED:
+    def _is_noise(self, window: tuple[float, float], error: float) -> bool:
+        """Whether a window of half the width would be no better."""
+        low, high = window
+        if error > CONVERGING and high - low > NARROWEST:
+            return False
+        middle = (low + high) / 2
+        halves = np.array([(low, middle), (middle, high)])
+        if float(np.max(self._distances(halves))) <= error / GAIN:
+            return False
+        if error > REFUSED:
             weights = self.rates.weights
             start, end = time_at(weights.schedule, np.array([low, high]))
             raise DerivationError(
-                f"{weights.schedule.name}: the rates in half_log_snr of {weights.expansion.name}, "
-                f"of time and of the clock are known to {found:.0e} alone where half_log_snr is "
-                f"{low:.4g} to {high:.4g}, t {end:.6g} to {start:.6g}; expected {REFUSED:.0e}: "
+                f"{weights.schedule.name}: the rates of {weights.expansion.name}, of the clock "
+                f"and of time are known to {error:.0e} alone where half_log_snr is "
+                f"{low:.4g} to {high:.4g}, t {end:.12g} to {start:.12g}; expected {REFUSED:.0e}: "
                 "write alpha and sigma in forms that keep their digits there, or shorten the domain"
             )
-        return found
+        return True
 
-    def _distances(self, windows: Array, one: Rule, other: Rule) -> Array:
+    def _distances(self, windows: Array) -> Array:
+        """How far the figures are from those of two halves of 24 points."""
         low, width = windows[:, 0], windows[:, 1] - windows[:, 0]
-        found, exact = (self.rates.figures(low, width, chosen) for chosen in (one, other))
+        found, exact = (
+            self.rates.figures(low, width, chosen) for chosen in (self.rule, rule(FINEST, 2))
+        )
         with np.errstate(all="ignore"):
             error = np.abs(found - exact)
             error[:3] /= np.abs(exact[:3])

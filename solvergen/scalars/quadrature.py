@@ -3,7 +3,7 @@
 The means over q of an interval are integrals over lambda of the rates of the clocks
 (``solvergen.rates``), on panels of at most ``PANEL``:
 
-    mean of (theta - 1/2)^k = int w (theta - 1/2)^k dlambda / int w dlambda,    w = dq/dlambda,
+    mean of theta^k = int w theta^k dlambda / int w dlambda,    w = dq/dlambda,
 
 and so are q(t) - q(s), gamma(t) - gamma(s) and t - s, by which they are scaled. Wherever a step
 lies and however long it is, it consists of such panels, so the widest ones bound the error of all.

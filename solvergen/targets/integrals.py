@@ -1,8 +1,9 @@
 """Spells what a module integrates over lambda: the code of its ``_integrals``.
 
 Rates with kinks are integrated from kink to kink, and the pieces are joined: with the share p of a
-piece in the interval and its centre at theta = 1/2 + c, (theta - 1/2) = c + p (theta' - 1/2) turns
-its moments into those of the whole. Intervals longer than a panel are joined likewise.
+piece in the interval and its start at theta = c, theta = c + p theta' turns its moments into those
+of the whole. Intervals longer than a panel are joined likewise. All these sums are of positive
+terms, so that mu_k has its digits where it is small, in steps whose q grows at their start alone.
 """
 
 import re
@@ -192,7 +193,7 @@ class IntegralPrinter:
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
         clock, speed, length = self.symbols.values()
-        moments = f"{clock} (theta - 1/2)^k"
+        moments = f"{clock} theta^k"
         shown = {"length": length, "width": speed, "moments": moments, "mass": clock}
         return [shown[name] for name in self.found.rows]
 

@@ -56,14 +56,6 @@ ROWS = '''def _rows(*rows, width={width}):
             table[:, stage, column] = values
     return table.reshape(-1, width)'''
 
-POWERS = '''def _powers(means):
-    """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""
-    mu, last = [*means], len(means) - 1
-    for k in range(last):
-        for j in range(last, k, -1):
-            mu[j] = mu[j] + 0.5 * mu[j - 1]
-    return mu[1:]'''
-
 CALLS = {
     alpha: Symbol("alpha(t)"),
     sigma: Symbol("sigma(t)"),
@@ -175,8 +167,6 @@ class StepPrinter:
             if formulas.needs.end_density:
                 yield self._exponential_density()
             return
-        if formulas.integrals.moments:
-            yield POWERS
         if formulas.integrals.moments or formulas.integrals.mass:
             yield self._integrated_means()
         if formulas.integrals.end_density:
@@ -238,7 +228,7 @@ class StepPrinter:
             returned.append(found.in_proportion("moments[0]" if integrals.moments else "mass"))
             says.append("int q' from s to t")
         if integrals.moments:
-            returned.append("*_powers(moments / moments[0])")
+            returned.append("*(moments[1:] / moments[0])")
             says.append("mu_1, ..: the means of theta^k over q")
         return (
             f'def _means(t, s):\n{INDENT}"""{"; ".join(says)}."""\n'

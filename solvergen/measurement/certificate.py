@@ -1,0 +1,107 @@
+"""A measurement is a gate: what a module's coefficients are certified to be, or why there is none.
+
+The worst row that a search finds (``search``) is what the docstring says. Beyond ``REFUSED`` there
+is no module: the error names the scalar, the step, and alpha or sigma if it is their fault.
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from solvergen.errors import EmissionError
+from solvergen.measurement.grids import CLOSEST, SHORTEST
+from solvergen.measurement.row_errors import DIGITS, RowError
+from solvergen.measurement.search import QUICK, Effort, Found, scalar_errors, search
+from solvergen.scalars.cells import cuts
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.quadrature import choose
+from solvergen.specification.solver import Solver
+from solvergen.targets import rendering
+from solvergen.targets.files import load_text
+
+REFUSED, WARNED = 1e-10, 1e-13
+LEAST = 1e-14
+"""What is said at least: which error of some 1e-15 is largest is not the same everywhere."""
+
+
+def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Found:
+    """Search for the worst row of a module.
+
+    Args:
+        solver: of the module.
+        module: its coefficients as code.
+        effort: of the search.
+
+    Raises:
+        EmissionError: a coefficient is wrong by more than ``REFUSED``.
+    """
+    finer = module
+    if Formulas.of(solver).integrals.is_needed:
+        finer = load_text(rendering.coefficients_module(solver, finer=True), "solvergen_finer")
+    found = search(solver, module, finer, effort)
+    if not found.worst.error <= REFUSED:
+        raise EmissionError(_refusal(solver, module, found.worst))
+    return found
+
+
+def statement(solver: Solver, module: ModuleType) -> str:
+    """Sentences for the docstring: what was searched, and the worst of it.
+
+    Raises:
+        EmissionError: a coefficient is wrong by more than ``REFUSED``.
+    """
+    found = certified(solver, module)
+    bound = _bound(found.worst.error)
+    text = (
+        f"Of {found.rows} steps on grids that are made to find errors (uneven, steps of "
+        f"{SHORTEST:.0e} and 1 of the distance to an end beside each other, to {CLOSEST:.0e} of "
+        f"both ends) the worst and some others, {found.steps} in all, were compared with their "
+        f"definitions in {DIGITS} digits: relative to the largest weight of its row, no "
+        f"coefficient is off by more than {bound:.0e}."
+    )
+    if bound > WARNED:
+        text += f" WARNING: that is {_where(found.worst)}; {_advice(solver, module, found.worst)}."
+    return text + _quadrature(solver)
+
+
+def _quadrature(solver: Solver) -> str:
+    integrals = Formulas.of(solver).integrals
+    if not integrals.rows:
+        return ""
+    near = ", closer where a singularity is near" if cuts(solver.weights) else ""
+    return f" Means over q: {choose(solver.weights)}{near}."
+
+
+def _bound(error: float) -> float:
+    """The next power of ten, so that the text is the same on every machine."""
+    return float(10.0 ** np.ceil(np.log10(max(1.5 * error, LEAST))))
+
+
+def _where(worst: RowError) -> str:
+    what = "where the network is asked" if worst.column == "time" else f"the factor {worst.column}"
+    return f"{what} in the step from t = {worst.start!r} to {worst.end!r}"
+
+
+def _refusal(solver: Solver, module: ModuleType, worst: RowError) -> str:
+    size = "no number" if np.isinf(worst.error) else f"wrong by {worst.error:.0e}"
+    return (
+        f"{solver.schedule.name}: {_where(worst)} is {size} of the largest weight of its row; "
+        f"expected at most {REFUSED:.0e}: {_advice(solver, module, worst)}"
+    )
+
+
+def _advice(solver: Solver, module: ModuleType, worst: RowError) -> str:
+    """Whose fault it is, if it is that of alpha or sigma, and what can be done."""
+    times = np.array([worst.start, worst.end])
+    for name in ("alpha", "sigma"):
+        errors = scalar_errors(solver, module, name, times)
+        k = int(np.argmax(errors))
+        if errors[k] > max(WARNED, worst.error / 100):
+            return (
+                f"{name} has a relative error of {errors[k]:.0e} at t = {times[k].item()!r}: write "
+                "it in a form that keeps its digits there, or shorten the domain"
+            )
+    return (
+        "write alpha and sigma in forms whose derivatives keep their digits there, choose another "
+        "expansion, or shorten the domain"
+    )

@@ -25,11 +25,11 @@ from solvergen.scalars.reference import ReferenceScalars
 from solvergen.scalars.rows import evaluate, steps_of, symbol_values
 from solvergen.specification.solver import Solver
 
-DIGITS = 70
-"""At 10^-14 from an end half of them are left where squares cancel."""
+DIGITS = 50
+"""At 10^-14 from an end 20 are left where squares cancel."""
 DIGITS_AT_ENDS = 110
 """A step that touches an end is integrated to 10^-40 from it."""
-NODES = ((0.05, 8), (0.3, 12), (1.01, 24))
+NODES = ((0.05, 6), (0.3, 10), (1.01, 16))
 """Of panels up to a width: they leave 1e-20 of what is analytic at a distance of 1."""
 ROUNDINGS = 64
 

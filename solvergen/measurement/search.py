@@ -57,7 +57,7 @@ class Effort:
     panels: int
 
 
-QUICK = Effort(points=60, rounds=4, worst=8, random=16, panels=160)
+QUICK = Effort(points=60, rounds=4, worst=8, random=12, panels=100)
 FULL = Effort(points=600, rounds=12, worst=25, random=40, panels=4000)
 
 

@@ -10,13 +10,27 @@ from functools import lru_cache
 
 import mpmath
 import numpy as np
-from sympy import Expr, Symbol
+from sympy import Expr, Integer, Piecewise, Symbol, UnevaluatedExpr, Wild, cos, expand, sin
 
 from solvergen.algebra import precision
+from solvergen.algebra.accurate_form import ExactValues, exact_values, stable_form
 from solvergen.algebra.collection import collected
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp, is_real, points_near_ends
+from solvergen.algebra.tables import Interpolate, Slope
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
+
+DISTANCE = Symbol("t_max - t", positive=True)
+"""No parameter has this name."""
+
+_ANGLE = Wild("angle")
+_SQUARES = (
+    (cos(_ANGLE) ** 2, 1 - sin(_ANGLE) ** 2),
+    (sin(_ANGLE) ** 2, 1 - cos(_ANGLE) ** 2),
+)
+
+FAIR, GAIN = 1e-13, 1e2
+"""The error of a form beyond which another is looked for, and what that has to win."""
 
 CLOSES = 1e-10
 """The error of an inverse beyond which it is none: good ones have some 1e-15, ones that lose half
@@ -31,7 +45,43 @@ def in_time(expression: Expr, schedule: NoiseSchedule) -> Expr:
     """The form of a function of t that is most accurate in float64 over the domain."""
     if not expression.has(t):
         return expression
-    return with_parameters(schedule.stable(expression), schedule)
+    form = with_parameters(schedule.stable(expression), schedule)
+    if expression.has(Piecewise, Interpolate, Slope):
+        return form
+    return _from_end(form, expression, schedule)
+
+
+def error_in_float(form: Expr, expression: Expr, schedule: NoiseSchedule) -> float:
+    """The worst error of a form of a function of t in float64, to the ends of the domain."""
+    return _exact(expression, schedule).error(form, schedule.parameters)
+
+
+@lru_cache(maxsize=64)
+def _exact(expression: Expr, schedule: NoiseSchedule) -> ExactValues:
+    low, high = (float(end) for end in schedule.domain)
+    points = points_near_ends(low, high)
+    return exact_values(schedule.substitute(expression), t, points, (low, high))
+
+
+@lru_cache(maxsize=256)
+def _from_end(form: Expr, expression: Expr, schedule: NoiseSchedule) -> Expr:
+    """The form, or one in t_max - t if that keeps far more digits.
+
+    In 229/100 (1 - t) - 129/100 sin(pi (1 - t)/2)^2 the distance 1 - t is not multiplied out.
+    """
+    exact = _exact(expression, schedule)
+    error = exact.error(form, schedule.parameters)
+    if error <= FAIR:
+        return form
+    reversed_time = expand(expression.xreplace({t: schedule.t_max - DISTANCE}))
+    width = schedule.t_max - schedule.t_min
+    domain = (Integer(0), width)
+    squares = tuple(expand(reversed_time.replace(*one)) for one in _SQUARES)
+    found = stable_form(reversed_time, DISTANCE, domain, schedule.parameters, squares)
+    other = with_parameters(
+        found.xreplace({DISTANCE: UnevaluatedExpr(schedule.t_max - t)}), schedule
+    )
+    return other if exact.error(other, schedule.parameters) < error / GAIN else form
 
 
 def with_parameters(expression: Expr, schedule: NoiseSchedule) -> Expr:

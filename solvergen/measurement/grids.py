@@ -75,4 +75,4 @@ def falling(times: Array, low: float, high: float) -> Array:
     gap = CLOSEST * (high - low)
     inside = times[(times - low >= gap) & (high - times >= gap)]
     found = np.unique(inside)[::-1]
-    return found[np.append(True, -np.diff(found) > 8 * np.spacing(found[1:]))]
+    return found[np.append(True, -np.diff(found) > 8 * np.spacing(found[1:]))[: found.size]]

@@ -9,7 +9,7 @@ is seeded and bounded in size: the same module has the same rows searched on eve
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from types import ModuleType
 
 import mpmath
@@ -157,7 +157,9 @@ def _differences(
             for part in (grid[: middle + 1], grid[middle:]):
                 yield from _differences(solver, module, finer, part)
         elif len(grid) > 1:
-            yield Candidate(tuple(grid), len(grid) - 2, MISSING)
+            pairs = [pair for pair in pairwise(grid) if rows_of(module, pair) is None]
+            short = pairs[0] if pairs else grid
+            yield Candidate(tuple(short), len(short) - 2, MISSING)
         return
     table = solver.table
     for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):

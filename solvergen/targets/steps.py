@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Mul, Symbol, UnevaluatedExpr
 
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code, shared
@@ -239,7 +239,10 @@ class StepPrinter:
 
 
 def _called(form: Expr) -> Expr:
-    return form.xreplace({**CALLS, d: s - t})
+    """A formula of a length with calls in it; c (s - t) is not multiplied out."""
+    scaled = [one for one in form.atoms(Mul) if d in one.args and one.args[0].is_Number]
+    kept = {one: one.xreplace({d: UnevaluatedExpr(s - t)}) for one in scaled if one != -d}
+    return form.xreplace(kept).xreplace({**CALLS, d: s - t})
 
 
 def conversion_code(conversion: Conversion, spelling: Spelling, name: str, result: str) -> str:

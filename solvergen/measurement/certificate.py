@@ -20,6 +20,8 @@ from solvergen.targets import rendering
 from solvergen.targets.files import load_text
 
 REFUSED, WARNED = 1e-10, 1e-13
+SHARE = 1e-4
+"""Of the error of a row; that of alpha or sigma which is at least that is its cause."""
 LEAST = 1e-14
 """What is said at least: which error of some 1e-15 is largest is not the same everywhere."""
 
@@ -96,7 +98,7 @@ def _advice(solver: Solver, module: ModuleType, worst: RowError) -> str:
     for name in ("alpha", "sigma"):
         errors = scalar_errors(solver, module, name, times)
         k = int(np.argmax(errors))
-        if errors[k] > max(WARNED, worst.error / 100):
+        if errors[k] > max(WARNED, min(worst.error, 1.0) * SHARE):
             return (
                 f"{name} has a relative error of {errors[k]:.0e} at t = {times[k].item()!r}: write "
                 "it in a form that keeps its digits there, or shorten the domain"

@@ -226,7 +226,7 @@ def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -
     errors = []
     for time, value in zip(times.tolist(), found.tolist(), strict=True):
         truth = evaluate_mp(formula, t, time, DIGITS)
-        known = is_real(truth) and abs(truth) > 1e-300
+        known = is_real(truth) and truth != 0
         error = abs(mpmath.mpf(value) - truth) / abs(truth) if known else 0.0
         errors.append(float(error) if np.isfinite(value) else MISSING * bool(known))
     return np.nan_to_num(np.array(errors), nan=0.0, posinf=MISSING)

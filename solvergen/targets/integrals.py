@@ -9,6 +9,7 @@ terms, so that mu_k has its digits where it is small, in steps whose q grows at 
 import re
 import textwrap
 from dataclasses import dataclass
+from math import isfinite
 
 from sympy import Expr
 
@@ -80,11 +81,15 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
 
 def _kink_levels(formulas: Formulas) -> str:
     """lambda at the kinks and cuts in order; empty if there are none."""
-    times = kinks_code(formulas.schedule) if formulas.integrals.kinks else ""
-    cuts = f"[{', '.join(map(repr, formulas.integrals.cuts))}]"
-    if not formulas.integrals.cuts:
-        return f"np.sort(half_log_snr({times}))" if times else ""
-    return f"np.sort([*half_log_snr({times}), *{cuts}])" if times else f"np.array({cuts})"
+    schedule, integrals = formulas.schedule, formulas.integrals
+    cuts = f"[{', '.join(map(repr, integrals.cuts))}]" if integrals.cuts else ""
+    if not integrals.kinks:
+        return f"np.array({cuts})" if cuts else ""
+    levels = f"half_log_snr({kinks_code(schedule)})"
+    if len(schedule.tables) > 1 or not isfinite(schedule.span):
+        levels = f"[l for l in {levels} if np.isfinite(l)]"
+        return f"np.unique([*{levels}, *{cuts}])" if cuts else f"np.unique({levels})"
+    return f"np.sort([*{levels}, *{cuts}])" if cuts else f"np.sort({levels})"
 
 
 PANELS = "Panels begin at ``lower``"

@@ -20,6 +20,8 @@ from solvergen.targets import rendering
 from solvergen.targets.files import load_text
 
 REFUSED, WARNED = 1e-10, 1e-13
+WRONG = 1e-2
+"""An error that is refused also beside an end, where t has lost the digits of the distance."""
 SHARE = 1e-4
 """Of the error of a row; that of alpha or sigma which is at least that is its cause."""
 LEAST = 1e-14
@@ -41,8 +43,9 @@ def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Fou
     if Formulas.of(solver).integrals.is_needed:
         finer = load_text(rendering.coefficients_module(solver, finer=True), "solvergen_finer")
     found = search(solver, module, finer, effort)
-    if not found.worst.error <= REFUSED:
-        raise EmissionError(_refusal(solver, module, found.worst))
+    for worst, bound in ((found.worst, REFUSED), (found.beside, WRONG)):
+        if not worst.error <= bound:
+            raise EmissionError(_refusal(solver, module, worst, bound))
     return found
 
 
@@ -63,6 +66,12 @@ def statement(solver: Solver, module: ModuleType) -> str:
     )
     if bound > WARNED:
         text += f" WARNING: that is {_where(found.worst)}; {_advice(solver, module, found.worst)}."
+    beside = _bound(found.beside.error)
+    if beside > max(bound, WARNED):
+        text += (
+            f" Nearer to an end than 1e{-np.log10(REFUSED):.0f} spacings of float64, where t has "
+            f"lost digits of the distance to it, by no more than {beside:.0e}."
+        )
     return text + _quadrature(solver)
 
 
@@ -84,11 +93,11 @@ def _where(worst: RowError) -> str:
     return f"{what} in the step from t = {worst.start!r} to {worst.end!r}"
 
 
-def _refusal(solver: Solver, module: ModuleType, worst: RowError) -> str:
+def _refusal(solver: Solver, module: ModuleType, worst: RowError, bound: float) -> str:
     size = "no number" if np.isinf(worst.error) else f"wrong by {worst.error:.0e}"
     return (
         f"{solver.schedule.name}: {_where(worst)} is {size} of the largest weight of its row; "
-        f"expected at most {REFUSED:.0e}: {_advice(solver, module, worst)}"
+        f"expected at most {bound:.0e}: {_advice(solver, module, worst)}"
     )
 
 

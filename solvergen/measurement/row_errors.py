@@ -79,11 +79,16 @@ def touches(solver: Solver, grid: Sequence[float]) -> bool:
 
 
 def errors_of_step(
-    solver: Solver, found: NDArray[Any], grid: Sequence[float], n: int, refined: int = 1
+    solver: Solver,
+    found: NDArray[Any],
+    grid: Sequence[float],
+    n: int,
+    refined: int = 1,
+    kind: type[SearchReference] = SearchReference,
 ) -> list[RowError]:
     """The errors of all rows of step n in the table ``found`` of a run.
 
-    Coefficients that are beyond float64 have none.
+    Coefficients that are beyond float64 have none. ``kind`` is that of the reference.
     """
     table = solver.table
     number, first = steps_of(solver.program, table, marks(solver, grid))[n]
@@ -91,7 +96,7 @@ def errors_of_step(
     rows = found[first : first + len(phase.rows)]
     ends = float(grid[n]), float(grid[n + 1])
     with mpmath.workdps(DIGITS_AT_ENDS if touches(solver, grid) else DIGITS):
-        reference = SearchReference(solver.weights, solver.prediction, refined)
+        reference = kind(solver.weights, solver.prediction, refined)
         scalars = ReferenceScalars.over(
             reference, phase.program, list(grid), n, rows[:, 0].tolist()
         )

@@ -25,6 +25,7 @@ from solvergen.measurement.row_errors import (
     marks,
 )
 from solvergen.program.table import columns_of
+from solvergen.scalars.cells import is_resolved
 from solvergen.scalars.rows import steps_of
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
@@ -32,7 +33,9 @@ from solvergen.symbols import t
 Array = NDArray[np.float64]
 
 SUSPECT = 3e-14
-"""An error beyond this is measured again with a finer reference."""
+"""An error beyond this is measured again with a finer reference, ..."""
+SURE = 1e-8
+"""... up to this, which is none of the reference."""
 DIGITS = 60
 TIMES = 96
 MISSING = float("inf")
@@ -78,11 +81,14 @@ class Found:
         rows: how many were computed.
         steps: how many steps were compared with the reference.
         worst: the largest error.
+        beside: the largest error of steps so near to an end that t does not resolve the distance
+            (``cells.is_resolved``).
     """
 
     rows: int
     steps: int
     worst: RowError
+    beside: RowError
 
 
 def search(
@@ -99,41 +105,47 @@ def search(
         module: its coefficients.
         finer: the same on finer panels (``rendering.coefficients_module``).
         effort: how much.
-        measure: (solver, found, grid, n, refined) -> the errors of step n of a grid.
+        measure: (solver, found, grid, n, refined=1) -> the errors of step n of a grid.
     """
     candidates, rows = list[Candidate](), 0
     for grid in adversarial(module, effort.points, effort.rounds):
-        found = _differences(solver, module, finer, grid.tolist())
-        candidates += found
+        candidates += _differences(solver, module, finer, grid.tolist())
         rows += len(grid) - 1
     chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(module)]
     chosen += _picked(candidates, effort)
-    worst, steps, left = RowError(0.0, "", 0.0, 0.0), 0, effort.panels
+    none, steps, left = RowError(0.0, "", 0.0, 0.0), 0, effort.panels
+    errors = {True: [none], False: [none]}
     for one in chosen:
         cost = _cost(solver, one)
         if cost > min(left, effort.panels // 4):
             continue
-        errors = _errors(solver, module, one, measure)
-        left, steps = left - cost, steps + bool(errors)
-        worst = max([worst, *errors], key=lambda found: found.error)
-    return Found(rows, steps, worst)
+        read = one.grid[max(one.step - solver.program.history, 0) : one.step + 2]
+        is_plain = all(is_resolved(time, solver.schedule) for time in read)
+        found = _errors(solver, module, one, measure)
+        if is_plain and any(SUSPECT < one.error <= SURE for one in found):
+            found, cost = _errors(solver, module, one, measure, refined=2), 3 * cost
+        left, steps = left - cost, steps + bool(found)
+        errors[is_plain] += found
+    worst, beside = (max(errors[key], key=lambda found: found.error) for key in (True, False))
+    return Found(rows, steps, worst, beside)
 
 
 def _errors(
-    solver: Solver, module: ModuleType, one: Candidate, measure: Callable[..., Sequence[RowError]]
+    solver: Solver,
+    module: ModuleType,
+    one: Candidate,
+    measure: Callable[..., Sequence[RowError]],
+    refined: int = 1,
 ) -> Sequence[RowError]:
     """The errors of a step; what has no finite coefficients has an infinite one, if it should."""
     found = rows_of(module, one.grid)
     if found is None and one.distance != MISSING:
         return []  # a run that the module refuses
     if found is None:
-        count = steps_of(solver.program, solver.table, marks(solver, one.grid))[-1][1]
-        found = np.full((count + len(solver.table.kinds) + 20, solver.table.width), np.nan)
+        count = sum(len(phase.rows) for phase in solver.table.phases) * len(one.grid)
+        found = np.full((count, solver.table.width), np.nan)
         found[:, 0] = one.grid[one.step]
-    errors = measure(solver, found, one.grid, one.step)
-    if any(one.error > SUSPECT for one in errors):
-        errors = measure(solver, found, one.grid, one.step, refined=3)
-    return errors
+    return measure(solver, found, one.grid, one.step, refined=refined)
 
 
 def rows_of(module: ModuleType, grid: Sequence[float]) -> Array | None:

@@ -7,8 +7,9 @@ module has and with two halves of 24 points each. Where the figures differ, the 
 the number with the fewest binary digits there, until they agree. A bound on an interval between two
 cuts holds for every panel inside.
 
-What no cut improves is noise of the rates, that is a formula that loses its digits: a little of it
-is left for the measurement of the whole (``solvergen.measurement.certificate``), much is refused.
+What no cut improves is noise of the rates, that is a formula that loses its digits: a little of it,
+and what there is beside an end where t has lost them itself, is left for the measurement of the
+whole (``solvergen.measurement.certificate``), much is refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -230,9 +231,11 @@ class Cutter:
         halves = np.array([(low, middle), (middle, high)])
         if float(np.max(self._distances(halves))) <= error / GAIN:
             return False
-        if error > REFUSED:
-            weights = self.rates.weights
-            start, end = time_at(weights.schedule, np.array([low, high]))
+        if error <= REFUSED:
+            return True
+        weights = self.rates.weights
+        start, end = time_at(weights.schedule, np.array([low, high]))
+        if all(is_resolved(one, weights.schedule) for one in (start, end)):
             raise DerivationError(
                 f"{weights.schedule.name}: the rates of {weights.expansion.name}, of the clock "
                 f"and of time are known to {error:.0e} alone where half_log_snr is "
@@ -251,6 +254,15 @@ class Cutter:
             error = np.abs(found - exact)
             error[:3] /= np.abs(exact[:3])
         return np.max(np.where(np.isfinite(error), error, np.inf), axis=0)
+
+
+def is_resolved(time: float, schedule: NoiseSchedule) -> bool:
+    """Whether floats of t are as close as ``REFUSED`` of the distance to the ends of the domain.
+
+    No formula of t has more digits of a zero at an end than t has of that distance.
+    """
+    distances = [abs(time - float(end)) for end in schedule.domain]
+    return 0.0 in distances or bool(np.spacing(abs(time)) <= REFUSED * min(distances))
 
 
 def _windows(low: float, high: float) -> Sequence[tuple[float, float]]:

@@ -25,7 +25,9 @@ from solvergen.errors import SolvergenError, SolvergenWarning
 from solvergen.measurement.search import Effort
 
 RESULTS = Path(__file__).parent / "RESULTS_literature.md"
-EFFORT = Effort(points=120, rounds=6, worst=8, random=16, panels=250)
+EFFORT = Effort(points=120, rounds=6, worst=6, random=10, panels=150)
+LIMIT = 240
+"""Seconds after which one is given up."""
 CHOICES = (("data", "half_log_snr", "multistep:3:ramp"), ("flow", "time", "multistep:3:ramp"))
 CIRCLE = "sqrt(1 - alpha**2)"
 MODE = "t - 1.29*(cos(pi/2*(1 - t))**2 - t)"
@@ -117,7 +119,11 @@ def rows(name: str) -> list[str]:
     cells, reasons = list[str](), dict[str, None]()
     for choice in range(len(CHOICES)):
         command = [sys.executable, __file__, name, "--choice", str(choice)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            cells += [f"> {LIMIT}", "none"]
+            continue
         if done.returncode:
             cells += ["", "fails"]
             reasons[done.stderr.strip().splitlines()[-1]] = None

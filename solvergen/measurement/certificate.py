@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from solvergen.errors import EmissionError
-from solvergen.measurement.grids import CLOSEST, SHORTEST
+from solvergen.measurement.grids import CLOSEST, SHORTEST, falling, time_of
 from solvergen.measurement.row_errors import DIGITS, RowError
 from solvergen.measurement.search import QUICK, Effort, Found, scalar_errors, search
 from solvergen.scalars.cells import cuts
@@ -22,6 +22,7 @@ from solvergen.targets.files import load_text
 REFUSED, WARNED = 1e-10, 1e-13
 WRONG = 1e-2
 """An error that is refused also beside an end, where t has lost the digits of the distance."""
+TIMES = 200
 SHARE = 1e-4
 """Of the error of a row; that of alpha or sigma which is at least that is its cause."""
 LEAST = 1e-14
@@ -39,6 +40,7 @@ def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Fou
     Raises:
         EmissionError: a coefficient is wrong by more than ``REFUSED``.
     """
+    _require_positive(solver, module)
     finer = module
     if Formulas.of(solver).integrals.is_needed:
         finer = load_text(rendering.coefficients_module(solver, finer=True), "solvergen_finer")
@@ -47,6 +49,24 @@ def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Fou
         if not worst.error <= bound:
             raise EmissionError(_refusal(solver, module, worst, bound))
     return found
+
+
+def _require_positive(solver: Solver, module: ModuleType) -> None:
+    """Refuse alpha and sigma that are no positive numbers in float64 inside the domain.
+
+    Beyond that lambda runs further than a quadrature goes.
+    """
+    low, high = float(module.T_MIN), float(module.T_MAX)
+    times = falling(time_of(np.linspace(-30.0, 30.0, TIMES), low, high), low, high)
+    for name in ("alpha", "sigma"):
+        values = getattr(module, name)(times)
+        wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
+        if wrong.size:
+            raise EmissionError(
+                f"{solver.schedule.name}: {name} is {values[wrong[0]]} in float64 at t = "
+                f"{times[wrong[0]]}; expected a positive number inside the domain: shorten the "
+                "domain to where it has one"
+            )
 
 
 def statement(solver: Solver, module: ModuleType) -> str:

@@ -1,5 +1,6 @@
 """Break points of the quadrature, and times by a table."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -10,6 +11,8 @@ from solvergen.compiler import load_text
 from solvergen.errors import SolvergenError
 from solvergen.measurement.row_errors import errors_of_step
 from solvergen.scalars.cells import cuts, simplest_between
+from solvergen.scalars.rates import Rates
+from solvergen.symbols import t
 from solvergen.targets import rendering
 
 GRIDS = ([0.98, 0.95, 0.05], [0.7, 0.6, 0.52, 0.47, 0.3], [0.999, 0.5, 0.4999, 0.2])
@@ -48,13 +51,20 @@ def test_a_branch_point_near_the_line_costs_no_digit(
         assert max(one.error for one in errors) < 2e-14
 
 
-def test_rates_that_lose_their_digits_are_refused() -> None:
-    schedule = sg.NoiseSchedule("1 - t**1.3 - 1e-3*sin(t**2)*(1 - t)", "t**1.1 + 1e6 - 1e6")
-    solver = sg.Solver(schedule, "flow", "data", "time", "multistep:2")
-    assert cuts(solver.weights) is not None  # what cancels exactly is no noise
-    worse = sg.NoiseSchedule("(1 - t**1.3)**1.7", "t**0.9 + t**3*(1 - t)/5", name="worse")
-    with pytest.raises(SolvergenError, match=r"worse.*half_log_snr is .* to .*expected 1e-10"):
-        sg.emit(sg.Solver(worse, "flow", "data", "time", "multistep:2"), "numpy")
+def test_rates_that_lose_their_digits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dt/dlambda from a difference that cancels, in place of the form that was chosen."""
+    schedule = sg.NoiseSchedule("1 - t**3", "t + t**5/2", name="worse")
+    weights = sg.Solver(schedule, "flow", "data", "time", "multistep:2").weights
+    assert cuts(weights) == ()
+    rates = Rates.derive(weights)
+    lossy = replace(rates, clock=rates.clock * (1 + 1e9 * (t + 1e-9) - 1e9 * t - 1))
+    monkeypatch.setattr(Rates, "derive", lambda _: lossy)
+    cuts.cache_clear()
+    with pytest.raises(
+        SolvergenError, match=r"worse: the rates .*half_log_snr is .* to .*expected"
+    ):
+        cuts(weights)
+    cuts.cache_clear()
 
 
 @pytest.mark.parametrize("seed", range(5))

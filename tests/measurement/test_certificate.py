@@ -55,14 +55,14 @@ def test_nothing_is_found_where_nothing_is_wrong(
     ("old", "new", "named"),
     [
         ("return (1 - t)*(t + 1)", "return (1 - t)*(t + 1)*(1 + 1e-8*t**30)", "alpha has a rel"),
-        ("return (1 - t)*(t + 1)", "return 1 - t**2", "alpha has a rel"),
-        ("mu_1, *_ = _means(t, s)", "mu_1 = 0.5", "ell_1_1"),
+        ("ell_1 = -mu_1 * h / h_1", "ell_1 = -0.5 * h / h_1", "ell_1_"),
+        ("a, b = _conversion(s)", "a, b = _conversion(s + 1e-8)", "b_0"),
         ("leggauss(", "leggauss(2 + 0*", "ell_1_"),
     ],
 )
 def test_what_is_wrong_is_named(old: str, new: str, named: str) -> None:
-    """A factor that is off near an end alone, digits lost at one, a wrong mean, a poor rule."""
-    with pytest.raises(EmissionError, match=rf"parabola: .*step from t = .*1e-10.*|{named}") as one:
+    """A factor that is off near an end alone, a wrong mean, a wrong time, a poor rule."""
+    with pytest.raises(EmissionError, match=r"parabola: .*step from t = .*1e-10.*") as one:
         certified(solver(), damaged(solver(), old, new))
     assert named in str(one.value)
 
@@ -75,9 +75,14 @@ def test_an_error_between_the_bounds_is_a_warning() -> None:
     assert "WARNING" not in statement(solver(), whole)
 
 
+def test_digits_that_are_lost_at_an_end_are_said() -> None:
+    module = damaged(solver(), "return (1 - t)*(t + 1)", "return 1 - t**2")
+    assert "Nearer to an end than 1e10 spacings" in statement(solver(), module)
+
+
 def test_an_evaluation_at_a_wrong_time_is_found() -> None:
     spec = solver("straight", "clock", "rk4")
-    module = damaged(spec, "expansion_variable(s) + h / 2.0", "expansion_variable(s) + h / 2.001")
+    module = damaged(spec, " / 2.0)", " / 2.001)")
     with pytest.raises(EmissionError, match="where the network is asked in the step"):
         certified(spec, module, SMALL)
 
@@ -119,12 +124,11 @@ RANGES = {
 @pytest.mark.parametrize("name", RANGES)
 def test_large_ranges_have_an_answer_or_a_clear_error(name: str, integrand: str) -> None:
     spec = sg.Solver(RANGES[name], "data", integrand, "time", "multistep:2:ramp")
+    raw = ("TypeError", "ValueError", "IndexError", "ZeroDivisionError")
     try:
-        text = sg.emit(spec, "numpy")
+        found = sg.emit(spec, "numpy")
+        wanted = "no coefficient is off by more than 1e-1"
     except SolvergenError as error:
-        assert "expected" in str(error)
-        assert not {"TypeError", "ValueError", "IndexError"} & set(
-            str(error).replace(",", "").split()
-        )
-    else:
-        assert "no coefficient is off by more than 1e-1" in " ".join(text.split())
+        found, wanted = str(error), "expected"
+    assert wanted in " ".join(found.split())
+    assert not any(one in found for one in raw) or wanted != "expected"

@@ -49,8 +49,8 @@ SCHEDULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shifted cosine": ("Hoogeboom et al. 2023, 64 to 256", (
         "1/sqrt(1 + 16*tan(pi*t/2)**2)", "4*tan(pi*t/2)/sqrt(1 + 16*tan(pi*t/2)**2)")),
     "bounded cosine": ("Hoogeboom et al. 2023, log SNR in +-15", (
-        "cos(atan(exp(-7.5)) + (atan(exp(7.5)) - atan(exp(-7.5)))*t)",
-        "sin(atan(exp(-7.5)) + (atan(exp(7.5)) - atan(exp(-7.5)))*t)")),
+        "cos(atan(exp(-7.5)) + (pi/2 - 2*atan(exp(-7.5)))*t)",
+        "sin(atan(exp(-7.5)) + (pi/2 - 2*atan(exp(-7.5)))*t)")),
     "sigmoid": ("Chen 2023, start 0, end 3, tau 1/2", (f"sqrt({SIGMOID})", CIRCLE)),
     "cosine": ("Chen 2023, start 0.2, end 1, tau 1", (
         "cos(pi/2*(0.2 + 0.8*t))/cos(0.1*pi)", CIRCLE)),

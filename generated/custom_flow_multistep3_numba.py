@@ -15,9 +15,10 @@ power series with exact rational coefficients. It takes 1 evaluation a step, 1 m
 start-up. A run may start at t = 1, where alpha = 0, with order 3 (steps even in gamma). A run
 may end at t = 0, where sigma = 0, with order 3 (steps even in gamma).
 
-The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
-largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
-in time from 0.98 to 0.02.
+Of 1052 steps on grids that are made to find errors (uneven, steps of 1e-12 and 1 of the
+distance to an end beside each other, to 1e-14 of both ends) the worst and some others, 22 in
+all, were compared with their definitions in 50 digits: relative to the largest weight of its
+row, no coefficient is off by more than 1e-14.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; Lu et
 al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902).

@@ -19,9 +19,10 @@ O(h^3), which estimates the error of an adaptive step. A run may start at t = 1,
 weights of higher order exist, so that one step is of first order and leaves order 1 (steps even
 in time).
 
-The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
-largest of a pass, they differ by less than 1e-14 on 8 steps, 1e-14 on 64 steps that are uniform
-in time from 0.98 to 0.02.
+Of 879 steps on grids that are made to find errors (uneven, steps of 1e-12 and 1 of the distance
+to an end beside each other, to 1e-14 of both ends) the worst and some others, 22 in all, were
+compared with their definitions in 50 digits: relative to the largest weight of its row, no
+coefficient is off by more than 1e-14.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential Runge-Kutta methods; Lu et
 al. 2022 (arXiv:2206.00927).
@@ -241,8 +242,8 @@ def _length(t, s):
         * np.expm1(
             -1
             / 2
-            * (s - t)
             * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN))
+            * (s - t)
         )
         / np.expm1((1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN)))
     )

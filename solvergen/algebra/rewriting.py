@@ -27,6 +27,8 @@ from solvergen.algebra.readable import area_argument, has_square_root, positive_
 MAX_TERMS = 5
 """Of a sum whose pairs are compared, and calls that are reflected one by one: longer ones come
 from expanding, and are rewritten in factors instead."""
+MAX_TURN = 120
+"""The largest denominator of k/pi whose cosine is looked for in roots."""
 Rewriting = Callable[[Expr, Symbol], Expr]
 
 
@@ -187,12 +189,24 @@ def _circle_identity(expression: Expr, symbol: Symbol) -> Expr:
         if level == 1:
             other = sympy.sin if call.func == sympy.cos else sympy.cos
             return -coefficient * other(p) ** 2
-        if isinstance(level, Pow) and level.exp == 2 and level.base.func == call.func:
-            k = level.base.args[0]
+        k = _angle_of(level, call.func)
+        if k is not None:
             sign = -1 if call.func == sympy.cos else 1
             product = sympy.sin(_factored(p - k)) * sympy.sin(_factored(p + k))
             return sign * coefficient * product
     return expression
+
+
+def _angle_of(level: Expr, function: type[Expr]) -> Expr | None:
+    """k where the level is cos^2 k, or sin^2 k, also where sympy has written that in roots."""
+    if isinstance(level, Pow) and level.exp == 2 and level.base.func == function:
+        return level.base.args[0]
+    if not (level.is_number and level.has(sympy.sqrt(2).func) and 0 < level < 1):
+        return None
+    inverse = sympy.acos if function == sympy.cos else sympy.asin
+    turns = sympy.N(inverse(sympy.sqrt(level)) / sympy.pi, 40)
+    simple = Rational(str(turns)).limit_denominator(MAX_TURN)
+    return simple * sympy.pi if abs(turns - simple) < sympy.Float("1e-35") else None
 
 
 def _half_angle(expression: Expr, symbol: Symbol) -> Expr:

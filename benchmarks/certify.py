@@ -28,7 +28,7 @@ from solvergen.targets import rendering
 RESULTS = Path(__file__).parent / "RESULTS_certify.md"
 INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
 EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
-EFFORT = Effort(points=240, rounds=6, worst=8, random=16, panels=400)
+EFFORT = Effort(points=240, rounds=6, worst=6, random=8, panels=300)
 SCHEME = "multistep:3:ramp"
 
 

@@ -2,7 +2,7 @@
 
 In the logit of time, y = log((t - t_min)/(t_max - t)), both ends of a domain are alike. Grids are
 uneven all over it; clusters, in which steps of 10^-12 and of 1 of the distance to the nearer end
-are neighbours; graded towards both ends to 10^-14 of the width; a few huge steps; and even in
+are neighbours; to 10^-14 of the width, or 512 spacings, of both ends; a few huge steps; and even in
 lambda with steps about as long as a panel of the quadrature, where poles are felt most.
 """
 
@@ -16,7 +16,9 @@ Array = NDArray[np.float64]
 
 SEED = 16
 CLOSEST = 1e-14
-"""How near to an end, as a part of the width, a grid comes."""
+"""How near to an end, as a part of the width, a grid comes, ..."""
+SPACINGS = 512
+"""... and in spacings of float64, of which an end such as 0.9999 is itself some fraction away."""
 SHORTEST = 1e-12
 """The shortest step of a cluster, as a part of the distance to the nearer end."""
 STEP_LENGTHS = (0.4, 1.1, 1.9, 2.3, 4.7)
@@ -72,7 +74,8 @@ def _clustered(random: np.random.Generator, points: int, low: float, high: float
 
 def falling(times: Array, low: float, high: float) -> Array:
     """The times that lie well inside, each once, in falling order."""
-    gap = CLOSEST * (high - low)
-    inside = times[(times - low >= gap) & (high - times >= gap)]
+    gaps = (max(CLOSEST * (high - low), SPACINGS * np.spacing(end)) for end in (low, high))
+    first, last = gaps
+    inside = times[(times - low >= first) & (high - times >= last)]
     found = np.unique(inside)[::-1]
     return found[np.append(True, -np.diff(found) > 8 * np.spacing(found[1:]))[: found.size]]

@@ -218,9 +218,13 @@ class Cutter:
         new = np.array([one for one in windows if one not in self.known])
         if not new.size:
             return
-        errors = self._distances(new)
-        for window, error in zip(map(tuple, new.tolist()), errors.tolist(), strict=True):
-            self.known[window] = error <= WANTED or self._is_noise(window, error)
+        schedule = self.rates.weights.schedule
+        times = time_at(schedule, new.ravel()).reshape(-1, 2).tolist()
+        errors = self._distances(new).tolist()
+        for window, ends, error in zip(map(tuple, new.tolist()), times, errors, strict=True):
+            is_known = all(is_resolved(time, schedule) for time in ends)
+            is_good = not is_known or error <= WANTED
+            self.known[window] = is_good or self._is_noise(window, error)
 
     def _is_noise(self, window: tuple[float, float], error: float) -> bool:
         """Whether a window of half the width would be no better."""
@@ -231,11 +235,9 @@ class Cutter:
         halves = np.array([(low, middle), (middle, high)])
         if float(np.max(self._distances(halves))) <= error / GAIN:
             return False
-        if error <= REFUSED:
-            return True
-        weights = self.rates.weights
-        start, end = time_at(weights.schedule, np.array([low, high]))
-        if all(is_resolved(one, weights.schedule) for one in (start, end)):
+        if error > REFUSED:
+            weights = self.rates.weights
+            start, end = time_at(weights.schedule, np.array([low, high]))
             raise DerivationError(
                 f"{weights.schedule.name}: the rates of {weights.expansion.name}, of the clock "
                 f"and of time are known to {error:.0e} alone where half_log_snr is "

@@ -29,7 +29,7 @@ _SQUARES = (
     (sin(_ANGLE) ** 2, 1 - cos(_ANGLE) ** 2),
 )
 
-FAIR, GAIN = 1e-13, 1e2
+FAIR, GAIN = 1e-13, 8.0
 """The error of a form beyond which another is looked for, and what that has to win."""
 
 CLOSES = 1e-10

@@ -10,7 +10,7 @@ from solvergen.algebra import functions, tables
 from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.functions import Definition
 from solvergen.algebra.tables import Interpolate
-from solvergen.scalars.forms import FAIR, GAIN, error_in_float, in_time, inverse
+from solvergen.scalars.forms import FAIR, error_in_float, in_time, inverse
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.serialization import tables_of
 from solvergen.symbols import (
@@ -85,7 +85,7 @@ class ScheduleFormulas:
 
 
 def _half_log_snr(schedule: NoiseSchedule, alpha_form: Expr, sigma_form: Expr) -> Expr:
-    """In t; in alpha and sigma where that is shorter, or keeps far more digits."""
+    """In t; in alpha and sigma where that is shorter, or no form in t keeps its digits."""
     level = schedule.half_log_snr
     if level.count_ops() > LONG:
         return log(alpha / sigma)
@@ -95,7 +95,7 @@ def _half_log_snr(schedule: NoiseSchedule, alpha_form: Expr, sigma_form: Expr) -
     error = error_in_float(form, level, schedule)
     is_fair = error <= FAIR
     quotient = log(alpha_form / sigma_form)
-    if is_fair or error_in_float(quotient, level, schedule) > error / GAIN:
+    if is_fair or error_in_float(quotient, level, schedule) > error:
         return form
     return log(alpha / sigma)
 

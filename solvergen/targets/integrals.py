@@ -182,7 +182,7 @@ class IntegralPrinter:
         """A length that is known, times an integral over that of its rate."""
         length = f"({self.length})" if self.found.table is None else self.length
         if value == "last - first":
-            value = "(last - first)" if self.found.is_cut else "1.0"
+            value = "np.maximum(last - first, 1e-200)" if self.found.is_cut else "1.0"
         elif value not in ("moments[0]",):
             value = self.result(value)
         text = f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")

@@ -8,7 +8,7 @@
 ``Formulas`` is what stands between a solver and its text. Formulas in t are those of the schedule
 that are most accurate in float64 to the ends of the domain; formulas in alpha and sigma are kept
 where they hold, because these two have all their digits. None says that there is no closed form: t
-is then found by bisection, and Phi by quadrature. A printer spells these values, and decides
+is then found in a table, and Phi by quadrature. A printer spells these values, and decides
 nothing.
 """
 
@@ -214,7 +214,7 @@ class Formulas:
 
     @property
     def bisects(self) -> bool:
-        """Whether a time is found by bisection."""
+        """Whether a time is found in a table of a function of it."""
         return None in (self.time_at_gamma, self.schedule.time_at_half_log_snr)
 
     @property
@@ -296,9 +296,9 @@ class Formulas:
             "alpha(t)": schedule.alpha,
             "sigma(t)": schedule.sigma,
             "lambda(t)": schedule.half_log_snr,
-            "t(lambda)": schedule.time_at_half_log_snr or "by bisection",
+            "t(lambda)": schedule.time_at_half_log_snr or "from a table",
             "gamma(t)": self.gamma,
-            "t(gamma)": self.time_at_gamma or "by bisection",
+            "t(gamma)": self.time_at_gamma or "from a table",
             "alpha'(t)": self.conversion.alpha_dot,
             "N": f"({a}) x + ({b}) prediction",
             "Phi(t, s)": self.integrating_factor or f"exp int_s^t {self.linear_coefficient}",

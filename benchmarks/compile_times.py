@@ -43,7 +43,7 @@ def lap():
     started.append(time.process_time())
 import solvergen as sg
 from solvergen.targets import rendering
-from solvergen.measurement.accuracy import statement
+from solvergen.measurement.certificate import statement
 from solvergen.compiler import load_text
 lap()
 choices = (sg.schedules.get(sys.argv[1]), sg.NOISE, sg.DATA, "half_log_snr")

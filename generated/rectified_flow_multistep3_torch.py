@@ -14,9 +14,9 @@ A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-u
 power series with exact rational coefficients. A run may start at t = 1, where alpha = 0, and
 end at t = 0, where sigma = 0, with order 3 (steps even in gamma).
 
-The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
-largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
-in time from 0.98 to 0.02.
+Of 1039 steps on grids made to find errors (uneven; steps of 1e-12 and 1 of the distance to an
+end side by side, to 1e-14 of both) the worst, 22 in all, were compared with their definitions
+in 50 digits: no coefficient is off by more than 1e-14 of the largest weight of its row.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; Lu et
 al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902).

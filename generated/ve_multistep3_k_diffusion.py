@@ -15,9 +15,9 @@ even in gamma). A run may end at t = 0, where sigma = 0; gamma is infinite there
 of higher order exist, so that one step is of first order and leaves order 2 (steps even in
 time).
 
-The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
-largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
-in time from 78.4 to 1.6.
+Of 915 steps on grids made to find errors (uneven; steps of 1e-12 and 1 of the distance to an
+end side by side, to 1e-14 of both) the worst, 22 in all, were compared with their definitions
+in 50 digits: no coefficient is off by more than 1e-14 of the largest weight of its row.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; Lu et
 al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902).

@@ -14,9 +14,9 @@ A run has order 2: local error O(h^3) in every step; computed on power series wi
 rational coefficients. A run may start at t = 80, and end at t = 0, where sigma = 0, with order
 2 (steps even in gamma).
 
-The coefficients were compared with 30-digit quadrature of their definitions. Relative to the
-largest of a pass, they differ by less than 1e-15 on 8 steps, 1e-15 on 64 steps that are uniform
-in time from 78.4 to 1.6.
+Of 915 steps on grids made to find errors (uneven; steps of 1e-12 and 1 of the distance to an
+end side by side, to 1e-14 of both) the worst, 22 in all, were compared with their definitions
+in 50 digits: no coefficient is off by more than 1e-14 of the largest weight of its row.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential Runge-Kutta methods; Lu et
 al. 2022 (arXiv:2206.00927).

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from solvergen import targets
 from solvergen.algebra.tables import column
 from solvergen.errors import EmissionError, ScheduleError, explained
-from solvergen.measurement.accuracy import statement
+from solvergen.measurement.certificate import statement
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver

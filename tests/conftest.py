@@ -12,3 +12,27 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory):
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unsearched():
+    """Modules are written without the search for their worst row, which takes a second each: what
+    it finds, measurement/test_certificate asks, and tests that are ``certified``."""
+    from solvergen import compiler
+    from solvergen.measurement import schedulers
+
+    patch = pytest.MonkeyPatch()
+    for one in (compiler, schedulers):
+        patch.setattr(one, "statement", lambda *_: "Not searched.")
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def certified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules are written as they are for users."""
+    from solvergen import compiler
+    from solvergen.measurement import certificate, schedulers
+
+    for one in (compiler, schedulers):
+        monkeypatch.setattr(one, "statement", certificate.statement)

@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import pytest
 import torch
 import torch_extras  # noqa: F401
 
@@ -12,6 +13,7 @@ from solvergen import compiler
 FOLDER = Path(__file__).parent.parent / "generated"
 
 
+@pytest.mark.usefixtures("certified")
 def test_generated_modules_are_up_to_date(tmp_path: Path) -> None:
     regenerate = runpy.run_path(str(FOLDER / "regenerate.py"))["regenerate"]
     for path in regenerate(tmp_path):

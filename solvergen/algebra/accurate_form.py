@@ -76,6 +76,10 @@ WRONG_END = 1e-6
 """The error of a form that is finite or 0 at an end where it should not be, or the reverse. It may
 be the best one there is, so it is worse than every right form and better than nan inside."""
 
+WRONG = 1e-6
+"""The error of a value that is none: half of the digits and more are lost, or the branch is. A form
+with fewer such points is better than one with more, whatever its worst error is."""
+
 VANISHES, DIVERGES = mpmath.mpf("1e-3"), mpmath.mpf("1.5")
 """By what factor a value changes from 10^-30 to 10^-60 before an end where it tends to 0 or to
 infinity: a power tau^(1/10) falls by 10^-3, a logarithm grows to twice as much."""
@@ -239,6 +243,7 @@ class _Search:
         self.measure = measure
         self.parameters = parameters
         self.errors: dict[Expr, float] = {}
+        self.ranks: dict[Expr, tuple[int, float]] = {}
         self.patience = PATIENCE
 
     def run(self, expressions: Sequence[Expr], candidates: int) -> None:
@@ -295,6 +300,8 @@ class _Search:
             return
         errors = self.measure.errors(form, self.parameters)
         self.errors[form] = max(errors, default=0.0)
+        right = [error for error in errors if error <= WRONG]
+        self.ranks[form] = (len(errors) - len(right), max(right, default=0.0))
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
         rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
@@ -316,7 +323,12 @@ class _Search:
         return min(self.errors.values(), default=float("inf"))
 
     def best(self, default: Expr) -> Expr:
-        """The shortest form whose error is near the smallest."""
-        limit = max(GOOD, 2 * self.smallest())
-        accepted = [form for form, error in self.errors.items() if error <= limit]
+        """The shortest form whose error is near the smallest, of those wrong at fewest points."""
+        fewest, smallest = min(self.ranks.values(), default=(0, 0.0))
+        limit = max(GOOD, 2 * smallest)
+        accepted = [
+            form
+            for form, (wrong, error) in self.ranks.items()
+            if wrong == fewest and error <= limit
+        ]
         return min(accepted, key=sympy.count_ops, default=default)

@@ -21,6 +21,7 @@ from sympy import (
     Piecewise,
     Symbol,
     Tuple,
+    UnevaluatedExpr,
 )
 from sympy.codegen.cfunctions import expm1, log1p
 
@@ -119,6 +120,8 @@ class _Writer:
             return self.product(part)
         if part.is_Pow:
             return self.power(*part.args)
+        if isinstance(part, UnevaluatedExpr):
+            return self.name(part.args[0])
         arguments = ", ".join(map(self.name, part.args))
         if isinstance(part, Tuple):
             return f"[{arguments}]"

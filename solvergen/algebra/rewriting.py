@@ -4,6 +4,7 @@ Each rule maps an expression to one that is equal where its branches hold; no ru
 because every result is measured (``solvergen.algebra.accurate_form``). What they are for:
 
     1 - e^{-x}         -> -expm1(-x)                         x near 0
+    1 - (1 - x)^c      -> -expm1(c log1p(-x))                x near 0
     log(1 + x)         -> log1p(x)                           x near 0
     cos(pi t/2)        -> sin(pi (1 - t)/2)                  t near 1
     cos^2 a - cos^2 b  -> sin(b - a) sin(b + a)              a near b
@@ -26,6 +27,8 @@ from solvergen.algebra.readable import area_argument, has_square_root, positive_
 MAX_TERMS = 5
 """Of a sum whose pairs are compared, and calls that are reflected one by one: longer ones come
 from expanding, and are rewritten in factors instead."""
+MAX_TURN = 120
+"""The largest denominator of k/pi whose cosine is looked for in roots."""
 Rewriting = Callable[[Expr, Symbol], Expr]
 
 
@@ -95,6 +98,31 @@ def _exponential_difference(expression: Expr, symbol: Symbol) -> Expr:
     return expression
 
 
+def _power_difference(expression: Expr, symbol: Symbol) -> Expr:
+    """a b^c - a = a expm1(c log1p(b - 1)) for a sum b: that of x^c inside b is another rule's."""
+    return _difference_of_power(expression, symbol, lambda base: base.is_Add)
+
+
+def _power_difference_inside(expression: Expr, symbol: Symbol) -> Expr:
+    """a x^c - a = a expm1(c log1p(x - 1))."""
+    return _difference_of_power(expression, symbol, lambda base: base == symbol)
+
+
+def _difference_of_power(
+    expression: Expr, symbol: Symbol, is_meant: Callable[[Expr], bool]
+) -> Expr:
+    """For two terms of a sum whose ratio is -b^c, c no integer and no half of one."""
+    if not isinstance(expression, Add) or len(expression.args) > MAX_TERMS:
+        return expression
+    for one, other in permutations(_longest_first(expression.args), 2):
+        base, exponent = (-one / other).as_base_exp()
+        is_power = exponent.is_Rational and exponent.q > 2 and exponent > 0
+        if is_power and base.has(symbol) and is_meant(base):
+            power = exponent * log1p(_factored(base - 1))
+            return expression - one - other - other * expm1(power)
+    return expression
+
+
 def _longest_first(terms: Iterable[Expr]) -> list[Expr]:
     return sorted(terms, key=lambda e: (-sympy.count_ops(e), str(e)))
 
@@ -161,12 +189,24 @@ def _circle_identity(expression: Expr, symbol: Symbol) -> Expr:
         if level == 1:
             other = sympy.sin if call.func == sympy.cos else sympy.cos
             return -coefficient * other(p) ** 2
-        if isinstance(level, Pow) and level.exp == 2 and level.base.func == call.func:
-            k = level.base.args[0]
+        k = _angle_of(level, call.func)
+        if k is not None:
             sign = -1 if call.func == sympy.cos else 1
             product = sympy.sin(_factored(p - k)) * sympy.sin(_factored(p + k))
             return sign * coefficient * product
     return expression
+
+
+def _angle_of(level: Expr, function: type[Expr]) -> Expr | None:
+    """k where the level is cos^2 k, or sin^2 k, also where sympy has written that in roots."""
+    if isinstance(level, Pow) and level.exp == 2 and level.base.func == function:
+        return level.base.args[0]
+    if not (level.is_number and level.has(sympy.sqrt(2).func) and 0 < level < 1):
+        return None
+    inverse = sympy.acos if function == sympy.cos else sympy.asin
+    turns = sympy.N(inverse(sympy.sqrt(level)) / sympy.pi, 40)
+    simple = Rational(str(turns)).limit_denominator(MAX_TURN)
+    return simple * sympy.pi if abs(turns - simple) < sympy.Float("1e-35") else None
 
 
 def _half_angle(expression: Expr, symbol: Symbol) -> Expr:
@@ -306,4 +346,6 @@ _RULES: tuple[Rewriting, ...] = (
     _logarithm_of_product,
     _logarithms_joined,
     _angle_difference,
+    _power_difference,
+    _power_difference_inside,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from solvergen import targets
-from solvergen.measurement.accuracy import statement
+from solvergen.measurement.certificate import statement
 from solvergen.measurement.checks import Check
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.targets import rendering

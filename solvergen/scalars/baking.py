@@ -113,6 +113,14 @@ def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64], first_fac
 class PreciseReference(Reference):
     """The reference with integrals that converge fast at the ends of the domain too."""
 
+    def panel_count(self, length: Any) -> int:
+        """Panels of an interval of this length in v."""
+        return max(1, int(mpmath.ceil(length)))
+
+    def node_count(self, width: Any) -> int:
+        """Nodes of a panel of this width."""
+        return NODES
+
     def gamma(self, time: Any) -> Any:
         """The expansion variable, or its limit at an end of the domain."""
         return super().gamma(self._inside(time))
@@ -155,11 +163,11 @@ class PreciseReference(Reference):
     def _nodes(self, end: Any, start: Any) -> Iterator[tuple[Any, Any]]:
         """Times between start and end, with the weights of an integral over time."""
         low, high = self._domain
-        nodes, weights, _ = gauss(NODES, mpmath.mp.dps)
         path = [mpmath.log((time - low) / (high - time)) for time in self.path(start, end)]
         for first, last in pairwise(path):
-            count = max(1, int(mpmath.ceil(abs(last - first))))
+            count = self.panel_count(abs(last - first))
             panel = (last - first) / count
+            nodes, weights, _ = gauss(self.node_count(abs(panel)), mpmath.mp.dps)
             for k in range(count):
                 for x, weight in zip(nodes, weights, strict=True):
                     v = first + panel * (k + x)

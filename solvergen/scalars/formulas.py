@@ -8,7 +8,7 @@
 ``Formulas`` is what stands between a solver and its text. Formulas in t are those of the schedule
 that are most accurate in float64 to the ends of the domain; formulas in alpha and sigma are kept
 where they hold, because these two have all their digits. None says that there is no closed form: t
-is then found by bisection, and Phi by quadrature. A printer spells these values, and decides
+is then found in a table, and Phi by quadrature. A printer spells these values, and decides
 nothing.
 """
 
@@ -31,7 +31,7 @@ from solvergen.program.table import (
 )
 from solvergen.scalars import landings
 from solvergen.scalars.conversion import Conversion
-from solvergen.scalars.forms import in_time, inverse, with_parameters
+from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.landings import LandingWeights, Needs
@@ -220,7 +220,7 @@ class Formulas:
 
     @property
     def bisects(self) -> bool:
-        """Whether a time is found by bisection."""
+        """Whether a time is found in a table of a function of it."""
         return None in (self.time_at_gamma, self.schedule.time_at_half_log_snr)
 
     @property
@@ -302,9 +302,9 @@ class Formulas:
             "alpha(t)": schedule.alpha,
             "sigma(t)": schedule.sigma,
             "lambda(t)": schedule.half_log_snr,
-            "t(lambda)": schedule.time_at_half_log_snr or "by bisection",
+            "t(lambda)": schedule.time_at_half_log_snr or "from a table",
             "gamma(t)": self.gamma,
-            "t(gamma)": self.time_at_gamma or "by bisection",
+            "t(gamma)": self.time_at_gamma or "from a table",
             "alpha'(t)": self.conversion.alpha_dot,
             "N": f"({a}) x + ({b}) prediction",
             "Phi(t, s)": self.integrating_factor or f"exp int_s^t {self.linear_coefficient}",
@@ -339,16 +339,17 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
     schedule, expansion = solver.schedule, solver.expansion
     if expansion.name == "time":
         return gamma
+    by_level = ScheduleFormulas.of(schedule).time_at_half_log_snr
     if expansion.name == "half_log_snr":
-        found = ScheduleFormulas.of(schedule).time_at_half_log_snr
-        return None if found is None else found.subs(half_log_snr_symbol, gamma)
-    if expansion.ray is not None:
-        level = log(schedule.alpha / schedule.sigma)
-        found = schedule.stable_inverse(level, half_log_snr_symbol)
-        if found is not None and found.count_ops() > LONG:
-            at = log(expansion.ray[0] / expansion.ray[1])
-            return with_parameters(found.subs(half_log_snr_symbol, at), schedule)
-    return inverse(expansion.at(schedule), gamma, schedule)
+        return None if by_level is None else by_level.subs(half_log_snr_symbol, gamma)
+    variable = expansion.at(schedule)
+    if expansion.ray is None or by_level is None:
+        return inverse(variable, gamma, schedule)
+    composed = by_level.subs(half_log_snr_symbol, log(expansion.ray[0] / expansion.ray[1]))
+    uncollected = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), half_log_snr_symbol)
+    is_long = uncollected is not None and uncollected.count_ops() > LONG
+    found = None if is_long else inverse(variable, gamma, schedule)
+    return found or closing(composed, variable, gamma, schedule)
 
 
 def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:

@@ -18,6 +18,7 @@ from sympy import Expr, Symbol
 
 from solvergen.algebra.collection import collected
 from solvergen.algebra.tables import Slope, Table
+from solvergen.scalars.cells import cuts
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import Lengths
 from solvergen.scalars.quadrature import PANEL, choose
@@ -46,6 +47,7 @@ class Integrals:
             lambda and t; None where it is not needed.
         is_even: whether theta is linear in lambda.
         kinks: the times between which the rates are smooth and integrated; empty if they have none.
+        cuts: values of lambda at which panels end too, because a singularity is near.
         end_density: whether the density of q at the end of an interval is read, and varies.
         points: of the Gauss-Legendre rule on a panel.
         panel: its largest width in lambda.
@@ -64,6 +66,7 @@ class Integrals:
     length: Expr | None = None
     is_even: bool = False
     kinks: tuple[Expr, ...] = ()
+    cuts: tuple[float, ...] = ()
     end_density: bool = False
     points: int = 0
     panel: float = PANEL
@@ -109,6 +112,7 @@ class Integrals:
             length=_form(rates.time, schedule) if self.timed else None,
             is_even=rates.is_even,
             kinks=schedule.kinks if rates.is_rough(schedule) else (),
+            cuts=cuts(weights),
             points=choose(weights).points,
             tail=rates.tail(schedule) if reaches_infinity(schedule) else None,
         )
@@ -117,6 +121,11 @@ class Integrals:
     def is_needed(self) -> bool:
         """Whether anything is integrated; else all scalars have closed forms."""
         return self.moments or self.mass or self.gap or self.timed
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether panels end at given places."""
+        return bool(self.kinks or self.cuts)
 
     @property
     def joins(self) -> bool:
@@ -136,10 +145,10 @@ class Integrals:
     @property
     def rows(self) -> tuple[str, ...]:
         """What is integrated, in the order of the results; the means of a constant are not."""
-        is_rough, varying = bool(self.kinks), self.varying
+        is_cut, varying = self.is_cut, self.varying
         wanted = {
-            "length": self.timed and (is_rough or "length" in varying),
-            "width": (self.gap or self.moments) and (is_rough or "speed" in varying),
+            "length": self.timed and (is_cut or "length" in varying),
+            "width": (self.gap or self.moments) and (is_cut or "speed" in varying),
             "moments": self.moments,
             "mass": self.mass and not self.moments,
         }

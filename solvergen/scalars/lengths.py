@@ -32,6 +32,7 @@ from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, is_real
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.scalars.forms import in_time
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
 from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
@@ -265,7 +266,9 @@ class Steps:
             (sigma_s, s, schedule.sigma),
         ):
             if symbol in form.free_symbols:
-                values[symbol] = self._evaluated(schedule.stable(formula).xreplace({t: at}), values)
+                values[symbol] = self._evaluated(
+                    in_time(formula, schedule).xreplace({t: at}), values
+                )
         if H in form.free_symbols:
             assert h is not None
             values[H] = self._evaluated(h, values)

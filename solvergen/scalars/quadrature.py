@@ -3,7 +3,7 @@
 The means over q of an interval are integrals over lambda of the rates of the clocks
 (``solvergen.rates``), on panels of at most ``PANEL``:
 
-    mean of (theta - 1/2)^k = int w (theta - 1/2)^k dlambda / int w dlambda,    w = dq/dlambda,
+    mean of theta^k = int w theta^k dlambda / int w dlambda,    w = dq/dlambda,
 
 and so are q(t) - q(s), gamma(t) - gamma(s) and t - s, by which they are scaled. Wherever a step
 lies and however long it is, it consists of such panels, so the widest ones bound the error of all.
@@ -78,8 +78,16 @@ def choose(weights: Weights) -> Quadrature:
     inverse = schedule.time_at_half_log_snr
     if inverse is None or weights.ode.factor is None:
         return Quadrature(UNMEASURED, None)
+    try:
+        return _smallest(weights, inverse, precision.QUADRATURE)
+    except ZeroDivisionError:  # t is an end of the domain in so few digits
+        return _smallest(weights, inverse, precision.RATES)
+
+
+def _smallest(weights: Weights, inverse: Expr, digits: int) -> Quadrature:
+    schedule = weights.schedule
     is_cut = Rates.derive(weights).is_rough(schedule)
-    with mpmath.workdps(precision.QUADRATURE):
+    with mpmath.workdps(digits):
         rates = _Rates.of(weights, schedule.substitute(inverse))
         panels = _pieces(schedule) if is_cut else _panels(schedule)
         exact = [(panel, rates.figures(*panel, FINEST)) for panel in panels]

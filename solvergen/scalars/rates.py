@@ -52,6 +52,7 @@ TAIL = 40.0
 FLAT = 1e-2
 GOOD = 2e-15
 FAIR = 1e-12
+WRONG = 1e-6
 
 FRAMES = (
     (RADIUS, (1 + U**2) ** Rational(-1, 2)),
@@ -191,20 +192,33 @@ def _short(slope: Expr) -> Expr | None:
 
 
 def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
-    """The shortest form whose float64 error over the domain is near the smallest."""
-    found = dict(zip(forms, errors(forms, schedule), strict=True))
-    limit = 2 * min(found.values()) + GOOD
-    return min((form for form in found if found[form] <= limit), key=_effort)
+    """The shortest form whose float64 error over the domain is near the smallest.
+
+    Of those that are wrong at the fewest points: no value at one must not let a wrong form win.
+    """
+    found = dict(zip(forms, _errors_at_points(forms, schedule), strict=True))
+    wrong = {form: int(np.sum(~(error <= WRONG))) for form, error in found.items()}
+    fewest = [form for form in found if wrong[form] == min(wrong.values())]
+    worst = {form: float(np.max(found[form][found[form] <= WRONG], initial=0.0)) for form in fewest}
+    limit = 2 * min(worst.values()) + GOOD
+    return min((form for form in fewest if worst[form] <= limit), key=_effort)
 
 
 def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
     """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
+    return [float(np.max(one)) for one in _errors_at_points(forms, schedule)]
+
+
+def _errors_at_points(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[np.ndarray]:
+    """The relative errors themselves, infinite where there is no value."""
     points, exact = _time_rates(schedule)
     stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
     return [
-        max(
-            float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
-            for one, truth in zip(values(form, points, stable, schedule), exact, strict=True)
+        np.array(
+            [
+                float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
+                for one, truth in zip(values(form, points, stable, schedule), exact, strict=True)
+            ]
         )
         for form in forms
     ]

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 
-from sympy import Expr, log
+from sympy import Expr, Piecewise, log
 
 from solvergen.algebra import functions, tables
 from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.functions import Definition
-from solvergen.scalars.forms import in_time, inverse
+from solvergen.algebra.tables import Interpolate
+from solvergen.scalars.forms import FAIR, error_in_float, in_time, inverse
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.serialization import tables_of
 from solvergen.symbols import (
@@ -57,17 +58,16 @@ class ScheduleFormulas:
     def of(cls, schedule: NoiseSchedule) -> "ScheduleFormulas":
         """Choose the forms."""
         both, ratio = (schedule.alpha, schedule.sigma), log(schedule.alpha / schedule.sigma)
-        is_long = schedule.half_log_snr.count_ops() > LONG
-        level = log(alpha / sigma) if is_long else in_time(schedule.half_log_snr, schedule)
+        forms = [in_time(one, schedule) for one in both]
         return cls(
             schedule.domain,
             schedule.parameters,
             tables=tuple(tables_of(*both)),
             functions=functions.used(schedule.alpha + schedule.sigma),
             kinks=schedule.kinks,
-            alpha=in_time(schedule.alpha, schedule),
-            sigma=in_time(schedule.sigma, schedule),
-            half_log_snr=level,
+            alpha=forms[0],
+            sigma=forms[1],
+            half_log_snr=_half_log_snr(schedule, *forms),
             time_at_half_log_snr=inverse(ratio, half_log_snr_symbol, schedule),
             span=_span(schedule),
             reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
@@ -82,6 +82,22 @@ class ScheduleFormulas:
     def spacing(self) -> str:
         """What a time grid is uniform in unless it is said: lambda, if it is finite, else time."""
         return "half_log_snr" if isfinite(self.span) else "time"
+
+
+def _half_log_snr(schedule: NoiseSchedule, alpha_form: Expr, sigma_form: Expr) -> Expr:
+    """In t; in alpha and sigma where that is shorter, or no form in t keeps its digits."""
+    level = schedule.half_log_snr
+    if level.count_ops() > LONG:
+        return log(alpha / sigma)
+    form = in_time(level, schedule)
+    if form.has(Piecewise, Interpolate):
+        return form
+    error = error_in_float(form, level, schedule)
+    is_fair = error <= FAIR
+    quotient = log(alpha_form / sigma_form)
+    if is_fair or error_in_float(quotient, level, schedule) > error:
+        return form
+    return log(alpha / sigma)
 
 
 def _span(schedule: NoiseSchedule) -> float:

@@ -60,7 +60,7 @@ class Spelling:
         return f"return {self.at_times(form)}"
 
     def inverse(self, form: Expr | None, value: Symbol, function: str) -> str:
-        """Statements that return the inverse of a function of t: the closed form, or bisection."""
+        """Statements that return the inverse of a function of t: the closed form, or a table."""
         if form is None:
             return f"return _solve({function}, {self.code(value)})"
         if self.library == "xp" and form.has(Piecewise):

@@ -1,13 +1,15 @@
 """Spells what a module integrates over lambda: the code of its ``_integrals``.
 
 Rates with kinks are integrated from kink to kink, and the pieces are joined: with the share p of a
-piece in the interval and its centre at theta = 1/2 + c, (theta - 1/2) = c + p (theta' - 1/2) turns
-its moments into those of the whole. Intervals longer than a panel are joined likewise.
+piece in the interval and its start at theta = c, theta = c + p theta' turns its moments into those
+of the whole. Intervals longer than a panel are joined likewise. All these sums are of positive
+terms, so that mu_k has its digits where it is small, in steps whose q grows at their start alone.
 """
 
 import re
 import textwrap
 from dataclasses import dataclass
+from math import isfinite
 
 from sympy import Expr
 
@@ -44,6 +46,7 @@ class IntegralCode:
     panel: float
     tail: str
     kinks: str
+    cuts: bool
 
 
 def integral_code_of(formulas: Formulas) -> IntegralCode:
@@ -71,14 +74,22 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
         quadrature_points=found.points,
         panel=found.panel,
         tail="" if found.tail is None else repr(found.tail),
-        kinks=kinks_code(formulas.schedule) if found.kinks else "",
+        kinks=_kink_levels(formulas),
+        cuts=bool(found.cuts),
     )
 
 
 def _kink_levels(formulas: Formulas) -> str:
-    """lambda at the kinks in order, computed as for the times; empty if no rate has kinks."""
-    times = kinks_code(formulas.schedule) if formulas.integrals.kinks else ""
-    return f"np.sort(half_log_snr({times}))" if times else ""
+    """lambda at the kinks and cuts in order; empty if there are none."""
+    schedule, integrals = formulas.schedule, formulas.integrals
+    cuts = f"[{', '.join(map(repr, integrals.cuts))}]" if integrals.cuts else ""
+    if not integrals.kinks:
+        return f"np.array({cuts})" if cuts else ""
+    levels = f"half_log_snr({kinks_code(schedule)})"
+    if len(schedule.tables) > 1 or not isfinite(schedule.span):
+        levels = f"[l for l in {levels} if np.isfinite(l)]"
+        return f"np.unique([*{levels}, *{cuts}])" if cuts else f"np.unique({levels})"
+    return f"np.sort([*{levels}, *{cuts}])" if cuts else f"np.sort({levels})"
 
 
 PANELS = "Panels begin at ``lower``"
@@ -156,12 +167,12 @@ class IntegralPrinter:
     @property
     def kind(self) -> str:
         """What is computed: means where all parts of an interval are of one length."""
-        return "integrals" if self.found.kinks else "means"
+        return "integrals" if self.found.is_cut else "means"
 
     @property
     def call(self) -> str:
         """The integrals over an interval."""
-        return f"{'_over_kinks' if self.found.kinks else '_integrals'}(last, first)"
+        return f"{'_over_kinks' if self.found.is_cut else '_integrals'}(last, first)"
 
     def unpacked(self, read: list[str]) -> str:
         """What the rows are assigned to, where only some of them are read."""
@@ -171,7 +182,7 @@ class IntegralPrinter:
         """A length that is known, times an integral over that of its rate."""
         length = f"({self.length})" if self.found.table is None else self.length
         if value == "last - first":
-            value = "(last - first)" if self.found.kinks else "1.0"
+            value = "np.maximum(last - first, 1e-200)" if self.found.is_cut else "1.0"
         elif value not in ("moments[0]",):
             value = self.result(value)
         text = f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
@@ -187,13 +198,13 @@ class IntegralPrinter:
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
         clock, speed, length = self.symbols.values()
-        moments = f"{clock} (theta - 1/2)^k"
+        moments = f"{clock} theta^k"
         shown = {"length": length, "width": speed, "moments": moments, "mass": clock}
         return [shown[name] for name in self.found.rows]
 
     def integrals(self) -> str:
         """What ``_on_panels`` returns."""
-        is_even, is_rough = self.found.is_even, bool(self.found.kinks)
+        is_even, is_rough = self.found.is_even, self.found.is_cut
         moments = "_MOMENTS @ clock" if is_even else "moments"
         whole = moments if is_even else "np.array(moments)"
         shown = {"moments": f"*({moments})" if is_rough else whole}
@@ -215,7 +226,7 @@ class IntegralPrinter:
         """The statement that names the rows of parts that are joined."""
         parts = {"width": "part", "mass": "moments"}
         names = [parts.get(name, self.row_name(name)) for name in self.found.rows]
-        return f"{items_code(names)} = {self.row_views if self.found.kinks else 'rows'}"
+        return f"{items_code(names)} = {self.row_views if self.found.is_cut else 'rows'}"
 
     @property
     def row_views(self) -> str:
@@ -225,7 +236,7 @@ class IntegralPrinter:
 
     def joined(self) -> str:
         """What is returned for each row."""
-        is_rough = bool(self.found.kinks)
+        is_rough = self.found.is_cut
         mass = "moments[0]" if is_rough else "moments"
         added = "np.add.reduceat({}, begin)"
         shown = {

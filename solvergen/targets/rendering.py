@@ -3,7 +3,7 @@
 import subprocess
 import textwrap
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
@@ -172,13 +172,17 @@ def host_part(solver: Solver, formulas: Formulas, library: Library | None = None
     )
 
 
-def coefficients_module(solver: Solver) -> str:
+def coefficients_module(solver: Solver, finer: bool = False) -> str:
     """The functions of time and of a grid alone, in numpy: what is measured before a module is
     written that says how accurate they are, and asked for grids.
 
-    They are those of every module of the solver, and no more: no steps, no docstring.
+    They are those of every module of the solver, and no more: no steps, no docstring. A ``finer``
+    one integrates on panels of a quarter: what it differs in is the error of the quadrature.
     """
     formulas = Formulas.of(solver)
+    if finer:
+        integrals = replace(formulas.integrals, panel=formulas.integrals.panel / 4)
+        formulas = replace(formulas, integrals=integrals)
     filled = {**host_part(solver, formulas), "definitions": definitions_code(formulas)}
     filled["spacings"] = f"{filled['spacings']}, {further_spacings()}"
     return fill("common/draft.jinja", filled)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Mul, Symbol, UnevaluatedExpr
 
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code, shared
@@ -57,14 +57,6 @@ ROWS = '''def _rows(*rows):
         for column, values in enumerate(row):
             table[:, stage, column] = values
     return table.reshape(-1, {width})'''
-
-POWERS = '''def _powers(means):
-    """mu_1, mu_2, ..: the means of theta^k from those of (theta - 1/2)^k."""
-    mu, last = [*means], len(means) - 1
-    for k in range(last):
-        for j in range(last, k, -1):
-            mu[j] = mu[j] + 0.5 * mu[j - 1]
-    return mu[1:]'''
 
 CALLS = {
     alpha: Symbol("alpha(t)"),
@@ -177,8 +169,6 @@ class StepPrinter:
             if formulas.needs.end_density:
                 yield self._exponential_density()
             return
-        if formulas.integrals.moments:
-            yield POWERS
         if formulas.integrals.moments or formulas.integrals.mass:
             yield self._integrated_means()
         if formulas.integrals.end_density:
@@ -242,7 +232,7 @@ class StepPrinter:
             returned.append(found.in_proportion("moments[0]" if integrals.moments else "mass"))
             says.append("int q' from s to t")
         if integrals.moments:
-            returned.append("*_powers(moments / moments[0])")
+            returned.append("*(moments[1:] / moments[0])")
             says.append("mu_1, ..: the means of theta^k over q")
         return (
             f'def _means(t, s):\n{INDENT}"""{"; ".join(says)}."""\n'
@@ -253,7 +243,10 @@ class StepPrinter:
 
 
 def _called(form: Expr) -> Expr:
-    return form.xreplace({**CALLS, d: s - t})
+    """A formula of a length with calls in it; c (s - t) is not multiplied out."""
+    scaled = [one for one in form.atoms(Mul) if d in one.args and one.args[0].is_Number]
+    kept = {one: one.xreplace({d: UnevaluatedExpr(s - t)}) for one in scaled if one != -d}
+    return form.xreplace(kept).xreplace({**CALLS, d: s - t})
 
 
 def conversion_code(conversion: Conversion, spelling: Spelling, name: str, result: str) -> str:

@@ -1,0 +1,104 @@
+"""The worst coefficients that a search finds, against enclosures in ball arithmetic.
+
+    pip install ".[certify]"
+    python benchmarks/certify.py [--schedule NAME ..] [--write]
+
+Every named schedule x integrand x variable that exists, third-order multistep steps: grids that
+are made to find errors (``solvergen.measurement.grids``), the rows that differ most from a copy on
+finer panels, those beside the worst values of alpha and sigma, and random ones, each compared with
+``acb.integral`` over the definitions. Errors are relative to the largest weight of a landing.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from balls import BallReference
+
+import solvergen as sg
+from solvergen.compiler import load_text
+from solvergen.errors import SolvergenError, SolvergenWarning
+from solvergen.measurement.row_errors import errors_of_step
+from solvergen.measurement.search import Effort, Found, search
+from solvergen.targets import rendering
+
+RESULTS = Path(__file__).parent / "RESULTS_certify.md"
+INTEGRANDS = ("noise", "data", "velocity", "flow", "score", "straight")
+EXPANSIONS = ("half_log_snr", "time", "sigma/alpha", "sigma/(alpha+sigma)", "theta", "clock")
+EFFORT = Effort(points=240, rounds=6, worst=6, random=8, panels=300)
+SCHEME = "multistep:3:ramp"
+
+
+def searched(solver: sg.Solver, effort: Effort = EFFORT) -> Found:
+    """What a search with balls finds in a solver's module."""
+    texts = (rendering.coefficients_module(solver, finer) for finer in (False, True))
+    modules = (load_text(text, "searched") for text in texts)
+    return search(solver, *modules, effort, partial(errors_of_step, kind=BallReference))
+
+
+def rows(names: list[str]) -> Iterator[tuple[str, ...]]:
+    """Schedule, integrand, variable, rows, steps, the worst error, and of what."""
+    for name in names:
+        for integrand in INTEGRANDS:
+            for expansion in EXPANSIONS:
+                try:
+                    solver = sg.Solver(name, integrand, integrand, expansion, SCHEME)
+                    started = time.process_time()
+                    found = searched(solver)
+                except SolvergenError:
+                    continue
+                worst = found.worst
+                yield (
+                    name, integrand, expansion, str(found.rows), str(found.steps),
+                    f"{worst.error:.0e}", f"{worst.column}, {worst.start:.6g} to {worst.end:.6g}",
+                    f"{time.process_time() - started:.1f}",
+                )  # fmt: skip
+
+
+HEADS = ("schedule", "integrand", "expansion", "rows", "compared", "worst", "of, from t to t", "s")
+
+
+def markdown(heads: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
+    lines = (heads, ("---",) * len(heads), *found)
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+
+
+def report(found: list[tuple[str, ...]]) -> str:
+    worst: dict[str, tuple[float, int]] = {}
+    for name, *_, error, _, _ in found:
+        before, count = worst.get(name, (0.0, 0))
+        worst[name] = (max(before, float(error)), count + 1)
+    summary = [(name, str(count), f"{error:.0e}") for name, (error, count) in worst.items()]
+    return "\n\n".join(
+        (
+            "# The worst coefficients that a search finds",
+            f"`python benchmarks/certify.py --write`: {SCHEME}, prediction and integrand the same. "
+            "Rows of adversarial grids; those\ncompared with enclosures by python-flint are the "
+            "worst against finer panels, those beside the worst alpha and sigma,\nand random "
+            "ones. Errors relative to the largest weight of a landing; seconds of a processor.",
+            markdown(("schedule", "combinations", "worst"), summary),
+            "## Every combination",
+            markdown(HEADS, found),
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--schedule", nargs="*", help="all by default")
+    parser.add_argument("--write", action="store_true", help="RESULTS_certify.md")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore", SolvergenWarning)
+    found = []
+    for row in rows(options.schedule or list(sg.schedules.names())):
+        print("| " + " | ".join(row) + " |", flush=True)
+        found.append(row)
+    if options.write:
+        RESULTS.write_text(report(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

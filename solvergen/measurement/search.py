@@ -1,0 +1,258 @@
+"""A search for the rows of a module that are most wrong.
+
+The rows of adversarial grids (``grids``) are compared with those of a copy on finer panels, which
+costs nothing and finds what the quadrature does wrong; alpha, sigma, A and B are compared with many
+digits at some hundred times. Around the worst of both, and at random for what neither sees, rows
+are compared with an independent reference (``row_errors``), until its budget is spent. All of it
+is seeded and bounded in size: the same module has the same rows searched on every machine.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from types import ModuleType
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from solvergen.algebra.evaluation import evaluate_mp, is_real
+from solvergen.measurement.grids import adversarial, falling, time_of
+from solvergen.measurement.row_errors import (
+    RowError,
+    errors_of_step,
+    is_weight,
+    marks,
+)
+from solvergen.program.table import columns_of
+from solvergen.scalars.cells import is_resolved
+from solvergen.scalars.rows import steps_of
+from solvergen.specification.solver import Solver
+from solvergen.symbols import t
+
+Array = NDArray[np.float64]
+
+SUSPECT = 3e-14
+"""An error beyond this is measured again with a finer reference, ..."""
+SURE = 1e-8
+"""... up to this, which is none of the reference."""
+DIGITS = 60
+TIMES = 96
+MISSING = float("inf")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is searched.
+
+    Attributes:
+        points: of a long grid.
+        rounds: grids of each kind.
+        worst: rows with the largest differences from the finer copy that are measured.
+        random: rows measured beside those.
+        panels: of the reference, in all.
+    """
+
+    points: int
+    rounds: int
+    worst: int
+    random: int
+    panels: int
+
+
+QUICK = Effort(points=60, rounds=4, worst=8, random=12, panels=100)
+FULL = Effort(points=600, rounds=12, worst=25, random=40, panels=4000)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A step of a grid, and how far its rows are from those of the finer copy."""
+
+    grid: tuple[float, ...]
+    step: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        rows: how many were computed.
+        steps: how many steps were compared with the reference.
+        worst: the largest error.
+        beside: the largest error of steps so near to an end that t does not resolve the distance
+            (``cells.is_resolved``).
+    """
+
+    rows: int
+    steps: int
+    worst: RowError
+    beside: RowError
+
+
+def search(
+    solver: Solver,
+    module: ModuleType,
+    finer: ModuleType,
+    effort: Effort = QUICK,
+    measure: Callable[..., Sequence[RowError]] = errors_of_step,
+) -> Found:
+    """Look for the worst row of a module.
+
+    Args:
+        solver: of the module.
+        module: its coefficients.
+        finer: the same on finer panels (``rendering.coefficients_module``).
+        effort: how much.
+        measure: (solver, found, grid, n, refined=1) -> the errors of step n of a grid.
+    """
+    candidates, rows = list[Candidate](), 0
+    for grid in adversarial(module, effort.points, effort.rounds):
+        candidates += _differences(solver, module, finer, grid.tolist())
+        rows += len(grid) - 1
+    chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(module)]
+    chosen += _picked(candidates, effort)
+    none, steps, left = RowError(0.0, "", 0.0, 0.0), 0, effort.panels
+    errors = {True: [none], False: [none]}
+    for one in chosen:
+        cost = _cost(solver, one)
+        if cost > min(left, effort.panels // 4):
+            continue
+        read = one.grid[max(one.step - solver.program.history, 0) : one.step + 2]
+        is_plain = all(is_resolved(time, solver.schedule) for time in read)
+        found = _errors(solver, module, one, measure)
+        if is_plain and any(SUSPECT < one.error <= SURE for one in found):
+            found, cost = _errors(solver, module, one, measure, refined=2), 3 * cost
+        left, steps = left - cost, steps + bool(found)
+        errors[is_plain] += found
+    worst, beside = (max(errors[key], key=lambda found: found.error) for key in (True, False))
+    return Found(rows, steps, worst, beside)
+
+
+def _errors(
+    solver: Solver,
+    module: ModuleType,
+    one: Candidate,
+    measure: Callable[..., Sequence[RowError]],
+    refined: int = 1,
+) -> Sequence[RowError]:
+    """The errors of a step; what has no finite coefficients has an infinite one, if it should."""
+    found = rows_of(module, one.grid)
+    if found is None and one.distance != MISSING:
+        return []  # a run that the module refuses
+    if found is None:
+        count = sum(len(phase.rows) for phase in solver.table.phases) * len(one.grid)
+        found = np.full((count, solver.table.width), np.nan)
+        found[:, 0] = one.grid[one.step]
+    return measure(solver, found, one.grid, one.step, refined=refined)
+
+
+def rows_of(module: ModuleType, grid: Sequence[float]) -> Array | None:
+    """The coefficients of a grid; None if they are not finite or the grid cannot be run."""
+    try:
+        found: Array = module.coefficients(np.array(grid))
+    except ValueError:
+        return None
+    return found
+
+
+def _differences(
+    solver: Solver, module: ModuleType, finer: ModuleType, grid: list[float]
+) -> Iterator[Candidate]:
+    """The steps of a grid with their distances from the finer copy."""
+    found, fine = rows_of(module, grid), rows_of(finer, grid)
+    if found is None or fine is None:
+        reach = solver.program.history + 2
+        if len(grid) > reach:
+            middle = len(grid) // 2
+            for part in (grid[: middle + 1], grid[middle:]):
+                yield from _differences(solver, module, finer, part)
+        elif len(grid) > 1:
+            pairs = [pair for pair in pairwise(grid) if rows_of(module, pair) is None]
+            short = pairs[0] if pairs else grid
+            yield Candidate(tuple(short), len(short) - 2, MISSING)
+        return
+    table = solver.table
+    for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):
+        distance = 0.0
+        for k, row in enumerate(table.phases[number].rows):
+            columns = columns_of(row, table.shapes[row.shape])
+            both = [one[first + k, table.first_factor :][: len(columns)] for one in (found, fine)]
+            distance = max(distance, _distance(list(map(is_weight, columns)), *both))
+        yield Candidate(tuple(grid), n, distance)
+
+
+def _distance(weights: list[bool], found: Array, fine: Array) -> float:
+    """The largest difference of the weights of two rows, relative to the largest."""
+    inside = np.array(weights)
+    largest = float(np.max(np.abs(fine[inside]), initial=0.0))
+    if not largest > 0.0:
+        return 0.0
+    return float(np.max(np.abs(found - fine)[inside], initial=0.0)) / largest
+
+
+def _picked(candidates: list[Candidate], effort: Effort) -> Iterator[Candidate]:
+    """The worst and some random ones in turn, so that a small budget has some of each."""
+    order = np.argsort([-one.distance for one in candidates], kind="stable")
+    random = np.random.default_rng(0).permutation(len(candidates))
+    worst = [candidates[k] for k in order[: effort.worst]]
+    others = [candidates[k] for k in random[: effort.random]]
+    for pair in zip_longest(worst, others):
+        yield from (_shortened(one) for one in pair if one is not None)
+
+
+def _shortened(one: Candidate) -> Candidate:
+    """The same step: neighbours that are too many to matter left out."""
+    first, last = max(one.step - 12, 0), one.step + 14
+    return Candidate(one.grid[first:last], one.step - first, one.distance)
+
+
+def _to_the_ends(module: ModuleType) -> Iterator[Candidate]:
+    """Runs that touch the ends of the domain."""
+    low, high = float(module.T_MIN), float(module.T_MAX)
+    inner = time_of(np.array([3.0, 1.0, -1.0, -3.0]), low, high).tolist()
+    for grid, step in (((high, *inner), 0), ((*inner, low), 3), ((high, inner[1], low), 1)):
+        yield Candidate(grid, step, 0.0)
+
+
+def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
+    """Steps that end where alpha or sigma of the module is most wrong."""
+    low, high = float(module.T_MIN), float(module.T_MAX)
+    times = time_of(np.linspace(-32.0, 32.0, TIMES), low, high)
+    times = falling(times, low, high)
+    for name in ("alpha", "sigma"):
+        errors = scalar_errors(solver, module, name, times)
+        end = float(times[int(np.argmax(errors))])
+        gap = 0.1 * min(end - low, high - end)
+        grid = [end + gap * k for k in (4.0, 2.0, 1.0, 0.0) if end + gap * k < high]
+        if len(grid) > 1:
+            yield Candidate(tuple(grid), len(grid) - 2, float(np.max(errors)))
+
+
+def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -> Array:
+    """The relative errors of alpha or sigma of a module at some times."""
+    schedule = solver.schedule
+    formula = schedule.substitute(getattr(schedule, name))
+    found = getattr(module, name)(times)
+    errors = []
+    for time, value in zip(times.tolist(), found.tolist(), strict=True):
+        truth = evaluate_mp(formula, t, time, DIGITS)
+        known = is_real(truth) and truth != 0
+        error = abs(mpmath.mpf(value) - truth) / abs(truth) if known else 0.0
+        errors.append(float(error) if np.isfinite(value) else MISSING * bool(known))
+    return np.nan_to_num(np.array(errors), nan=0.0, posinf=MISSING)
+
+
+def _cost(solver: Solver, one: Candidate) -> int:
+    """About how many panels of 24 nodes the reference takes for a step."""
+    low, high = map(float, solver.schedule.domain)
+    gap = 1e-40 * (high - low)
+    start, end = (one.grid[one.step + k] for k in (0, 1))
+    spread = [
+        float(np.log((max(time - low, gap)) / max(high - time, gap))) for time in (start, end)
+    ]
+    kinks = sum(end < float(kink) < start for kink in solver.schedule.kinks)
+    landings = len(solver.program.main.combines)
+    transported = 40 if solver.ode.factor is None else 1
+    return max(1, int(landings * transported * (1 + abs(spread[0] - spread[1]) + kinks / 3)))

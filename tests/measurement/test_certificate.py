@@ -1,0 +1,133 @@
+"""The search for the worst coefficient, and what is refused for it."""
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import solvergen as sg
+from solvergen.algebra.tables import Interpolate, Table
+from solvergen.compiler import load_text
+from solvergen.errors import EmissionError, SolvergenError
+from solvergen.measurement.certificate import certified, statement
+from solvergen.measurement.row_errors import errors_of_step
+from solvergen.measurement.search import Effort
+from solvergen.symbols import t
+from solvergen.targets import rendering
+
+pytestmark = pytest.mark.usefixtures("certified")
+SMALL = Effort(points=30, rounds=2, worst=3, random=6, panels=60)
+PARABOLA = sg.NoiseSchedule("1 - t**2", "t", name="parabola")
+
+
+def solver(integrand: str = "data", variable: str = "time", scheme: str = "multistep:2:ramp"):
+    return sg.Solver(PARABOLA, "flow", integrand, variable, scheme)
+
+
+def damaged(spec: sg.Solver, old: str, new: str) -> ModuleType:
+    """The module with other text in it."""
+    text = rendering.coefficients_module(spec)
+    assert old in text
+    return load_text(text.replace(old, new), "damaged")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "integrand", "variable", "scheme"),
+    [
+        (PARABOLA, "data", "time", "multistep:3:ramp"),
+        (PARABOLA, "flow", "theta", "singlestep:3"),
+        ("vp_cosine", "noise", "time", "multistep:2"),
+        ("sub_vp", "velocity", "half_log_snr", "unipc:2"),
+    ],
+)
+def test_nothing_is_found_where_nothing_is_wrong(
+    schedule: object, integrand: str, variable: str, scheme: str
+) -> None:
+    spec = sg.Solver(schedule, "noise", integrand, variable, scheme)
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    found = certified(spec, module, SMALL)
+    assert found.steps > 4
+    assert found.worst.error < 5e-14
+    assert certified(spec, module, SMALL) == found  # no clock, no chance
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("return (1 - t)*(t + 1)", "return (1 - t)*(t + 1)*(1 + 1e-8*t**30)", "alpha has a rel"),
+        ("ell_1 = -mu_1 * h / h_1", "ell_1 = -0.5 * h / h_1", "ell_1_"),
+        ("a, b = _conversion(s)", "a, b = _conversion(s + 1e-8)", "b_0"),
+        ("leggauss(", "leggauss(2 + 0*", "ell_1_"),
+    ],
+)
+def test_what_is_wrong_is_named(old: str, new: str, named: str) -> None:
+    """A factor that is off near an end alone, a wrong mean, a wrong time, a poor rule."""
+    with pytest.raises(EmissionError, match=r"parabola: .*step from t = .*1e-10.*") as one:
+        certified(solver(), damaged(solver(), old, new), SMALL)
+    assert named in str(one.value)
+
+
+def test_an_error_between_the_bounds_is_a_warning() -> None:
+    module = damaged(solver(), "return (1 - t)*(t + 1)", "return (1 - t)*(t + 1)*(1 + 1e-12)")
+    assert "WARNING" in statement(solver(), module)
+    assert "alpha has a relative error of 1e-12" in statement(solver(), module)
+    whole = load_text(rendering.coefficients_module(solver()), "whole")
+    assert "WARNING" not in statement(solver(), whole)
+
+
+def test_digits_that_are_lost_at_an_end_are_said() -> None:
+    module = damaged(solver(), "return (1 - t)*(t + 1)", "return 1 - t**2")
+    assert "Nearer to an end than 1e10 spacings" in statement(solver(), module)
+
+
+def test_an_evaluation_at_a_wrong_time_is_found() -> None:
+    spec = solver("straight", "clock", "rk4")
+    module = damaged(spec, " / 2.0)", " / 2.001)")
+    with pytest.raises(EmissionError, match="where the network is asked in the step"):
+        certified(spec, module, SMALL)
+
+
+def test_the_wrong_branch_of_an_inverse_is_not_emitted() -> None:
+    """t at sigma/(alpha + sigma) was that of another branch, whose error was printed: 1e+01."""
+    circle = sg.NoiseSchedule("1 - t", "sqrt(t*(2 - t))")
+    text = sg.emit(sg.Solver(circle, "straight", "straight", "clock", "rk4"), "numpy")
+    assert "WARNING" not in text
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_means_over_q_keep_their_digits_where_they_are_small(seed: int) -> None:
+    """q grows at the start of the last step alone: mu_1 is 1e-8, ell_1 = -mu_1 h/h_1 is large."""
+    spec = sg.Solver("rectified_flow", "noise", "noise", "time", "multistep:3:ramp")
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    random = np.random.default_rng(seed)
+    grid = [*(1 - np.sort(10 ** random.uniform(-11, -7, 4))).tolist(), random.uniform(0.1, 0.9)]
+    errors = errors_of_step(spec, module.coefficients(np.array(grid)), grid, 3)
+    assert max(one.error for one in errors) < 3e-14
+
+
+def tables() -> sg.NoiseSchedule:
+    x = np.linspace(0, 1, 11)
+    signal, noise = Table("signal", x, 1 - x**2), Table("noise", x, x**1.5)
+    return sg.NoiseSchedule(Interpolate(signal, t), Interpolate(noise, t), name="two_tables")
+
+
+RANGES = {
+    "underflow": sg.NoiseSchedule("exp(-740*t)", "1"),
+    "wide": sg.NoiseSchedule("1", "t", ("1e-100", "1e100")),
+    "tower": sg.NoiseSchedule("exp(-t*exp(t*exp(t*exp(t))))", "t"),
+    "tables": tables(),
+}
+
+
+@pytest.mark.parametrize("integrand", ["noise", "flow"])
+@pytest.mark.parametrize("name", RANGES)
+def test_large_ranges_have_an_answer_or_a_clear_error(name: str, integrand: str) -> None:
+    spec = sg.Solver(RANGES[name], "data", integrand, "time", "multistep:2:ramp")
+    raw = ("TypeError", "ValueError", "IndexError", "ZeroDivisionError")
+    try:
+        found = sg.emit(spec, "numpy")
+        wanted = "no coefficient is off by more than 1e-1"
+    except SolvergenError as error:
+        found, wanted = str(error), "expected"
+    assert wanted in " ".join(found.split())
+    assert not any(one in found for one in raw) or wanted != "expected"

@@ -21,6 +21,7 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.traversal import bottom_up
 
+from solvergen.algebra import bounded
 from solvergen.algebra.readable import area_argument, has_square_root, positive_sums
 
 MAX_TERMS = 5
@@ -287,7 +288,7 @@ def _factored(expression: Expr) -> Expr:
 
     A sum with a negative number in it changes sign: 1 - t, not t - 1.
     """
-    factors = Mul.make_args(sympy.factor(sympy.together(expression)))
+    factors = Mul.make_args(bounded.factor(bounded.together(expression)))
     sign, found = positive_sums(factors, lambda e: e.as_coeff_Add()[0].is_negative)
     return Mul(sign, *found)
 

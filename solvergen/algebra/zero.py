@@ -1,4 +1,4 @@
-"""Whether an expression is zero, decided in bounded time: by cancelling, or by many digits.
+"""Whether an expression is zero, decided by values in many digits.
 
 Simplification may take forever and may fail, so values have the last word. An analytic expression
 below 10^-40 in 50 digits at several random points of the domain is taken to be zero: for
@@ -12,13 +12,10 @@ from fractions import Fraction
 from typing import Any
 
 import mpmath
-from sympy import Expr, Symbol, cancel, exp, expand_log, powsimp, together
+from sympy import Expr, Symbol
 
-from solvergen.algebra import budget, precision
+from solvergen.algebra import precision
 from solvergen.algebra.evaluation import Domain, as_mp, evaluate_mp_at
-
-SECONDS = 0.15
-"""Of cancelling. What cancels does so in a tenth of that; the rest is decided by values."""
 
 POINTS = 12
 """So many that they lie in every branch of a formula with a few cases, which is analytic in each
@@ -59,18 +56,6 @@ def _is_zero_at(
 ) -> bool:
     """A pole is nan, and nan is not zero."""
     return all(abs(evaluate_mp_at(expression, symbols, place)) < precision.ZERO for place in places)
-
-
-def cancels(expression: Expr) -> bool:
-    """Whether cancelling leaves nothing: the calls in it are taken to be independent."""
-    return bool(budget.within(SECONDS, _cancelled, expression, default=expression) == 0)
-
-
-def _cancelled(expression: Expr) -> Expr:
-    if expression == 0:
-        return expression
-    expanded = expand_log(expression, force=True)
-    return cancel(together(powsimp(expanded) if expanded.has(exp) else expanded))
 
 
 def rational_near(value: Any, largest_denominator: int) -> Fraction | None:

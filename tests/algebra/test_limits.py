@@ -75,7 +75,7 @@ def test_approach_stays_inside_and_comes_closer(domain: tuple[Expr, Expr], side:
         low, high = (sympy.N(end, precision.LIMIT)._to_mpmath(mpmath.mp.prec) for end in domain)
         gaps = [abs(point - (low, high)[side]) for point in points]
         assert all(low < point < high for point in points)
-        assert all(near < far / 2**19 for far, near in pairwise(gaps))
+        assert all(near < far / 2**9 for far, near in pairwise(gaps))
         assert gaps[-1] < mpmath.mpf("1e-45")
 
 

@@ -95,6 +95,7 @@ class ExactValues:
     scales: tuple[Any, ...]
     ends: tuple[float, float]
 
+    @precision.own
     def errors(self, expression: Expr, parameters: Parameters = ()) -> list[float]:
         """The error of ``expression`` in float64 at each point, relative to the scale."""
         points = np.array(self.points)
@@ -114,6 +115,7 @@ def _error(computed: float, value: Any, scale: Any) -> float:
     return float(abs(mpmath.mpf(float(computed)) - value) / scale)
 
 
+@precision.own
 def exact_values(
     expression: Expr,
     symbol: Symbol,

@@ -76,6 +76,7 @@ def invert(
 
 
 @lru_cache(maxsize=256)
+@precision.own
 def stable_inverse(
     expression: Expr,
     symbol: Symbol,
@@ -110,6 +111,7 @@ def stable_inverse(
 
 
 @lru_cache(maxsize=256)
+@precision.own
 def inverses(
     expression: Expr,
     symbol: Symbol,
@@ -123,7 +125,7 @@ def inverses(
     low, high = (float(sympy.N(end)) for end in domain)
     points = points_near_ends(low, high, closest=4, interior=9)
     numeric = substitute(expression, parameters)
-    pairs = [(x, evaluate_mp(numeric, symbol, x, precision.CHECK)) for x in points]
+    pairs = [(x, evaluate_mp(numeric, symbol, x, precision.INVERSION)) for x in points]
     pairs = [(x, y) for x, y in pairs if is_real(y)]
     x = Dummy("x", positive=True)
     found: dict[Expr, None] = {}
@@ -142,8 +144,8 @@ def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
     if not pairs or candidate.free_symbols - {Y}:
         return False
     for point, image in pairs:
-        back = evaluate_mp(candidate, Y, image, precision.CHECK)
-        with mpmath.workdps(precision.CHECK):
+        back = evaluate_mp(candidate, Y, image, precision.INVERSION)
+        with mpmath.workdps(precision.INVERSION):
             if not abs(back - point) <= precision.ROUND_TRIP * abs(point):
                 return False
     return True

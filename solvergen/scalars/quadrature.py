@@ -27,7 +27,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr
+from sympy import Expr, log
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, compiled
@@ -75,7 +75,7 @@ class Quadrature:
 def choose(weights: Weights) -> Quadrature:
     """The smallest rule that is accurate for a schedule, an integrand and an expansion variable."""
     schedule = weights.schedule
-    inverse = schedule.time_at_half_log_snr
+    inverse = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
     if inverse is None or weights.ode.factor is None:
         return Quadrature(UNMEASURED, None)
     is_cut = Rates.derive(weights).is_rough(schedule)

@@ -213,6 +213,7 @@ def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
     return min((form for form in found if found[form] <= limit), key=_effort)
 
 
+@precision.own
 def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
     """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
     points, exact = _time_rates(schedule)

@@ -128,6 +128,7 @@ class EndPoints:
         return f"{start} {end}"
 
 
+@precision.own
 def endpoints(
     weights: Weights, prediction: Parameterization, program: StepProgram, order: int
 ) -> EndPoints:
@@ -136,6 +137,7 @@ def endpoints(
     return EndPoints(start, end)
 
 
+@precision.own
 def require_both(
     weights: Weights, prediction: Parameterization, program: StepProgram, order: int
 ) -> None:

@@ -50,7 +50,7 @@ def main(speed: str, dps: str, order: str, few: str = "") -> None:
     mpmath.mp.dps = int(dps)
     makers = list(texts().items())
     if few:
-        makers = makers[1:2]
+        makers = makers[2:]
         print("ready", flush=True)
         sys.stdin.readline()
     found = {name: make() for name, make in (makers[::-1] if order == "reversed" else makers)}

@@ -34,7 +34,11 @@ from solvergen.algebra.evaluation import evaluate_mp, is_real
 from solvergen.algebra.inversion import unwind
 from solvergen.algebra.root_sums import root_logarithms
 from solvergen.closed_forms.proofs import Proof, prove_zero
-from solvergen.closed_forms.rational import NotElementaryError, integrate_with_primitive
+from solvergen.closed_forms.rational import (
+    NotElementaryError,
+    TooLongError,
+    integrate_with_primitive,
+)
 from solvergen.closed_forms.uniformization import uniformize, z
 from solvergen.closed_forms.writing import (
     Terms,
@@ -134,6 +138,8 @@ def _constructed(weights: Weights, k: int) -> Antiderivative | NotElementaryErro
         expression = integrate_with_primitive(*arguments)
     except NotElementaryError as error:
         return error
+    except TooLongError:
+        return None
     return Antiderivative(found.point, expression, found.power > 0)
 
 

@@ -17,8 +17,8 @@ FINENESS = {"closest": 12, "interior": 63}
 the ends, lambda still changes from point to point in 60 digits."""
 
 FLAT = 100
-"""Beside the ends, over this part of the domain, lambda may stay what it is in 60 digits: it is flat
-to the fifth order and more at an end where its first derivatives vanish, as alpha = 1 - t^8 does."""
+"""Beside the ends, over this part of the domain, lambda may stay what it is in 60 digits: 10^-12 of
+the width from an end where alpha is 1 - t^8, that falls by 10^-96."""
 
 SWITCHES = 64
 """Cells in which a condition may change its sign once."""

@@ -6,8 +6,9 @@ symbols, calls and roots that are independent for a polynomial, and at most what
 products gives. An expression above ``MAX_TERMS`` comes back as it is, so that what is derived
 depends on the expression alone, and not on how long the machine takes.
 
-To sympy e^(183 t/10) is the power 183 of e^(t/10). Where that makes an expression too large, its
-exponentials are powers of the largest common ones.
+To sympy e^(183 t/10) is the power 183 of e^(t/10), and e^6 - e^(6 t) has six factors. Where that
+makes an expression too large, and beside numbers that are exponentials, the exponentials are powers
+of the largest common ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -59,9 +60,9 @@ def expand(expression: Expr) -> Expr:
 def _if_small(operation: Callable[[Expr], Expr], expression: Expr) -> Expr:
     back: Mapping[Expr, Expr] = {}
     given = expression
-    if not is_small(given):
+    if _has_numbers(expression) or not is_small(expression):
         given, back = _in_largest_exponentials(expression)
-        if not back or not is_small(given):
+        if not is_small(given):
             return expression
     try:
         return operation(given).xreplace(back)
@@ -117,6 +118,8 @@ def _degrees_of(expression: Expr) -> Degrees:
 
 def multiples(call: Expr) -> list[tuple[Expr, Expr]]:
     """[(c, m), ..]: an exponential is the product of the e^(c m), c rational."""
+    if call is sympy.E:
+        return [(sympy.S.One, sympy.S.One)]
     pairs = (term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(call.args[0])))
     return [(c, m) if c.is_Rational else (sympy.S.One, c * m) for c, m in pairs]
 
@@ -130,9 +133,16 @@ def units(calls: Iterable[Expr]) -> dict[Expr, Rational]:
     return {rest: sympy.gcd_list(numbers) for rest, numbers in found.items()}
 
 
+def _has_numbers(expression: Expr) -> bool:
+    """Whether it holds the exponential of a number."""
+    return expression.has(sympy.E) or any(
+        rest == 1 for call in expression.atoms(sympy.exp) for _, rest in multiples(call)
+    )
+
+
 def _in_largest_exponentials(expression: Expr) -> tuple[Expr, dict[Expr, Expr]]:
     """The expression with a symbol for each of the common exponentials, and what those are."""
-    calls = expression.atoms(sympy.exp)
+    calls = sorted(expression.atoms(sympy.exp, type(sympy.E)), key=str)
     steps = units(calls)
     names = {rest: Dummy(f"e{k}", positive=True) for k, rest in enumerate(steps)}
     powers = {

@@ -36,6 +36,9 @@ PLACES = 20
 ATTEMPTS = 1000
 """Points that are tried: one where k sums under roots are squares comes once in 2^k."""
 
+LARGEST_FACTOR = 1000
+"""Of a number under a logarithm: those of decimals are 2 and 5."""
+
 _ODD = (
     *(sympy.atan, sympy.asin, sympy.atanh, sympy.asinh, sympy.erf),
     *(sympy.tan, sympy.sin, sympy.tanh, sympy.sinh),
@@ -190,6 +193,8 @@ class _Place:
             return self.value(argument.args[0])
         if argument is sympy.E:
             return 1
+        if argument.is_Rational and argument > 0:
+            return self._of_number(int(argument.p)) - self._of_number(int(argument.q))
         base, power = argument.as_base_exp()
         if power != 1 and power.is_Rational:
             return self.value(power) * self._log(base)
@@ -197,6 +202,11 @@ class _Place:
         if number == 0:
             raise _UndefinedError
         return 0 if number == 1 else _hash(self.attempt, "log", number)
+
+    def _of_number(self, number: int) -> int:
+        """log n, from its small prime factors."""
+        factors = sympy.factorint(number, limit=LARGEST_FACTOR)
+        return sum(times * _hash(self.attempt, "log", one) for one, times in factors.items())
 
     def _on_circle(self, call: Expr) -> int:
         """A function of an angle, from e^(i angle) = cos + i sin."""

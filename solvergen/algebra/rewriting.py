@@ -112,9 +112,20 @@ def _logarithm_of_product(expression: Expr, symbol: Symbol) -> Expr:
     -e^-x (1 - 2 e^x), whose logarithms have the wrong branch.
     """
     if isinstance(expression, sympy.log):
-        found = sympy.expand_log(sympy.log(_factored(expression.args[0])), force=True)
+        factors = Mul.make_args(_factored(expression.args[0]))
+        found = Add(*map(_logarithm_of_power, factors))
         return expression if found.has(sympy.I) else found
     return expression
+
+
+def _logarithm_of_power(factor: Expr) -> Expr:
+    """log b^c = c log b."""
+    base, power = factor.as_base_exp()
+    if isinstance(factor, sympy.exp):
+        return factor.args[0]
+    if factor.is_number:
+        return sympy.expand_log(sympy.log(factor))
+    return power * sympy.log(base)
 
 
 def _logarithms_joined(expression: Expr, symbol: Symbol) -> Expr:

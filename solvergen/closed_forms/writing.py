@@ -134,13 +134,12 @@ def logarithm(argument: Expr, value: ValueInside) -> Iterable[tuple[Expr, Expr]]
     for base, power in powers.items():
         if base == -1:
             continue
-        inner = base.args[0] if isinstance(base, sympy.exp) else None
-        if inner is None:
-            exponent, rest = power.as_coeff_Mul()
-            size, sign = abs(exponent), exponent / abs(exponent)
-            found[size] = found.get(size, Integer(1)) * base ** (rest * sign)
-        else:
-            yield inner * power, Integer(1)
+        if base == sympy.E:
+            yield power, Integer(1)
+            continue
+        exponent, rest = power.as_coeff_Mul()
+        size, sign = abs(exponent), exponent / abs(exponent)
+        found[size] = found.get(size, Integer(1)) * base ** (rest * sign)
     for exponent, base in found.items():
         sign = -1 if Integer(1) in base.as_numer_denom()[:1] else 1
         yield _area_function(sign * exponent, base**sign)

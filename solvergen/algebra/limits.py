@@ -57,14 +57,13 @@ def one_sided_limit(expression: Expr, symbol: Symbol, end: Expr, domain: Domain)
     end = sympy.sympify(end)
     forms = [expression]
     if expression.is_rational_function(symbol):
-        forms.append(bounded.cancel(expression))
+        forms.append(bounded.factor(bounded.cancel(expression)))
     for form in forms:
         plain = _substituted(form, symbol, end)
         if plain is not None:
             return Limit(plain, True)
-    values = [
-        evaluate_mp(expression, symbol, point, precision.LIMIT) for point in approach(end, domain)
-    ]
+    points = approach(end, domain)
+    values = [evaluate_mp(forms[-1], symbol, point, precision.LIMIT) for point in points]
     found = trend(values)
     if found is None:
         return Limit(sympy.nan, False)

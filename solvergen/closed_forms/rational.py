@@ -34,10 +34,9 @@ from sympy.integrals.rationaltools import ratint_ratpart
 from solvergen.algebra.bounded import cancel, expand, together
 from solvergen.closed_forms.logarithms import logarithms
 
-
 MAX_TERMS = 16
-"""Of a numerator or a denominator, multiplied out. The integrals of the named schedules that anybody
-would read have 7; Hermite's reduction of 26 with three symbols takes minutes."""
+"""Of a numerator or a denominator, multiplied out. The integrals of the named schedules that
+anybody would read have 7; Hermite's reduction of 26 with three symbols takes minutes."""
 
 
 class NotElementaryError(Exception):

@@ -48,10 +48,16 @@ from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SIZE = 60
+"""Operations of a rate beyond which no shorter form is looked for."""
 FAR = 36
+"""Where e^-lambda is a rounding error of 1: what lies beyond is a power of it."""
 TAIL = 40.0
+"""How far lambda runs to an infinite end: e^-40 is 1/50 of a rounding error."""
 FLAT = 1e-2
+"""A rate that falls by less than this over a lambda of 1 does not fall."""
 GOOD = 2e-15
+"""Nine roundings: a form of dt/dlambda that good is taken as it is. Beyond FAIR, three digits lost,
+a further form is tried."""
 FAIR = 1e-12
 
 FRAMES = (

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solvergen import targets
+from solvergen.algebra import precision
 from solvergen.algebra.tables import column
 from solvergen.errors import EmissionError, ScheduleError, explained
 from solvergen.measurement.certificate import statement
@@ -35,6 +36,7 @@ MAX_BAKED_STEPS = 500
 """Of a module that has its coefficients as numbers."""
 
 
+@precision.own
 def emit(
     spec: Solver,
     target: str = "numba",
@@ -73,6 +75,7 @@ def _draft(spec: Solver) -> ModuleType:
     return load_text(rendering.coefficients_module(spec), "solvergen_draft")
 
 
+@precision.own
 def grid(
     spec: Solver,
     steps: int,

@@ -22,7 +22,6 @@ import sympy
 from sympy import Expr, Piecewise, Symbol
 
 from solvergen.algebra import precision
-from solvergen.algebra.budget import within
 from solvergen.algebra.evaluation import (
     Domain,
     Parameters,
@@ -33,11 +32,8 @@ from solvergen.algebra.evaluation import (
     substitute,
 )
 from solvergen.algebra.piecewise import by_branch
+from solvergen.algebra.readable import effort
 from solvergen.algebra.rewriting import rewritings, with_logarithms_near_one
-
-BUDGET_SECONDS = 10.0
-"""For one expression. Those of the named schedules take 0.3 at most; what takes longer is made of
-such long forms that better ones would not be read, and the best one so far is kept."""
 
 GOOD = 1.5e-15
 """Seven roundings of 2^-52: what a formula of a dozen operations costs if nothing cancels."""
@@ -103,6 +99,7 @@ class ExactValues:
     scales: tuple[Any, ...]
     ends: tuple[float, float]
 
+    @precision.own
     def errors(self, expression: Expr, parameters: Parameters = ()) -> list[float]:
         """The error of ``expression`` in float64 at each point, relative to the scale."""
         points = np.array(self.points)
@@ -122,6 +119,7 @@ def _error(computed: float, value: Any, scale: Any) -> float:
     return float(abs(mpmath.mpf(float(computed)) - value) / scale)
 
 
+@precision.own
 def exact_values(
     expression: Expr,
     symbol: Symbol,
@@ -230,14 +228,14 @@ def most_accurate_rewriting(
     search = _Search(measure, parameters)
     shorter = min(map(sympy.count_ops, equals), default=MAX_SIZE) < sympy.count_ops(expressions[0])
     first = 1 if shorter else FIRST_FORMS if equals else MAX_CANDIDATES
-    within(BUDGET_SECONDS, search.run, expressions, first)
+    search.run(expressions, first)
     if equals and search.smallest() > GOOD:
-        within(BUDGET_SECONDS, search.run, equals, MAX_CANDIDATES)
+        search.run(equals, MAX_CANDIDATES)
     return search.best(expressions[0])
 
 
 class _Search:
-    """Best-first search from form to form; what it has seen is kept when its time is over."""
+    """Best-first search from form to form."""
 
     def __init__(self, measure: ExactValues, parameters: Parameters) -> None:
         self.measure = measure
@@ -281,7 +279,8 @@ class _Search:
 
     def with_stable_logarithms(self, expression: Expr) -> Expr:
         """The expression with the logarithms inside it in forms that are good for themselves."""
-        calls = [e for e in expression.atoms(sympy.log) if e.has(self.measure.symbol)]
+        calls = sorted(expression.atoms(sympy.log), key=effort)
+        calls = [e for e in calls if e.has(self.measure.symbol)]
         calls = [e for e in calls if e != expression.as_coeff_Mul()[1]]
         return expression.xreplace({call: self.stable_part(call) for call in calls[:MAX_PARTS]})
 
@@ -331,4 +330,4 @@ class _Search:
             for form, (wrong, error) in self.ranks.items()
             if wrong == fewest and error <= limit
         ]
-        return min(accepted, key=sympy.count_ops, default=default)
+        return min(accepted, key=effort, default=default)

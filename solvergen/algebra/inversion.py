@@ -10,7 +10,7 @@ The right one is chosen by round trips at points of the domain, in many digits.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from itertools import islice
 
 import mpmath
 import sympy
@@ -18,7 +18,7 @@ from sympy import Add, Dummy, Expr, Mul, Piecewise, Pow, Symbol
 
 from solvergen.algebra import precision
 from solvergen.algebra.accurate_form import exact_values, most_accurate_rewriting
-from solvergen.algebra.budget import within
+from solvergen.algebra.bounded import factor, together
 from solvergen.algebra.evaluation import (
     Domain,
     Parameters,
@@ -28,6 +28,7 @@ from solvergen.algebra.evaluation import (
     substitute,
 )
 from solvergen.algebra.piecewise import inverse_by_branch
+from solvergen.algebra.readable import effort
 from solvergen.algebra.roots import algebraic_roots
 from solvergen.algebra.substitutions import generators
 from solvergen.algebra.tables import Interpolate
@@ -35,12 +36,14 @@ from solvergen.algebra.tables import Interpolate
 Y = Symbol("value_to_invert", real=True)
 """The value that is inverted, inside this module."""
 
-BUDGET_SECONDS = 10.0
-"""For one expression. Those of the named schedules take 0.4 at most; a polynomial of a high degree
-in a generator may never end."""
-
 MAX_DEPTH = 6
 """Substitutions inside one another: each one multiplies the candidates by the number of roots."""
+
+MAX_STEPS = 60
+"""Substitutions in all, for one expression. Those of the named schedules take NN."""
+
+MAX_CANDIDATES = 200
+"""Inverses that are tried, one round trip each and more for the right ones."""
 
 MAX_FORMS = 10
 """Candidates after the first inverse, among which more accurate forms of it are looked for."""
@@ -69,10 +72,11 @@ def invert(
             parameters,
         )
     forms = inverses(expression, symbol, domain, parameters)
-    return min(forms, key=sympy.count_ops).xreplace({Y: value}) if forms else None
+    return min(forms, key=effort).xreplace({Y: value}) if forms else None
 
 
 @lru_cache(maxsize=256)
+@precision.own
 def stable_inverse(
     expression: Expr,
     symbol: Symbol,
@@ -107,6 +111,7 @@ def stable_inverse(
 
 
 @lru_cache(maxsize=256)
+@precision.own
 def inverses(
     expression: Expr,
     symbol: Symbol,
@@ -120,29 +125,18 @@ def inverses(
     low, high = (float(sympy.N(end)) for end in domain)
     points = points_near_ends(low, high, closest=4, interior=9)
     numeric = substitute(expression, parameters)
-    pairs = [(x, evaluate_mp(numeric, symbol, x, precision.CHECK)) for x in points]
+    pairs = [(x, evaluate_mp(numeric, symbol, x, precision.INVERSION)) for x in points]
     pairs = [(x, y) for x, y in pairs if is_real(y)]
-    found: dict[Expr, None] = {}
-    within(BUDGET_SECONDS, _collect, found, expression, symbol, pairs, parameters)
-    return tuple(found)
-
-
-def _collect(
-    found: dict[Expr, None],
-    expression: Expr,
-    symbol: Symbol,
-    pairs: Sequence[tuple[float, Any]],
-    parameters: Parameters,
-) -> None:
-    """Put into ``found`` the candidates that invert, until the ones after the first are seen."""
     x = Dummy("x", positive=True)
+    found: dict[Expr, None] = {}
     after = 0
-    for candidate in unwind(expression.xreplace({symbol: x}), x, Y, 0):
+    for candidate in islice(unwind(expression.xreplace({symbol: x}), x, Y), MAX_CANDIDATES):
         if candidate not in found and _inverts(substitute(candidate, parameters), pairs):
             found[candidate] = None
         after += bool(found)
         if after > MAX_FORMS:
-            return
+            break
+    return tuple(found)
 
 
 def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
@@ -150,56 +144,73 @@ def _inverts(candidate: Expr, pairs: Sequence[tuple[float, object]]) -> bool:
     if not pairs or candidate.free_symbols - {Y}:
         return False
     for point, image in pairs:
-        back = evaluate_mp(candidate, Y, image, precision.CHECK)
-        with mpmath.workdps(precision.CHECK):
+        back = evaluate_mp(candidate, Y, image, precision.INVERSION)
+        with mpmath.workdps(precision.INVERSION):
             if not abs(back - point) <= precision.ROUND_TRIP * abs(point):
                 return False
     return True
 
 
-def unwind(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
+def unwind(left: Expr, x: Symbol, right: Expr) -> Iterator[Expr]:
     """A superset of the solutions x of ``left(x) = right``."""
-    if left == x:
-        yield right
-        return
-    if depth > MAX_DEPTH or not left.has(x):
-        return
-    if isinstance(left, Add | Mul):
-        yield from _unwind_terms(left, x, right, depth)
-    elif isinstance(left, Pow) and not left.exp.has(x):
-        for root in _powers_back(right, left.exp):
-            yield from unwind(left.base, x, root, depth)
-    elif isinstance(left, Pow) and not left.base.has(x):
-        yield from unwind(left.exp, x, sympy.log(right) / sympy.log(left.base), depth)
-    elif isinstance(left, sympy.atan2):
-        yield from unwind(left.args[0] / left.args[1], x, sympy.tan(right), depth)
-    elif isinstance(left, Interpolate):
-        table, inner = left.args
-        yield from unwind(inner, x, Interpolate(table.inverted(), right), depth)
-    elif len(left.args) == 1:
-        for back in _functions_back(left, right):
-            yield from unwind(left.args[0], x, back, depth)
+    return _Unwinding(x).solutions(left, right, 0)
 
 
-def _unwind_terms(left: Expr, x: Symbol, right: Expr, depth: int) -> Iterator[Expr]:
-    """Move what is free of x to the other side; then, if x is left in several terms, eliminate."""
-    is_sum = isinstance(left, Add)
-    constant, rest = left.as_independent(x, as_Add=is_sum)
-    if not isinstance(rest, Add if is_sum else Mul):
-        yield from unwind(rest, x, right - constant if is_sum else right / constant, depth)
-        return
-    if is_sum and rest.has(sympy.log):
-        product = sympy.powsimp(sympy.exp(sympy.expand_log(left, force=True)))
-        if not product.has(sympy.log):
-            yield from unwind(product, x, sympy.exp(right), depth + 1)
+class _Unwinding:
+    """One equation in x, and how many substitutions were made in it."""
+
+    def __init__(self, x: Symbol) -> None:
+        self.x = x
+        self.steps = 0
+
+    def solutions(self, left: Expr, right: Expr, depth: int) -> Iterator[Expr]:
+        """A superset of the x where ``left`` is ``right``."""
+        x = self.x
+        if left == x:
+            yield right
+        elif depth > MAX_DEPTH or not left.has(x):
             return
-    y = Dummy("y", positive=True)
-    for generator, u, equation in generators(left, x):
-        for root in algebraic_roots(equation, u, y):
-            yield from unwind(generator, x, root.xreplace({y: right}), depth + 1)
-            if isinstance(right, sympy.exp):
-                reduced = sympy.factor(sympy.together(root.xreplace({y: 1 / y})))
-                yield from unwind(generator, x, reduced.xreplace({y: 1 / right}), depth + 1)
+        elif isinstance(left, Add | Mul):
+            yield from self.of_terms(left, right, depth)
+        elif isinstance(left, Pow) and not left.exp.has(x):
+            for root in _powers_back(right, left.exp):
+                yield from self.solutions(left.base, root, depth)
+        elif isinstance(left, Pow) and not left.base.has(x):
+            yield from self.solutions(left.exp, sympy.log(right) / sympy.log(left.base), depth)
+        elif isinstance(left, sympy.atan2):
+            yield from self.solutions(left.args[0] / left.args[1], sympy.tan(right), depth)
+        elif isinstance(left, Interpolate):
+            table, inner = left.args
+            yield from self.solutions(inner, Interpolate(table.inverted(), right), depth)
+        elif len(left.args) == 1:
+            for back in _functions_back(left, right):
+                yield from self.solutions(left.args[0], back, depth)
+
+    def of_terms(self, left: Expr, right: Expr, depth: int) -> Iterator[Expr]:
+        """Move what is free of x to the other side; then, if x is left in several terms,
+        eliminate.
+        """
+        x, is_sum = self.x, isinstance(left, Add)
+        constant, rest = left.as_independent(x, as_Add=is_sum)
+        if not isinstance(rest, Add if is_sum else Mul):
+            yield from self.solutions(rest, right - constant if is_sum else right / constant, depth)
+            return
+        if is_sum and rest.has(sympy.log):
+            product = sympy.powsimp(sympy.exp(sympy.expand_log(left, force=True)))
+            if not product.has(sympy.log):
+                yield from self.solutions(product, sympy.exp(right), depth + 1)
+                return
+        y = Dummy("y", positive=True)
+        for generator, u, equation in generators(left, x):
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                return
+            for root in algebraic_roots(equation, u, y):
+                yield from self.solutions(generator, root.xreplace({y: right}), depth + 1)
+                if isinstance(right, sympy.exp):
+                    reduced = factor(together(root.xreplace({y: 1 / y})))
+                    inverse = reduced.xreplace({y: 1 / right})
+                    yield from self.solutions(generator, inverse, depth + 1)
 
 
 def _powers_back(right: Expr, exponent: Expr) -> tuple[Expr, ...]:
@@ -221,6 +232,8 @@ def _functions_back(call: Expr, right: Expr) -> tuple[Expr, ...]:
             return (back, -back, 2 * sympy.pi - back)
         case sympy.tan:
             return (sympy.atan(right), sympy.atan(right) + sympy.pi)
+        case sympy.cot:
+            return (sympy.pi / 2 - sympy.atan(right),)
         case sympy.cosh:
             return (sympy.acosh(right), -sympy.acosh(right))
         case sympy.Abs:

@@ -7,6 +7,14 @@ some: a difference of near values loses the digits in which they agree, and a va
 
 import mpmath
 
+FLOAT = 15
+"""What is left where values were compared or divided, and what mpmath starts with. It is asked for,
+because a caller may have set another one."""
+
+own = mpmath.workdps(FLOAT)
+"""A decorator of what computes outside a block of its own precision: the caller's does not matter
+and stays what it is."""
+
 REFERENCE = 50
 """A value that others are compared with: three times float64, so that a formula may cancel twice
 over and still has all the digits of a float. What a module of one grid carries is computed so."""
@@ -30,14 +38,18 @@ LITERAL = 30
 digits before it is rounded to 16 is not seen."""
 
 CHECK = 60
-"""Slopes by differences over ``DIFFERENCE`` of the domain, and round trips through an inverse: a
-slope has 40 digits of which cancellation may take half, an inverse as many."""
+"""Slopes by differences over ``DIFFERENCE`` of the domain: a slope has 40 digits of which
+cancellation may take half."""
+
+INVERSION = 150
+"""Round trips through an inverse, from 10^-4 of the width from an end: an expression that is flat
+there to the thirtieth order still tells t to ``ROUND_TRIP``."""
 
 DIFFERENCE = mpmath.mpf("1e-20")
 """The step of a difference, as a fraction of a width: what is left of h^2 is 10^-40."""
 
 ROUND_TRIP = mpmath.mpf("1e-25")
-"""How far t(e(t)) may be from t in ``CHECK`` digits, relatively. Squaring and the wrong branch
+"""How far t(e(t)) may be from t in ``INVERSION`` digits, relatively. Squaring and the wrong branch
 miss by far more; where e is flat, at an end, digits of t are lost."""
 
 DERIVATION = 1e-20

@@ -15,6 +15,21 @@ def length(expression: Expr, penalty: int = 0) -> tuple[int, int]:
     return int(sympy.count_ops(expression)) + penalty, len(str(expression))
 
 
+def shortest(forms: Iterable[Expr], penalty: Callable[[Expr], int] = lambda _: 0) -> Expr:
+    """The form with the least operations and penalty, of those the shortest text, of those the
+    first; texts are written for those alone.
+    """
+    found = list(forms)
+    costs = [int(sympy.count_ops(form)) + penalty(form) for form in found]
+    best = [form for form, cost in zip(found, costs, strict=True) if cost == min(costs)]
+    return best[0] if len(set(best)) == 1 else min(best, key=lambda form: len(str(form)))
+
+
+def effort(expression: Expr) -> tuple[int, str]:
+    """Operations, then the text: of forms that are as long, the same one in every run."""
+    return int(sympy.count_ops(expression)), str(expression)
+
+
 def positive_sums(
     factors: Iterable[Expr], is_negative: Callable[[Expr], bool]
 ) -> tuple[int, list[Expr]]:

@@ -22,6 +22,7 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.traversal import bottom_up
 
+from solvergen.algebra import bounded
 from solvergen.algebra.readable import area_argument, has_square_root, positive_sums
 
 MAX_TERMS = 5
@@ -139,9 +140,20 @@ def _logarithm_of_product(expression: Expr, symbol: Symbol) -> Expr:
     -e^-x (1 - 2 e^x), whose logarithms have the wrong branch.
     """
     if isinstance(expression, sympy.log):
-        found = sympy.expand_log(sympy.log(_factored(expression.args[0])), force=True)
+        factors = Mul.make_args(_factored(expression.args[0]))
+        found = Add(*map(_logarithm_of_power, factors))
         return expression if found.has(sympy.I) else found
     return expression
+
+
+def _logarithm_of_power(factor: Expr) -> Expr:
+    """log b^c = c log b."""
+    base, power = factor.as_base_exp()
+    if isinstance(factor, sympy.exp):
+        return factor.args[0]
+    if factor.is_number:
+        return sympy.expand_log(sympy.log(factor))
+    return power * sympy.log(base)
 
 
 def _logarithms_joined(expression: Expr, symbol: Symbol) -> Expr:
@@ -327,7 +339,7 @@ def _factored(expression: Expr) -> Expr:
 
     A sum with a negative number in it changes sign: 1 - t, not t - 1.
     """
-    factors = Mul.make_args(sympy.factor(sympy.together(expression)))
+    factors = Mul.make_args(bounded.factor(bounded.together(expression)))
     sign, found = positive_sums(factors, lambda e: e.as_coeff_Add()[0].is_negative)
     return Mul(sign, *found)
 

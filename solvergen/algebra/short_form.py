@@ -1,26 +1,24 @@
 """The form of an expression that a person would write, found with bounded effort."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import sympy
 from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol
 from sympy.simplify.fu import TR5, TR6, TR2i
 
-from solvergen.algebra.budget import within
+from solvergen.algebra.bounded import cancel, expand, factor
 from solvergen.algebra.evaluation import Domain, Parameters, evaluate_mp, is_real, substitute
 from solvergen.algebra.piecewise import by_branch
-from solvergen.algebra.readable import length, positive_sums
+from solvergen.algebra.radicals import IsNegative, reduced
+from solvergen.algebra.readable import length, positive_sums, shortest
 from solvergen.algebra.roots import hide_constants
 from solvergen.algebra.substitutions import in_exponential
+from solvergen.algebra.zero import vanishes
 from solvergen.symbols import t
 
-BUDGET_SECONDS = 4.0
-"""For one expression. Those of the named schedules take 0.3 at most; ``factor`` and ``cancel`` of
-several generators may take minutes, and then the expression stays as it is."""
-
 MAX_SIZE = 150
-"""Operations beyond which nobody would read the result either."""
+"""Operations beyond which nobody would read the result."""
 
 
 @lru_cache(maxsize=1024)
@@ -41,10 +39,41 @@ def simplest(
             domain,
             parameters,
         )
-    forms = within(BUDGET_SECONDS, _all_forms, expression, default=None) or [expression]
-    best = min(forms, key=_length)
     middle = (sympy.N(domain[0]) + sympy.N(domain[1])) / 2
-    return _with_positive_sums(best, symbol, middle, parameters)
+
+    def is_negative(e: Expr) -> bool:
+        value = evaluate_mp(substitute(e, parameters), symbol, middle)
+        return is_real(value) and bool(value < 0)
+
+    best = shortest(_all_forms(expression), _nested)
+    without = _with_few_roots(best, symbol, is_negative)
+    if without is not None and _length(without) < _length(best):
+        difference = substitute(without - expression, parameters)
+        best = without if vanishes(difference, symbol, domain) else best
+    return _with_positive_sums(best, is_negative)
+
+
+def compact(expression: Expr) -> Expr:
+    """The shortest of the same rewritings of a formula of several symbols."""
+    hidden, constants = hide_constants(expression, expression.free_symbols)
+    forms = (form.xreplace(constants) for form in _forms(hidden))
+    return shortest((expression, *forms), _nested)
+
+
+def _with_few_roots(expression: Expr, symbol: Symbol, is_negative: IsNegative) -> Expr | None:
+    """A formula with square roots of time in which no square root of a square is left."""
+    if not any(e.exp.is_Rational and e.exp.q == 2 and e.has(symbol) for e in expression.atoms(Pow)):
+        return None
+    for generator, u, rewritten in in_exponential(expression, symbol):
+        if not rewritten.has(symbol):
+            place = {u: generator}
+            found = reduced(rewritten, u, partial(_is_negative_at, is_negative, place))
+            return None if found is None else found.xreplace(place)
+    return reduced(expression, symbol, is_negative)
+
+
+def _is_negative_at(is_negative: IsNegative, place: dict[Expr, Expr], e: Expr) -> bool:
+    return is_negative(e.xreplace(place))
 
 
 def _all_forms(expression: Expr) -> list[Expr]:
@@ -52,16 +81,16 @@ def _all_forms(expression: Expr) -> list[Expr]:
     if sympy.count_ops(expression) > MAX_SIZE:
         return [expression]
     hidden, constants = hide_constants(expression, {t})
-    shortest = min(_forms(hidden), key=_length).xreplace(constants)
-    return [expression, shortest, sympy.powsimp(shortest, combine="exp", deep=True)]
+    found = shortest(_forms(hidden), _nested).xreplace(constants)
+    return [expression, found, sympy.powsimp(found, combine="exp", deep=True)]
 
 
 def _forms(expression: Expr) -> Iterator[Expr]:
     """Rewritings by operations of polynomial cost."""
     flat = sympy.powsimp(sympy.powdenest(expression, force=True), deep=True)
     together = sympy.together(flat)
-    spread = sympy.expand(together)
-    forms = [flat, together, sympy.factor(together), sympy.cancel(together), spread]
+    spread = expand(together)
+    forms = [flat, together, factor(together), cancel(together), spread]
     if expression.has(sympy.exp):
         forms.extend(_in_one_exponential(together))
         forms.extend([_joined_exponentials(form) for form in sorted(forms, key=_length)[:3]])
@@ -70,17 +99,17 @@ def _forms(expression: Expr) -> Iterator[Expr]:
     yield from forms
     if sympy.count_ops(spread) > MAX_SIZE:
         return
-    expanded = forms[-1] if forms[-1].is_polynomial(t) else sympy.expand(flat)
+    expanded = forms[-1] if forms[-1].is_polynomial(t) else expand(flat)
     if sympy.count_ops(expanded) <= MAX_SIZE:
         yield sympy.collect(expanded, t)
 
 
 def _trigonometric_forms(expression: Expr) -> Iterator[Expr]:
     """sin p / cos p as tan p, with sin^2 p as 1 - cos^2 p where that cancels."""
-    for form in (expression, sympy.factor(TR5(sympy.expand(expression)))):
+    for form in (expression, factor(TR5(expand(expression)))):
         yield form
         yield TR2i(form)
-        yield TR2i(sympy.factor(TR6(sympy.expand(form))))
+        yield TR2i(factor(TR6(expand(form))))
 
 
 def _in_one_exponential(expression: Expr) -> Iterator[Expr]:
@@ -92,7 +121,7 @@ def _in_one_exponential(expression: Expr) -> Iterator[Expr]:
                     (rewritten, generator),
                     (rewritten.xreplace({u: 1 / u}), 1 / generator),
                 ):
-                    yield sympy.factor(e).xreplace({u: g})
+                    yield factor(e).xreplace({u: g})
 
 
 def _joined_exponentials(expression: Expr) -> Expr:
@@ -103,34 +132,30 @@ def _joined_exponentials(expression: Expr) -> Expr:
 
 @lru_cache(maxsize=4096)
 def _shortest_exponent(exponent: Expr) -> Expr:
-    collected = sympy.collect(sympy.expand(exponent), t)
-    return min((exponent, sympy.factor(exponent), collected), key=_length)
+    collected = sympy.collect(expand(exponent), t)
+    return shortest((exponent, factor(exponent), collected), _nested)
 
 
 @lru_cache(maxsize=4096)
 def _length(expression: Expr) -> tuple[int, int]:
-    """Operations, with one more for each sum that holds a fraction of time: (1 - t)/t, not 1/t -
-    1.
-    """
-    return length(expression, sum(map(_has_fraction, sympy.preorder_traversal(expression))))
+    """Operations and penalty, then characters."""
+    return length(expression, _nested(expression))
+
+
+@lru_cache(maxsize=4096)
+def _nested(expression: Expr) -> int:
+    """One for each sum that holds a fraction of time: (1 - t)/t, not 1/t - 1."""
+    return sum(map(_has_fraction, sympy.preorder_traversal(expression)))
 
 
 def _has_fraction(e: Expr) -> bool:
     return isinstance(e, Add) and any(sympy.fraction(term)[1].has(t) for term in e.args)
 
 
-def _with_positive_sums(
-    expression: Expr, symbol: Symbol, middle: Expr, parameters: Parameters
-) -> Expr:
+def _with_positive_sums(expression: Expr, is_negative: IsNegative) -> Expr:
     """-1/(1 - t) for 1/(t - 1): flip the sums that are negative in the middle of the domain."""
-
-    def is_negative(e: Expr) -> bool:
-        value = evaluate_mp(substitute(e, parameters), symbol, middle)
-        return is_real(value) and bool(value < 0)
-
     if isinstance(expression, Add):
-        flipped = [_with_positive_sums(e, symbol, middle, parameters) for e in expression.args]
-        return Add(*flipped)
+        return Add(*(_with_positive_sums(e, is_negative) for e in expression.args))
     factors = (part for factor in Mul.make_args(expression) for part in _primitive(factor))
     sign, found = positive_sums(factors, is_negative)
     product = Mul(*found)

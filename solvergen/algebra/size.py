@@ -13,19 +13,26 @@ from sympy import Expr, Pow, Rational
 MAX_LENGTH = 2000
 """Characters of a formula."""
 MAX_DEPTH = 60
+"""Of parentheses: Python's parser and sympy's recursions stop at a few hundred."""
 MAX_OPERATIONS = 160
+"""Three times vp_cosine's; the search for accurate forms leaves longer ones as they are."""
 MAX_BITS = 2048
 """Of a numerator or a denominator."""
 MAX_EXPONENT = 50
+"""Of a power that is written out; t^50 is 10^-300 at 10^-6."""
 MAX_DEGREE = 32
+"""As if every product were multiplied out: (1 + t)^32 has binomials of nine digits."""
 MAX_ROOT = 60
+"""Halves, thirds, quarters and fifths together: more is the power 60 of a root of time."""
 MAX_DECIMALS = 300
 """Numbers lie between 10^-300 and 10^300: float64, with room for products."""
 MAX_PARAMETERS = 8
+"""Each one is a symbol in every polynomial of a derivation."""
 MAX_ROWS = 20_000
 """Of a table."""
 
 _DECIMALS_PER_BIT = 0.30103
+"""log10 2."""
 
 
 def excess(expression: Expr) -> str:

@@ -7,10 +7,12 @@ commensurable exponents, cosines and tangents of one angle, single function call
 if need be as a root.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import sympy
 from sympy import Dummy, Expr, Function, Rational, Symbol
+
+from solvergen.algebra.readable import effort
 
 MAX_PARTS = 8
 """Sums and products that are tried, longest first: short ones leave the symbol elsewhere."""
@@ -44,7 +46,7 @@ def in_exponential(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, 
         lambda e: isinstance(e, sympy.Pow) and not e.base.has(x) and e.exp.has(x),
         lambda e: sympy.exp(e.exp * sympy.log(e.base)),
     )
-    calls = [e for e in expression.atoms(sympy.exp) if e.has(x)]
+    calls = sorted((e for e in expression.atoms(sympy.exp) if e.has(x)), key=effort)
     if not calls:
         return
     parts = {e: sympy.expand(e.args[0]).as_independent(x, as_Add=True) for e in calls}
@@ -66,17 +68,19 @@ def _in_angle(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]
     calls = [e for e in expression.atoms(sympy.sin, sympy.cos, sympy.tan) if e.has(x)]
     if not calls:
         return
-    angles = {e: e.args[0] for e in calls}
-    base = min(angles.values(), key=sympy.count_ops)
-    ratios = {e: sympy.cancel(angle / base) for e, angle in angles.items()}
-    if not all(ratio.is_Rational for ratio in ratios.values()):
+    parts = {e: (sympy.S.Zero, e.args[0]) for e in calls}
+    if not _are_commensurable(varying for _, varying in parts.values()):
+        parts = {e: sympy.expand(e.args[0]).as_independent(x, as_Add=True) for e in calls}
+    if not _are_commensurable(varying for _, varying in parts.values()):
         return
+    base = min((varying for _, varying in parts.values()), key=effort)
+    ratios = {e: sympy.cancel(varying / base) for e, (_, varying) in parts.items()}
     step = Rational(
         sympy.igcd(0, 0, *(ratio.p for ratio in ratios.values())),
         sympy.ilcm(1, 1, *(ratio.q for ratio in ratios.values())),
     )
     p = Dummy("p", positive=True)
-    in_p = expression.xreplace({e: e.func(p * ratios[e] / step) for e in calls})
+    in_p = expression.xreplace({e: e.func(parts[e][0] + p * ratios[e] / step) for e in calls})
     in_p = sympy.expand_trig(in_p)
     angle = sympy.expand(base * step)
     for generator, sine, cosine in _circle():
@@ -91,6 +95,12 @@ def _in_angle(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]
             yield generator(angle), u, rewritten
 
 
+def _are_commensurable(expressions: Iterable[Expr]) -> bool:
+    """Whether each is a rational multiple of the first."""
+    first, *others = expressions
+    return all(sympy.cancel(other / first).is_Rational for other in others)
+
+
 def _circle() -> tuple[tuple[Function, Callable[[Expr], Expr], Callable[[Expr], Expr]], ...]:
     """(g, sin, cos) as functions of g."""
     return (
@@ -103,14 +113,18 @@ def _circle() -> tuple[tuple[Function, Callable[[Expr], Expr], Callable[[Expr], 
 def _in_call(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
     """u = one function call that holds every x."""
     calls = [e for e in expression.atoms(Function) if e.has(x)]
-    for call in sorted(calls, key=sympy.count_ops):
+    for call in sorted(calls, key=effort):
         u = Dummy("u", real=True)
         yield call, u, expression.xreplace({call: u})
 
 
 def _in_power(expression: Expr, x: Symbol) -> Iterator[tuple[Expr, Symbol, Expr]]:
-    """u = x^(1/q), which makes every power of x in e an integer one."""
-    powers = [e.exp for e in expression.atoms(sympy.Pow) if e.base == x and e.exp.is_Rational]
-    root = sympy.ilcm(1, 1, *(power.q for power in powers))
-    u = Dummy("u", positive=True)
-    yield x ** Rational(1, root), u, expression.xreplace({x: u**root})
+    """u = b^(1/q), which makes every power of b in e an integer one, for b = x and for each b of
+    which e holds a root.
+    """
+    powers = [e for e in expression.atoms(sympy.Pow) if e.base.has(x) and e.exp.is_Rational]
+    bases = {e.base for e in powers if not e.exp.is_Integer} - {x}
+    for base in (*sorted(bases, key=effort), x):
+        root = sympy.ilcm(1, 1, *(e.exp.q for e in powers if e.base == base))
+        u = Dummy("u", positive=True)
+        yield base ** Rational(1, root), u, expression.xreplace({base: u**root})

@@ -1,42 +1,44 @@
-"""Antiderivatives of the moments in closed form: constructed where that decides, else searched.
+"""Antiderivatives of the moments in closed form, constructed.
 
     J_k' = w gamma^k,      w = dq/dgamma
 
 With sums over a step,  mean of gamma^k = [J_k]/[J_0],  the normalised moments follow. Over the
 uniformizing variable z (``closed_forms.uniformization``) the integrand is rational, or rational
 times a power of a primitive, and integration decides (``closed_forms.rational``). Where there is
-no such z, as for time on vp_linear, the integral is searched for within a budget. Either way a form
-that is not proved is not shown.
+no such z, as for time on vp_linear, there is J_0 alone, the clock. A form that is not proved is not
+shown.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from sympy import (
     Add,
     Dummy,
     Expr,
     Integer,
-    Piecewise,
     Symbol,
     cos,
     cot,
     diff,
-    integrate,
     powdenest,
     sin,
     sqrt,
     trigsimp,
 )
-from sympy import Integral as Unevaluated
 
-from solvergen.algebra import budget
+from solvergen.algebra.bounded import is_small
 from solvergen.algebra.evaluation import evaluate_mp, is_real
 from solvergen.algebra.inversion import unwind
 from solvergen.algebra.root_sums import root_logarithms
 from solvergen.closed_forms.proofs import Proof, prove_zero
-from solvergen.closed_forms.rational import NotElementaryError, integrate_with_primitive
+from solvergen.closed_forms.rational import (
+    NotElementaryError,
+    TooLongError,
+    integrate_with_primitive,
+)
 from solvergen.closed_forms.uniformization import uniformize, z
 from solvergen.closed_forms.writing import (
     Terms,
@@ -53,12 +55,8 @@ from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import sampled
 from solvergen.symbols import alpha, gamma, sigma, t
 
-SECONDS = 0.3
-"""For one integral. Over z it is built in a tenth of that; sympy's search over t finds an integral
-soon or never."""
-
-ROOT_SECONDS = 0.3
-"""For alpha or sigma as a function of gamma, one unwinding: the formulas have a few operations."""
+MAX_ROOTS = 20
+"""Inverses of gamma in alpha or sigma that are tried; the right one is among the first few."""
 
 LONGEST = 60
 """Operations of J_k over z, beyond which nobody reads the integrals that it leads to."""
@@ -115,8 +113,8 @@ class ClosedForm:
 
 
 def antiderivative(weights: Weights, k: int) -> Antiderivative | None:
-    """J_k over the variable that makes it simplest; None if there is none or none was found within
-    the budget.
+    """J_k over the variable that makes it simplest; None if there is none or none was
+    found.
     """
     found = _constructed(weights, k)
     return found if isinstance(found, Antiderivative) else None
@@ -131,28 +129,18 @@ def is_not_elementary(weights: Weights, k: int) -> bool:
 def _constructed(weights: Weights, k: int) -> Antiderivative | NotElementaryError | None:
     found = uniformize(weights, k)
     if found is None:
-        return _searched(weights, k)
+        clock = weights.ode.clock
+        return Antiderivative(clock, z, False) if k == 0 and clock is not None else None
     arguments = (found.density, found.power, gamma, found.variable_rate, z)
+    if not is_small(found.density):
+        return None
     try:
-        expression = budget.within(SECONDS, integrate_with_primitive, *arguments, default=None)
+        expression = integrate_with_primitive(*arguments)
     except NotElementaryError as error:
         return error
-    if expression is None:
+    except TooLongError:
         return None
     return Antiderivative(found.point, expression, found.power > 0)
-
-
-def _searched(weights: Weights, k: int) -> Antiderivative | None:
-    """J_k by sympy's integration over t."""
-    clock, variable = weights.ode.clock_rate, weights.variable
-    if clock is None:
-        return None
-    if k == 0 and weights.ode.clock is not None:
-        return Antiderivative(weights.ode.clock, z, False)
-    found = budget.within(SECONDS, integrate, clock * variable**k, t, default=None)
-    if found is None or found.has(Unevaluated, Piecewise) or found.count_ops() > LONGEST:
-        return None
-    return Antiderivative(t, found.subs(t, z), False)
 
 
 @lru_cache(maxsize=1024)
@@ -250,7 +238,7 @@ def _ray(weights: Weights) -> tuple[Expr, Expr] | None:
     for scale, size in constants_of(schedule):
         for one, other, relation in RELATIONS[scale]:
             of_one = variable.subs(other, relation(one, size))
-            for root in budget.within(ROOT_SECONDS, _roots, of_one, one, default=()):
+            for root in _roots(of_one, one):
                 at_time = root.subs(gamma, weights.variable)
                 if schedule.vanishes(at_schedule(one, schedule) - at_time):
                     pair = {one: root, other: shortest(relation(root, size))}
@@ -259,4 +247,4 @@ def _ray(weights: Weights) -> tuple[Expr, Expr] | None:
 
 
 def _roots(expression: Expr, symbol: Symbol) -> tuple[Expr, ...]:
-    return tuple(unwind(expression, symbol, gamma, 0))
+    return tuple(islice(unwind(expression, symbol, gamma), MAX_ROOTS))

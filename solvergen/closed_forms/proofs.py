@@ -6,7 +6,8 @@ from sympy import Dummy, Expr, Pow, atan, atan2, diff, factor, log, polylog, pow
 
 from solvergen.algebra import precision
 from solvergen.algebra.phi import elementary
-from solvergen.algebra.zero import cancels, vanishes_between
+from solvergen.algebra.prime_field import is_zero
+from solvergen.algebra.zero import vanishes_between
 from solvergen.derivation.invariants import constants_of
 from solvergen.derivation.parameterization import at_times
 from solvergen.derivation.semilinear import RADIUS
@@ -31,13 +32,13 @@ def prove_zero(expression: Expr, schedule: NoiseSchedule) -> Proof | None:
             in these symbols holds for every schedule.
     """
     expression = expression.replace(polylog, _logarithm)
-    if cancels(expression.replace(atan2, lambda y, x: atan(y / x))):
+    if is_zero(expression.replace(atan2, lambda y, x: atan(y / x))):
         return Proof.symbolic
     on_circle = _over_circle(expression, schedule)
-    if on_circle is not None and cancels(on_circle):
+    if on_circle is not None and is_zero(on_circle):
         return Proof.symbolic
     explicit = at_times(expression, schedule)
-    if cancels(explicit):
+    if is_zero(explicit):
         return Proof.symbolic
     numeric = elementary(schedule.substitute(explicit))
     return Proof.numeric if vanishes_between(numeric, t, s, schedule.domain) else None

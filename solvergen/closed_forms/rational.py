@@ -24,20 +24,27 @@ from sympy import (
     Poly,
     Symbol,
     apart,
-    cancel,
     diff,
     ff,
     log,
     polylog,
-    together,
 )
 from sympy.integrals.rationaltools import ratint_ratpart
 
+from solvergen.algebra.bounded import cancel, expand, together
 from solvergen.closed_forms.logarithms import logarithms
+
+MAX_TERMS = 16
+"""Of a numerator or a denominator, multiplied out. The integrals of the named schedules that
+anybody would read have 7; Hermite's reduction of 26 with three symbols takes minutes."""
 
 
 class NotElementaryError(Exception):
     """An integral was proved to be neither elementary nor a polylogarithm of the form above."""
+
+
+class TooLongError(Exception):
+    """A fraction has too many terms."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,15 @@ class Integral:
 
 
 def integrate_rational(function: Expr, z: Symbol) -> Integral:
-    """The antiderivative of a rational function of z."""
-    top, bottom = (Poly(e, z) for e in cancel(together(function)).as_numer_denom())
+    """The antiderivative of a rational function of z.
+
+    Raises:
+        TooLongError: the function has more than ``MAX_TERMS``.
+    """
+    fraction = cancel(together(function)).as_numer_denom()
+    if any(len(Add.make_args(expand(e))) > MAX_TERMS for e in fraction):
+        raise TooLongError
+    top, bottom = (Poly(e, z) for e in fraction)
     whole, top = top.div(bottom)
     found = whole.integrate(z).as_expr()
     if top.is_zero:
@@ -81,6 +95,7 @@ def integrate_with_primitive(function: Expr, k: int, theta: Symbol, rate: Expr, 
 
     Raises:
         NotElementaryError: there is none.
+        TooLongError: nobody would read it.
     """
     found = integrate_rational(function, z)
     if k == 0:

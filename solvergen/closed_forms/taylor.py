@@ -42,11 +42,11 @@ from sympy import (
     together,
 )
 
-from solvergen.algebra import budget
+from solvergen.algebra.bounded import is_small
 from solvergen.algebra.evaluation import compiled, is_real
 from solvergen.algebra.phi import exponential_moment, phi
+from solvergen.algebra.prime_field import is_zero
 from solvergen.algebra.root_sums import root_logarithms
-from solvergen.algebra.zero import cancels
 from solvergen.closed_forms.antiderivatives import Antiderivative, ClosedForm, antiderivative
 from solvergen.closed_forms.proofs import Proof, prove_zero
 from solvergen.closed_forms.uniformization import Uniformization, uniformize, z
@@ -70,9 +70,6 @@ from solvergen.derivation.semilinear import RADIUS, at_start, linear, nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import sample_points
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
-
-SECONDS = 0.2
-"""For a common factor of the terms; without one they stay as they are."""
 
 h = Symbol("h", real=True)
 """gamma_t - gamma_s."""
@@ -107,8 +104,9 @@ def normalized_moment(weights: Weights, k: int) -> Expr | None:
     scale = factorial(k) / (zeroth.expression * width**k)
     terms = {call: scale * c for call, c in (_terms(weights, k) or {}).items()}
     plain = scale * kth.expression
-    joined = budget.within(SECONDS, _with_common_factor, terms, symbols, default=plain)
-    return min((plain, joined), key=written_length)
+    if not is_small(plain):
+        return plain
+    return min((plain, _with_common_factor(terms, symbols)), key=written_length)
 
 
 def _with_common_factor(terms: Terms, symbols: "_Symbols") -> Expr:
@@ -129,7 +127,7 @@ def prove_taylor_integral(expression: Expr, weights: Weights, k: int) -> Proof |
     slope = total_derivative(expression) + diff(expression, h) * total_derivative(variable)
     right = linear(ode.integrand) * expression + nonlinear(ode.integrand) * h**k / factorial(k)
     gap = slope - right
-    in_width = expression.has(h) and cancels(at_times(gap, schedule))
+    in_width = expression.has(h) and is_zero(at_times(gap, schedule))
     whole = Integer(0) if in_width else gap.subs(h, variable - at_start(variable))
     proofs = [prove_zero(e, schedule) for e in (at_start(expression.subs(h, 0)), whole)]
     if None in proofs:

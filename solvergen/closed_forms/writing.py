@@ -22,29 +22,23 @@ from sympy import (
     asinh,
     atan,
     atanh,
-    cancel,
     cot,
     diff,
-    expand,
-    factor,
     factor_terms,
     fraction,
     log,
     polylog,
     powsimp,
     tan,
-    together,
     trigsimp,
 )
 
-from solvergen.algebra import budget
+from solvergen.algebra.bounded import cancel, expand, factor, is_small, together
 from solvergen.algebra.readable import area_argument, length, positive_sums
 from solvergen.algebra.root_sums import root_logarithms
 
 CALLS = (log, atan, polylog, root_logarithms)
 NAMED_CALLS = (log, atan, asin, acos, asinh, polylog, root_logarithms)
-SECONDS = 0.2
-"""For the forms of one coefficient, of which an integral has about ten."""
 
 NESTED = 4
 """Operations that a reader gives for a fraction less inside a sum inside a product."""
@@ -79,7 +73,7 @@ def _holds_fraction(product: Mul) -> bool:
 
 def shortest(expression: Expr) -> Expr:
     """The shortest of a few forms of an expression that is rational in a few functions."""
-    forms = [expression, *(budget.within(SECONDS, _forms, expression, default=None) or [])]
+    forms = [expression, *(_forms(expression) if is_small(expression) else [])]
     return min(forms, key=written_length).replace(_is_tangent, lambda e: tan(*e.base.args))
 
 
@@ -140,13 +134,12 @@ def logarithm(argument: Expr, value: ValueInside) -> Iterable[tuple[Expr, Expr]]
     for base, power in powers.items():
         if base == -1:
             continue
-        inner = base.args[0] if isinstance(base, sympy.exp) else None
-        if inner is None:
-            exponent, rest = power.as_coeff_Mul()
-            size, sign = abs(exponent), exponent / abs(exponent)
-            found[size] = found.get(size, Integer(1)) * base ** (rest * sign)
-        else:
-            yield inner * power, Integer(1)
+        if base == sympy.E:
+            yield power, Integer(1)
+            continue
+        exponent, rest = power.as_coeff_Mul()
+        size, sign = abs(exponent), exponent / abs(exponent)
+        found[size] = found.get(size, Integer(1)) * base ** (rest * sign)
     for exponent, base in found.items():
         sign = -1 if Integer(1) in base.as_numer_denom()[:1] else 1
         yield _area_function(sign * exponent, base**sign)

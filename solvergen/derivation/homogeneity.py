@@ -12,10 +12,13 @@ scale alpha^2 + sigma^2, alpha + sigma, alpha or sigma constant, sigma is a func
 from itertools import pairwise
 
 import sympy
-from sympy import Expr, Integer, Rational, Symbol, collect, cosh, diff, exp, factor
+from sympy import Expr, Integer, Rational, Symbol, collect, cosh, diff, exp
+from sympy.simplify.fu import TR5, TR6
 
 from solvergen.algebra import precision
+from solvergen.algebra.bounded import expand, factor
 from solvergen.algebra.evaluation import evaluate_mp_at, is_real
+from solvergen.algebra.readable import shortest
 from solvergen.algebra.roots import hide_constants
 from solvergen.algebra.zero import rational_near
 from solvergen.symbols import alpha, sigma
@@ -84,8 +87,17 @@ def of_exponential(expression: Expr, exponential: Expr) -> Expr:
     factors = factor(sympy.powdenest(hidden, force=True))
     if constants:
         factors = factors.replace(lambda e: e.is_Add, lambda e: collect(e, U, factor))
-    found = _hyperbolic(factors.xreplace(constants), exponential.args[0])
+        factors = factors.xreplace(constants).replace(lambda e: e.is_Add, _with_one_angle)
+    found = _hyperbolic(factors, exponential.args[0])
     return found.subs(U, exponential)
+
+
+def _with_one_angle(polynomial: Expr) -> Expr:
+    """sin^2 for 1 - cos^2 in the coefficients."""
+    if not polynomial.has(sympy.cos, sympy.sin):
+        return polynomial
+    turned = (collect(expand(turn(expand(polynomial))), U, factor) for turn in (TR5, TR6))
+    return shortest((polynomial, *turned))
 
 
 def _hyperbolic(product: Expr, exponent: Expr) -> Expr:

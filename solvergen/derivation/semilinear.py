@@ -21,9 +21,11 @@ clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sympy import Expr, Integer, Symbol, atan2, cancel, log, simplify, sqrt, together
+from sympy import Expr, Integer, Symbol, atan2, cancel, log, sqrt
 
-from solvergen.algebra import budget
+from solvergen.algebra.bounded import together
+from solvergen.algebra.readable import effort
+from solvergen.algebra.short_form import compact
 from solvergen.derivation.parameterization import (
     Parameterization,
     at_schedule,
@@ -35,11 +37,8 @@ from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
 
-SIMPLIFY_SECONDS = 0.5
-"""Of sympy's simplify, on formulas that are only shown; the named schedules take 0.1 at most."""
-
 SIMPLIFY_SIZE = 30
-"""Operations up to which it finds something in that time."""
+"""Operations of formulas that are only shown: of longer ones no shorter form is looked for."""
 
 WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 RADIUS = sqrt(alpha**2 + sigma**2)
@@ -247,11 +246,7 @@ def _clock(
 
 @lru_cache(maxsize=256)
 def _tidy(expression: Expr) -> Expr:
-    """A form that a person would write, within a budget; long ones, which sympy does not shorten
-    in that time, are left.
-    """
-    quick = together(expression)
-    if min(expression.count_ops(), quick.count_ops()) > SIMPLIFY_SIZE:
-        return min((expression, quick), key=lambda form: form.count_ops())
-    short = budget.within(SIMPLIFY_SECONDS, simplify, quick, default=quick)
-    return min((expression, quick, short), key=lambda form: form.count_ops())
+    """A form that a person would write."""
+    forms = (expression, together(expression))
+    shortest = min(forms, key=effort)
+    return shortest if effort(shortest)[0] > SIMPLIFY_SIZE else compact(shortest)

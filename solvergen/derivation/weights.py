@@ -27,9 +27,9 @@ e^lambda for data in gamma = lambda.
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, simplify, sin
+from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, sin
 
-from solvergen.algebra import budget
+from solvergen.algebra.short_form import compact
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.homogeneity import U, of_exponential
 from solvergen.derivation.parameterization import at_schedule, on_circle, total_derivative
@@ -39,9 +39,6 @@ from solvergen.schedules.identities import constant_ratio, sampled
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import is_finite_at
 from solvergen.symbols import OF_TIME, alpha, gamma, sigma, t
-
-SIMPLIFY_SECONDS = 0.5
-"""Of sympy's simplify, on functions of one angle; the named schedules take 0.1 at most."""
 
 MONOTONE_POINTS = 64
 """At which gamma' must have one sign: an interval of the wrong one that is missed is shorter than
@@ -179,9 +176,9 @@ def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:
 
 
 def _on_ray(density: Expr, ray: tuple[Expr, Expr]) -> Expr:
-    """A homogeneous function on a ray; functions of an angle by sympy, in a bounded time."""
+    """A homogeneous function on a ray."""
     point = dict(zip((alpha, sigma), (one.xreplace({exp(gamma): U}) for one in ray), strict=True))
     found = density.subs(point, simultaneous=True)
     if found.has(cos, sin):
-        return budget.within(SIMPLIFY_SECONDS, simplify, found, default=found)
+        return compact(found)
     return of_exponential(found, exp(gamma))

@@ -38,12 +38,21 @@ from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
 
 PANEL = 2.0
+"""Width of a panel in lambda: the poles of a variance-preserving schedule lie pi/2 beside it, where
+a rule wins a digit with every point, and most steps of a run of 20 are no longer."""
 POINTS = (4, 6, 8, 10, 12, 14, 16, 20, 24)
+"""Rules that are tried."""
 UNMEASURED = 16
+"""Points where no closed inverse is there to measure a rule with: the middle of the 10 to 24 that
+the named schedules take."""
 FINEST = 32
+"""Points of the rule that the others are compared with, eight more than they have: eight digits."""
 POWERS = 5
+"""Means of theta^k that are compared, k below that: a support holds five nodes."""
 MIDDLE = 8.0
+"""Up to here panels overlap; beyond, alpha or sigma is 1 to seven digits and rates are powers."""
 WIDEST = 16
+"""Panels between kinks that are measured, the widest ones: the others are easier."""
 
 
 @dataclass(frozen=True)

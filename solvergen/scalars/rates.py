@@ -30,10 +30,12 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Piecewise, Pow, Rational, cancel, diff, log, simplify
+from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, cancel, diff, log
 
-from solvergen.algebra import budget, precision
-from solvergen.algebra.evaluation import compiled, evaluate_mp
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import compiled, evaluate_mp, evaluate_mp_at, is_real
+from solvergen.algebra.radicals import reduced
+from solvergen.algebra.short_form import compact
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
@@ -45,12 +47,17 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
 
-SIMPLIFY_SECONDS = 1.0
 SIMPLIFY_SIZE = 60
+"""Operations of a rate beyond which no shorter form is looked for."""
 FAR = 36
+"""Where e^-lambda is a rounding error of 1: what lies beyond is a power of it."""
 TAIL = 40.0
+"""How far lambda runs to an infinite end: e^-40 is 1/50 of a rounding error."""
 FLAT = 1e-2
+"""A rate that falls by less than this over a lambda of 1 does not fall."""
 GOOD = 2e-15
+"""Nine roundings: a form of dt/dlambda that good is taken as it is. Beyond FAIR, three digits lost,
+a further form is tried."""
 FAIR = 1e-12
 WRONG = 1e-6
 
@@ -94,7 +101,7 @@ class Rates:
         inverse = _inverse_table(schedule)
         if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
             points, value = inverse.args
-            time, table = _short(diff(value, l)), points.inverted()
+            time, table = _short(diff(value, l), schedule), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
         return cls(clock, expansion, time, table)
@@ -138,7 +145,7 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
     inverse = schedule.time_at_half_log_snr
     if inverse is None:
         return _with_wronskian(schedule)
-    slope = _short(diff(inverse, l))
+    slope = _short(diff(inverse, l), schedule)
     forms = [] if slope is None else [slope]
     if forms and errors(forms, schedule)[0] <= GOOD:
         return forms[0]
@@ -168,27 +175,42 @@ def _with_wronskian(schedule: NoiseSchedule) -> Expr:
     return _product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)
 
 
-def _short(slope: Expr) -> Expr | None:
-    """A function of lambda, factored if it is rational in an exponential of lambda; else, if it is
-    not long, what sympy finds in a bounded time. None if it takes roots of logarithms, and so costs
-    what t(lambda) costs.
+def _short(slope: Expr, schedule: NoiseSchedule) -> Expr | None:
+    """A function of lambda, factored if it is algebraic in an exponential of lambda; else, if it is
+    not long, the shortest of a few forms. None if it takes roots of logarithms, and so costs what
+    t(lambda) costs.
     """
     if isinstance(slope, Piecewise):
-        branches = [(_short(branch), condition) for branch, condition in slope.args]
+        branches = [(_short(branch, schedule), condition) for branch, condition in slope.args]
         return None if any(one is None for one, _ in branches) else Piecewise(*branches)
     roots = (one.base for one in slope.atoms(Pow) if not one.exp.is_Integer)
     if any(call.has(l) for base in roots for call in base.atoms(log)):
         return None
     for generator, u, rewritten in in_exponential(slope, l):
-        if rewritten.is_rational_function(u) and not rewritten.has(l):
-            both = (
-                (rewritten.xreplace({u: U}), generator),
-                (rewritten.xreplace({u: 1 / U}), 1 / generator),
-            )
-            return min((of_exponential(*one) for one in both), key=lambda form: form.count_ops())
-    if slope.count_ops() > SIMPLIFY_SIZE:
-        return slope
-    return budget.within(SIMPLIFY_SECONDS, simplify, slope, default=slope)
+        found = None if rewritten.has(l) else _in_power(rewritten, u, generator, schedule)
+        if found is not None:
+            return found
+    return slope if slope.count_ops() > SIMPLIFY_SIZE else compact(slope)
+
+
+def _in_power(form: Expr, u: Symbol, generator: Expr, schedule: NoiseSchedule) -> Expr | None:
+    """An algebraic function of u = e^(c lambda), or of 1/u, factored; None if it is none."""
+    middle = {l: Rational(sum(half_log_snr_range(schedule))) / 2}
+
+    def is_negative(e: Expr) -> bool:
+        value = evaluate_mp_at(
+            schedule.substitute(e.xreplace({U: generator.xreplace(middle)})), (), ()
+        )
+        return is_real(value) and bool(value < 0)
+
+    forms = []
+    for power in (U, 1 / U):
+        found = form.xreplace({u: power})
+        if not form.is_rational_function(u):
+            found = reduced(found, U, is_negative)
+        if found is not None:
+            forms.append(of_exponential(found, generator if power == U else 1 / generator))
+    return min(forms, key=lambda form: form.count_ops(), default=None)
 
 
 def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
@@ -204,6 +226,7 @@ def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
     return min((form for form in fewest if worst[form] <= limit), key=_effort)
 
 
+@precision.own
 def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
     """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
     return [float(np.max(one)) for one in _errors_at_points(forms, schedule)]

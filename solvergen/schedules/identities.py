@@ -6,7 +6,7 @@ Whether an expression is zero, and why values decide that: ``solvergen.algebra.z
 from typing import Any
 
 import mpmath
-from sympy import Expr, Rational
+from sympy import Expr, Integer, Rational
 
 from solvergen.algebra import precision, zero
 from solvergen.algebra.evaluation import evaluate_mp
@@ -37,12 +37,14 @@ def constant_ratio(numerator: Expr, denominator: Expr, schedule: NoiseSchedule) 
     if denominator == 0:
         return None
     tops, bottoms = sampled(numerator, schedule), sampled(denominator, schedule)
-    if any(abs(bottom) < precision.ZERO for bottom in bottoms):
+    if any(bottom == 0 for bottom in bottoms):
         return None
     with mpmath.workdps(precision.REFERENCE):
         ratios = [top / bottom for top, bottom in zip(tops, bottoms, strict=True)]
-        limit = precision.ZERO * (1 + abs(ratios[0]))
-        if any(abs(ratio - ratios[0]) > limit for ratio in ratios):
-            return None
+        limit = precision.ZERO * abs(ratios[0])
+        if not all(abs(ratio - ratios[0]) <= limit for ratio in ratios):
+            return Integer(0) if schedule.vanishes(numerator) else None
     found = zero.rational_near(ratios[0], DENOMINATOR)
-    return None if found is None else Rational(found.numerator, found.denominator)
+    if found is None or (found == 0 and ratios[0] != 0):
+        return None
+    return Rational(found.numerator, found.denominator)

@@ -16,6 +16,10 @@ FINENESS = {"closest": 12, "interior": 63}
 """Of the points that are tried. Inside, humps of a 64th of the domain are seen; 10^-12 of it from
 the ends, lambda still changes from point to point in 60 digits."""
 
+FLAT = 100
+"""Beside the ends, over this part of the domain, lambda may stay what it is in 60 digits: 10^-12 of
+the width from an end where alpha is 1 - t^8, that falls by 10^-96."""
+
 SWITCHES = 64
 """Cells in which a condition may change its sign once."""
 
@@ -24,6 +28,7 @@ JUMP = 1e-9
 constants of their branches in ten digits, and a real jump or kink is larger."""
 
 
+@precision.own
 def validate(alpha: Expr, sigma: Expr, domain: Domain) -> None:
     """Raise ScheduleError unless, on the open domain, alpha > 0, sigma > 0 and lambda strictly
     decreases.
@@ -53,9 +58,12 @@ def validate(alpha: Expr, sigma: Expr, domain: Domain) -> None:
                 f"sigma = {sigma} is {float(b):.6g} at t = {point:.17g}; expected sigma > 0 "
                 "inside the domain: start the domain where sigma is 0"
             )
-        ratios.append(a / b)
-    for before, after, r, r_next in zip(points, points[1:], ratios, ratios[1:], strict=False):
-        if not r_next < r:
+        with mpmath.workdps(precision.CHECK):
+            ratios.append(a / b)
+    inner = (low + (high - low) / FLAT, high - (high - low) / FLAT)
+    for (before, r), (after, r_next) in pairwise(zip(points, ratios, strict=True)):
+        is_flat = r_next == r and not (after > inner[0] and before < inner[1])
+        if not (r_next < r or is_flat):
             raise ScheduleError(
                 f"alpha/sigma goes from {float(r):.6g} at t = {before:.17g} to "
                 f"{float(r_next):.6g} at t = {after:.17g}; expected a half-log-SNR that strictly "

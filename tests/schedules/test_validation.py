@@ -1,10 +1,13 @@
 """Every way in which two formulas fail to be a noise schedule is refused with its reason."""
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
 from sympy import Piecewise, Symbol, oo, sqrt
 
+import solvergen as sg
+from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.errors import ScheduleError
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
@@ -71,6 +74,48 @@ def test_bad_schedule_is_refused_with_its_reason(case: str) -> None:
     arguments, reason = BAD[case]
     with pytest.raises(ScheduleError, match=reason):
         NoiseSchedule(**arguments)
+
+
+FLAT = {
+    "both ends": ("sqrt((1 - 2e-5)*(1 - t**2)**2 + 1e-5)", "sqrt(1 - alpha**2)"),
+    "powers": ("1 - t**4", "0.01 + t**4"),
+    "high powers": ("1 - t**20", "0.1 + t**20"),
+    "cosines": ("(1 + cos(pi*t))/2", "0.001 + sin(pi*t/2)**2"),
+    "essentially": ("1 - t/2*exp(-1/t)", "0.1 + exp(-1/t)"),
+    "at the other end": ("1", "1.1 - (1 - t)**12"),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+@pytest.mark.parametrize("digits", [5, 15, 200])
+def test_flat_ends_are_accepted(name: str, digits: int) -> None:
+    """In whatever precision the caller works, which stays what it is."""
+    with mpmath.workdps(digits):
+        NoiseSchedule(*FLAT[name])
+        assert mpmath.mp.dps == digits
+
+
+def test_flat_inside_is_refused() -> None:
+    level = Piecewise((t, t < 0.4), (sympy.Rational(2, 5), t < 0.6), (t - 0.2, True))
+    for sigma in (sympy.Integer(1) + 0 * level, level):
+        with pytest.raises(ScheduleError, match=r"both constant|kink|strictly decreases"):
+            NoiseSchedule(1, sigma)
+
+
+@pytest.mark.parametrize("integrand", [sg.DATA, sg.NOISE, sg.VELOCITY])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ("exp(-2000*t)", "sqrt(1 - exp(-4000*t))"),
+        ("1", "1e-200*t"),
+        ("1e-150*(1 - t)", "t"),
+        sg.schedules.vp_linear(beta_max=1e6),
+    ],
+)
+def test_small_is_not_zero(schedule, integrand) -> None:
+    """An integrand is refused where it is proportional to x, not where it underflows."""
+    given = NoiseSchedule(*schedule) if isinstance(schedule, tuple) else schedule
+    assert SemilinearODE.derive(given, integrand).factor is not None
 
 
 def test_smooth_cases_are_accepted() -> None:

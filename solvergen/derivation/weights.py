@@ -44,6 +44,9 @@ MONOTONE_POINTS = 64
 """At which gamma' must have one sign: an interval of the wrong one that is missed is shorter than
 any step, and a module refuses grids on which gamma turns."""
 
+READABLE = 40
+"""Operations of a density in time up to which its other forms are looked for."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -99,6 +102,16 @@ class Weights:
             return self.density
         at_time = self.schedule.simplest(at_schedule(self.density, self.schedule))
         return at_time.subs(t, gamma) if self.expansion.name == "time" else at_time
+
+    @cached_property
+    def shorter_density(self) -> Expr:
+        """The density in alpha and sigma, or as a function of one variable where that is shorter.
+
+        Whether it is, is not asked of formulas that nobody would read.
+        """
+        if at_schedule(self.density, self.schedule).count_ops() > READABLE:
+            return self.density
+        return min(self.density, self.explicit_density, key=lambda form: form.count_ops())
 
     @property
     def same_clock(self) -> bool:

@@ -4,14 +4,11 @@ import textwrap
 
 from sympy import Expr, Symbol
 
-from solvergen.derivation.parameterization import at_schedule
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.targets import literals
 
 WIDTH = 96
-SHORT = 40
-"""Operations up to which it is tried whether a formula is shorter in t than in alpha and sigma."""
 LONG = 130
 """Characters of a formula for which the code below is easier to read."""
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -136,12 +133,8 @@ def _combination(data: Expr, noise: Expr) -> str:
 
 def _density(solver: Solver) -> str:
     weights = solver.weights
-    forms = [weights.density]
-    if at_schedule(weights.density, solver.schedule).count_ops() <= SHORT:
-        forms.append(weights.explicit_density)
-    shown = min(forms, key=lambda form: form.count_ops())
     lead = "Phi(t, u) times " if weights.ode.clock is None else ""
-    return f"{lead}{shown}"
+    return f"{lead}{weights.shorter_density}"
 
 
 def _kinks(solver: Solver) -> str:

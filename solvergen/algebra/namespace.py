@@ -57,9 +57,10 @@ _NAMES = """
     time_at_expansion_variable time_at_half_log_snr time_shift_type time_speed times
     timestep timestep_spacing timesteps to tolerances torch total trained_betas trange
     tree_flatten tree_unflatten typing u uniform upper use_beta_sigmas
-    use_clipped_model_output use_dynamic_shifting use_exponential_sigmas use_karras_sigmas
-    use_lu_lambdas v v_c value values variable variables variance_type version view w where
-    whole wide width wraps written x x_c x_i xp y y_c y_i zero zeroth_moment
+    use_clipped_model_output use_dynamic_shifting use_exponential_sigmas use_flow_sigmas
+    use_karras_sigmas use_lu_lambdas v v_c value values variable variables variance_type
+    version view w where whole wide width wraps written x x_c x_i xp y y_c y_i zero
+    zeroth_moment
 """
 
 NAMES = frozenset(_NAMES.split())

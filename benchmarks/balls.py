@@ -15,6 +15,7 @@ import mpmath
 import sympy
 from sympy import Expr
 
+from solvergen.algebra.tables import Interpolate
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.measurement.row_errors import SearchReference
@@ -114,16 +115,22 @@ def _constant(expression: Expr) -> Any:
 
 @dataclass(frozen=True)
 class BallReference(SearchReference):
-    """M0 and the means over the clock as enclosures."""
+    """M0 and the means over the clock as enclosures, but of tables and at the ends."""
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         low, high = self._domain_of_floats
-        if self.weights.ode.factor is None or not (low < end and start < high):
+        is_closed = self.weights.ode.factor is not None
+        if not is_closed or self._reads_tables or not (low < end and start < high):
             return super().means(end, start, functions)
         flint.ctx.prec = BITS
         totals = [self._total(end, start, function) for function in (None, *functions)]
         scale = middle(self._factor(end), "Phi")
         return scale * totals[0], [one / totals[0] for one in totals[1:]]
+
+    @cached_property
+    def _reads_tables(self) -> bool:
+        schedule = self.weights.schedule
+        return bool((schedule.alpha + schedule.sigma).has(Interpolate))
 
     @cached_property
     def _domain_of_floats(self) -> tuple[float, float]:

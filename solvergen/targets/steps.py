@@ -117,6 +117,9 @@ class StepPrinter:
         if form is not None:
             return self._function("_length(t, s)", says, form)
         found = self._integrals
+        if not self.formulas.integrals.rows:  # dt/dlambda is a number
+            head = f'def _length(t, s):\n{INDENT}"""{says}"""\n'
+            return f"{head}{INDENT}return {found.in_proportion('last - first')}"
         return (
             f'def _length(t, s):\n{INDENT}"""{says}"""\n'
             f"{INDENT}last, first = {self._levels}\n"

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from sympy import cos, sin
+from sympy import Rational, cos, sin
 
 import solvergen as sg
 from solvergen.compiler import load_text
@@ -112,3 +112,15 @@ def test_times_without_a_closed_inverse(schedule: sg.NoiseSchedule) -> None:
     noise = 1e-13 * np.abs(levels) * times  # what a rounding of lambda may move
     exact = module._bisected(level, levels)
     assert np.all(np.abs(found - exact) <= 4e-15 * times + noise)
+
+
+@pytest.mark.parametrize("rate", ["4", "1/3"])
+def test_a_step_in_a_linear_half_log_snr_is_integrated_from_nothing(rate: str) -> None:
+    """dt/dlambda is a number, and nothing else is integrated."""
+    schedule = sg.NoiseSchedule("1", f"exp({rate}*t)/500", ("0", "log(40000)/4"), "linear")
+    module = emitted(sg.Solver(schedule, "data", "data", "half_log_snr", "multistep:3:ramp"))
+    times = np.array([2.0, 1.3, 1.2999, 0.1])
+    assert np.isfinite(module.coefficients(times)).all()
+    (row,) = module.coefficients(np.array([1.5, 1.25]))
+    falls = np.exp(-0.25 * float(Rational(rate)))
+    assert row[1:3] == pytest.approx([falls, 1 - falls], rel=1e-15)  # Phi, M0

@@ -36,10 +36,13 @@ Rewriting = Callable[[Expr, Symbol], Expr]
 def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
     """Every rule applied everywhere in ``expression``, one rule at a time.
 
-    |c| is written c: where that is wrong, so is the measured value.
+    |c| that a rule makes is written c: where that is wrong, so is the measured value. What is given
+    stays.
     """
+    is_given = expression.has(sympy.Abs)
     for rule in _RULES:
-        yield _everywhere(rule, expression, symbol).replace(sympy.Abs, lambda e: e)
+        found = _everywhere(rule, expression, symbol)
+        yield found if is_given else found.replace(sympy.Abs, lambda e: e)
     yield from _reflections(expression, symbol)
     yield from _without_overflow(expression, symbol)
 

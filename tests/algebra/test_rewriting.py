@@ -86,6 +86,7 @@ def test_angle_is_rationalised() -> None:
 @settings(max_examples=40, deadline=None)
 @given(COMPOSED)
 @example(log(2 - exp(-t)))
+@example(sqrt((1 - exp(-t)) ** 2))
 def test_every_rewriting_of_a_positive_expression_keeps_the_value(expression: Expr) -> None:
     for form in rewritings(expression, t):
         assert_same(form, expression)

@@ -53,6 +53,7 @@ def test_table_is_cut_at_its_kinks_where_the_time_is_read(expansion: str, is_cut
     assert "_rise(" in source
 
 
+@pytest.mark.usefixtures("certified")
 def test_module_says_its_rule() -> None:
     spec = sg.Solver("edm", sg.DATA, sg.DATA, "theta", "multistep:3")
     text = " ".join(sg.emit(spec, "numpy").split())

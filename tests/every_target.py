@@ -34,10 +34,11 @@ def main() -> None:
     """Print the differences by method and target."""
     torch.set_num_threads(1)
     by_scheme = {method.scheme: name for name, method in METHODS.items()}
-    found = {
-        name: {target: difference(name, target) for target in TARGETS if target != "numpy"}
-        for name in by_scheme.values()
-    }
+    others = [target for target in TARGETS if target != "numpy"]
+    found = {}
+    for number, name in enumerate(by_scheme.values()):
+        skipped = "jax" if number % 4 else ""  # it compiles every run, and test_jax has more
+        found[name] = {one: difference(name, one) for one in others if one != skipped}
     print(json.dumps(found))
 
 

@@ -12,7 +12,7 @@ is then found in a table, and Phi by quadrature. A printer spells these values, 
 nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
@@ -189,7 +189,9 @@ class Formulas:
         lengths = Lengths.of(ode, solver.expansion)
         exponent = _exponent(solver)
         moment = _zeroth_moment(solver, lengths)
-        integrals = Integrals.of(solver, needs, lengths, moment.has(MASS), exponent is not None)
+        inner = any(one.intervals.inner for one in phases)
+        reads = replace(needs, gaps=needs.gaps or inner or moment.has(GAP))
+        integrals = Integrals.of(solver, reads, lengths, moment.has(MASS), exponent is not None)
         in_schedule = ScheduleFormulas.of(schedule)
         goes_on = ends_in_data and not in_schedule.reaches_data
         rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)

@@ -167,3 +167,13 @@ def test_prints_itself_as_mathematics() -> None:
     assert "alpha(t) = 1 - t\nsigma(t) = t\n" in text
     assert "N = (1) x + (-t) prediction" in text
     assert "np." not in text
+
+
+@pytest.mark.parametrize("scheme", ["rk4", "singlestep:2"])
+def test_inner_evaluations_read_a_gap_that_is_integrated(scheme: str) -> None:
+    """Weights that are numbers read none, but the times of stages do."""
+    schedule = sg.NoiseSchedule("1 - t", "1 - (1 - t**1.3)**1.7")
+    formulas = Formulas.of(sg.Solver(schedule, "straight", "straight", "clock", scheme))
+    assert formulas.reads_gap
+    assert formulas.lengths.gap is None
+    assert "width" in formulas.integrals.rows

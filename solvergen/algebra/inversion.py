@@ -11,6 +11,7 @@ The right one is chosen by round trips at points of the domain, in many digits.
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
+from math import inf
 
 import mpmath
 import sympy
@@ -105,7 +106,7 @@ def stable_inverse(
     images = [evaluate_mp(numeric, symbol, x) for x in (low, *points_near_ends(low, high), high)]
     values = sorted({float(y) for y in images if is_real(y)})
     limits = [float(limit) for limit in exact_values(numeric, symbol, (), (low, high)).values]
-    ends = sorted(limits) if len(limits) == 2 else (-mpmath.inf, mpmath.inf)
+    ends = sorted(limits) if len(limits) == 2 else [-inf, inf]
     exact = substitute(forms[0], parameters)
     measure = exact_values(exact, Y, [y for y in values if y not in ends], (ends[0], ends[1]))
     return most_accurate_rewriting(forms, measure, parameters).xreplace({Y: value})

@@ -101,7 +101,7 @@ def _of_logarithm(schedule: NoiseSchedule) -> Iterable[Expr]:
     yield from differences(level)
     yield from differences(schedule.stable(level))
     parts = (schedule.stable(one) for one in (schedule.alpha, schedule.sigma))
-    logarithms = [expand_log(log(one), force=True) for one in parts]
+    logarithms = [expand_log(log(one), force=True, deep=False) for one in parts]
     yield from differences(logarithms[0] - logarithms[1])
 
 

@@ -1,5 +1,6 @@
 """What is decided between a solver and its text."""
 
+import time
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -177,3 +178,21 @@ def test_inner_evaluations_read_a_gap_that_is_integrated(scheme: str) -> None:
     assert formulas.reads_gap
     assert formulas.lengths.gap is None
     assert "width" in formulas.integrals.rows
+
+
+SIGMOID = "(1/(1 + exp(-6)) - 1/(1 + exp(-6*t)))/(1/(1 + exp(-6)) - 1/2)"
+
+
+@pytest.mark.parametrize(
+    ("alpha", "domain"),
+    [(f"sqrt({SIGMOID})", (0, 1)), ("sqrt(1 - sqrt(t + 1e-4))", (0, "0.9998"))],
+    ids=["sigmoid with constants written out", "an image that is infinite on one side"],
+)
+def test_formulas_are_found_in_seconds(alpha: str, domain: tuple[Any, Any]) -> None:
+    schedule = sg.NoiseSchedule(alpha, "sqrt(1 - alpha**2)", domain=domain)
+    spec = sg.Solver(schedule, "data", "data")
+    before = time.process_time()
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    assert time.process_time() - before < 60
+    grid = np.linspace(0.9, 0.1, 9)
+    assert coefficient_error(spec, module.coefficients(grid), grid.tolist(), [3, 6]) < 1e-11

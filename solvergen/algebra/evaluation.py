@@ -102,6 +102,15 @@ def as_mp(value: Any) -> Any:
     return mpmath.mpf(value)
 
 
+def time_of(logit: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """t with log((t - low)/(high - t)) = logit: with the digits of the distance to the nearer end,
+    as the emitted ``_time_at``.
+    """
+    small = np.exp(-np.abs(logit))
+    gap = (high - low) * small / (1.0 + small)
+    return np.where(logit < 0.0, low + gap, high - gap)
+
+
 def points_near_ends(low: float, high: float, closest: int = 15, interior: int = 21) -> list[float]:
     """Points of (low, high): evenly spaced, and 10^-k of the width from both ends, k = 2 ..
     closest.

@@ -8,8 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
+from solvergen.algebra.evaluation import time_of
 from solvergen.errors import EmissionError
-from solvergen.measurement.grids import CLOSEST, SHORTEST, falling, time_of
+from solvergen.measurement.grids import CLOSEST, SHORTEST, falling
 from solvergen.measurement.row_errors import DIGITS, RowError
 from solvergen.measurement.search import QUICK, Effort, Found, scalar_errors, search
 from solvergen.scalars.cells import cuts

@@ -12,6 +12,8 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from solvergen.algebra.evaluation import time_of
+
 Array = NDArray[np.float64]
 
 SEED = 16
@@ -24,13 +26,6 @@ SHORTEST = 1e-12
 STEP_LENGTHS = (0.4, 1.1, 1.9, 2.3, 4.7)
 """In lambda."""
 FAR = 30.0
-
-
-def time_of(logit: Array, low: float, high: float) -> Array:
-    """t with log((t - low)/(high - t)) = logit."""
-    small = np.exp(-np.abs(logit))
-    gap = (high - low) * small / (1.0 + small)
-    return np.where(logit < 0.0, low + gap, high - gap)
 
 
 def adversarial(module: ModuleType, points: int, rounds: int) -> Iterator[Array]:

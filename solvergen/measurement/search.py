@@ -16,8 +16,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from solvergen.algebra.evaluation import evaluate_mp, is_real
-from solvergen.measurement.grids import adversarial, falling, time_of
+from solvergen.algebra.evaluation import evaluate_mp, is_real, time_of
+from solvergen.measurement.grids import adversarial, falling
 from solvergen.measurement.row_errors import (
     RowError,
     errors_of_step,

@@ -36,9 +36,9 @@ from math import comb
 import numpy as np
 
 from solvergen.errors import SchemeError
-from solvergen.methods.scheme import Kind, Node
+from solvergen.program.grid_step import GridStep
 from solvergen.program.laurent import Laurent
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.program import Combine
 from solvergen.program.series import DECIMAL, Series
 
 DIMENSION = 2
@@ -304,20 +304,13 @@ def _primitive(r: Decimal, power: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True)
-class EndScalars:
+class EndScalars(GridStep):
     """The scalars of step n as power series in eps; times are places c with tau = c h."""
 
     problem: EndProblem
-    phase: PhaseProgram
-    grid: Sequence[Fraction]
-    n: int
-
-    def time(self, stage: int) -> Fraction:
-        width = self.grid[self.n + 1] - self.grid[self.n]
-        return self.grid[self.n] + self.phase.position(stage) * width
 
     def integrating_factor(self, combine: Combine) -> Series:
-        return self.problem.integrating_factor(*self._ends(combine))
+        return self.problem.integrating_factor(*self.ends(combine))
 
     def zeroth_moment(self, combine: Combine) -> Series:
         """M0, over the power of eps that the model's values are multiplied by."""
@@ -325,13 +318,13 @@ class EndScalars:
         shift = end.gain - end.growth
         if shift < 0:
             raise SchemeError("M0 N has no finite limit")
-        found = self.problem.moment(*self._ends(combine), 0)
+        found = self.problem.moment(*self.ends(combine), 0)
         kept = found.coefficients[: max(0, self.problem.length - shift)]
         return Series((*(ZERO,) * shift, *kept)[: self.problem.length], DECIMAL)
 
     def weights(self, combine: Combine) -> list[Series]:
-        end, start = self._ends(combine)
-        places = [(self._place(node) - start) / (end - start) for node in combine.support]
+        end, start = self.ends(combine)
+        places = [(self.place(node) - start) / (end - start) for node in combine.support]
         zeroth = self.problem.moment(end, start, 0)
 
         def moment(k: int, along: int | None) -> Series:
@@ -343,14 +336,3 @@ class EndScalars:
 
         found = combine.rule.weights(places, moment, end_density)
         return [one * Series.of([1], self.problem.length, DECIMAL) for one in found]
-
-    def conversion_at(self, stage: int) -> tuple[int, int]:
-        return 0, 1
-
-    def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:
-        return self._place(combine.node), self._place(combine.base)
-
-    def _place(self, node: Node) -> Fraction:
-        if node.kind is Kind.PAST:
-            return self.grid[self.n - node.index]
-        return self.time(node.index)

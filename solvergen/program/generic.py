@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from solvergen.methods.rule import times_linear
-from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.grid_step import GridStep
+from solvergen.program.program import Combine
 from solvergen.program.series import Field, Series
 
 DIMENSION = 2
@@ -145,30 +145,23 @@ def _power_means(
 
 
 @dataclass(frozen=True)
-class ProblemScalars:
+class ProblemScalars(GridStep):
     """The scalars of step n as power series; times are places c with gamma = c h."""
 
     problem: Problem
-    phase: PhaseProgram
-    grid: Sequence[Fraction]
-    n: int
-
-    def time(self, stage: int) -> Fraction:
-        width = self.grid[self.n + 1] - self.grid[self.n]
-        return self.grid[self.n] + self.phase.position(stage) * width
 
     def integrating_factor(self, combine: Combine) -> Series:
-        end, start = self._ends(combine)
+        end, start = self.ends(combine)
         factor = self.problem.factor
         return self.problem.at(factor, end) / self.problem.at(factor, start)
 
     def zeroth_moment(self, combine: Combine) -> Series:
         h = Series.of([0, 1], self.problem.length, self.problem.field)
-        return self.problem.zeroth_moment(*self._ends(combine)) * h
+        return self.problem.zeroth_moment(*self.ends(combine)) * h
 
     def weights(self, combine: Combine) -> list[Series]:
-        end, start = self._ends(combine)
-        places = [(self._place(node) - start) / (end - start) for node in combine.support]
+        end, start = self.ends(combine)
+        places = [(self.place(node) - start) / (end - start) for node in combine.support]
         zeroth = self.problem.mean(end, start, 0)
 
         def moment(k: int, along: int | None) -> Series:
@@ -185,14 +178,3 @@ class ProblemScalars:
             return self.problem.at(self.problem.clock_rate, end) / zeroth
 
         return combine.rule.weights(places, moment, end_density)
-
-    def conversion_at(self, stage: int) -> tuple[int, int]:
-        return 0, 1
-
-    def _ends(self, combine: Combine) -> tuple[Fraction, Fraction]:
-        return self._place(combine.node), self._place(combine.base)
-
-    def _place(self, node: Node) -> Fraction:
-        if node.kind is Kind.PAST:
-            return self.grid[self.n - node.index]
-        return self.time(node.index)

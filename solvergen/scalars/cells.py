@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sympy import log
 
 from solvergen.algebra import precision
-from solvergen.algebra.evaluation import compiled, evaluate_float
+from solvergen.algebra.evaluation import compiled, evaluate_float, time_of
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.scalars.quadrature import PANEL, POWERS, WIDEST, choose, gauss
@@ -149,17 +149,13 @@ class LevelTable:
     def _knots(self) -> tuple[Array, Array]:
         """Values of lambda in rising order, and logits of time there."""
         logits = np.concatenate([np.arange(-700.0, -40.0), np.linspace(-40.0, 40.0, LOGITS)])
-        levels = self._level(self.time(logits))
+        levels = self._level(self._time(logits))
         kept = np.isfinite(levels)
         levels, first = np.unique(levels[kept], return_index=True)
         return levels, logits[kept][first]
 
-    def time(self, logit: Array) -> Array:
-        """t with log((t - t_min)/(t_max - t)) = logit."""
-        low, high = map(float, self.schedule.domain)
-        small = np.exp(-np.abs(logit))
-        gap = (high - low) * small / (1.0 + small)
-        return np.where(logit < 0.0, low + gap, high - gap)
+    def _time(self, logit: Array) -> Array:
+        return time_of(logit, *map(float, self.schedule.domain))
 
     def __call__(self, levels: Array) -> Array:
         """By bisection between two neighbours of the table."""
@@ -168,9 +164,9 @@ class LevelTable:
         early, late = logits[n], logits[n - 1]
         for _ in range(BISECTIONS):
             middle = 0.5 * (early + late)
-            above = self._level(self.time(middle)) > levels
+            above = self._level(self._time(middle)) > levels
             early, late = np.where(above, middle, early), np.where(above, late, middle)
-        return self.time(0.5 * (early + late))
+        return self._time(0.5 * (early + late))
 
 
 def time_at(schedule: NoiseSchedule, levels: Array) -> Array:

@@ -277,7 +277,7 @@ def _error(found: list[float], truth: list[Any]) -> float:
 
 def solver(schedule: sg.NoiseSchedule, integrand: str, expansion: str) -> sg.Solver | None:
     try:
-        return sg.Solver(schedule, sg.VELOCITY, integrand, expansion, "multistep:5:ramp")
+        return sg.Solver(schedule, sg.VELOCITY, integrand, expansion, "multistep:5:ramp", None)
     except SolvergenError:
         return None
 

@@ -12,10 +12,12 @@ The network predicts noise; data, N = x0, is integrated in gamma = lambda. A ste
     ell_j = mean of the Lagrange basis of its nodes over q = alpha/sigma
 
 A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-up; computed on
-power series with exact rational coefficients. A run may start at t = 1, with order 3 (steps
-even in gamma). A run may end at t = 0, where sigma = 0; gamma is infinite there and no weights
-of higher order exist, so that one step is of first order and leaves order 1 (steps even in
-time).
+power series with exact rational coefficients. In steps that are much longer than the ones
+before, weights are bounded: sum |ell_j| is at most 1.1 times what it is on even steps, by
+blending with those of fewer nodes. The order is that on grids whose steps grow by 1 + O(h). A
+run may start at t = 1, with order 3 (steps even in gamma). A run may end at t = 0, where sigma
+= 0; gamma is infinite there and no weights of higher order exist, so that one step is of first
+order and leaves order 1 (steps even in time).
 
 Of 866 steps on grids made to find errors (uneven; steps of 1e-12 and 1 of the distance to an
 end side by side, to 1e-14 of both) the worst, 22 in all, were compared with their definitions
@@ -130,14 +132,18 @@ def _checked(timesteps):
 
 
 @np.errstate(all="ignore")
-def coefficients(timesteps):
-    """float64 [evaluations, 8]: t, the kind of row, factors of x, P, n_1, n_2; of x, P in N."""
+def coefficients(timesteps, limiter=1.1):
+    """float64 [evaluations, 8]: t, the kind of row, factors of x, P, n_1, n_2; of x, P in N.
+
+    In steps longer than those before, weights are blended with those of fewer nodes: sum |ell|
+    is at most ``limiter`` times what it is on even steps; np.inf does not bound it.
+    """
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]  # a step from or to an infinite gamma is of first order
     rows = [
-        _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1]),
-        _main(u[3:], u[2:-1], u[1:-2], u[:-3]),
+        _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1], limiter),
+        _main(u[3:], u[2:-1], u[1:-2], u[:-3], limiter),
     ]  # fmt: skip
     if not finite[-1]:
         rows.append(_first_order(t[-1:], t[-2:-1]))
@@ -167,18 +173,18 @@ def _start_0(t, s):
     )  # fmt: skip
 
 
-def _start_1(t, s, s_1):
+def _start_1(t, s, s_1, limiter):
     """The rows of steps 1:{0, -1}."""
     h, h_1 = _length(t, s), _length(s, s_1)
     a, b = _conversion(s)
     phi, m = _factor(t, s), _moment(t, s, h)
     mu_1, *_ = _means(h)
-    ell_1 = -mu_1 * h / h_1
+    ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     return _rows((s, 1, a * ell_0 * m + phi, b * ell_0 * m, ell_1 * m, 0, a, b))
 
 
-def _main(t, s, s_1, s_2):
+def _main(t, s, s_1, s_2, limiter):
     """The rows of steps 1:{0, -1, -2}."""
     h, h_1, h_2 = _length(t, s), _length(s, s_1), _length(s_1, s_2)
     a, b = _conversion(s)
@@ -187,6 +193,11 @@ def _main(t, s, s_1, s_2):
     p, q, apart = -h_1 / h, -(h_1 + h_2) / h, h_2 / h
     ell_1 = (mu_2 - q * mu_1) / (p * apart)
     ell_2 = (p * mu_1 - mu_2) / (q * apart)
+    fewer = mu_1 / p  # ell_1 of two nodes, for the limiter
+    least, least_of_all = 0.5 - limiter, 0.5 - 11 / 6 * limiter
+    part = (fewer >= least) * np.clip((least_of_all - fewer) / (ell_1 - fewer), 0.0, 1.0)
+    fewer = np.maximum((1.0 - part) * fewer, least)
+    ell_1, ell_2 = fewer + part * ell_1, part * ell_2
     ell_0 = 1.0 - ell_1 - ell_2
     return _rows((s, 1, a * ell_0 * m + phi, b * ell_0 * m, ell_1 * m, ell_2 * m, a, b))
 
@@ -284,10 +295,11 @@ class Plan:
     A pytree, so that jit, grad and vmap see its ``rows``.
     """
 
-    def __init__(self, timesteps, dtype=jnp.float32):
+    def __init__(self, timesteps, dtype=jnp.float32, limiter=1.1):
         if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(f"dtype is {dtype}; expected float16, bfloat16, float32 or float64")
-        rows, dtype = coefficients(timesteps), jnp.promote_types(dtype, jnp.float32)
+        rows = coefficients(timesteps, limiter)
+        dtype = jnp.promote_types(dtype, jnp.float32)
         self.rows = jnp.asarray(rows, dtype)
         self.times = jnp.asarray(np.append(rows[:, 0], timesteps[-1]), dtype)
 

@@ -16,7 +16,7 @@ from solvergen.algebra.tables import read_column
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import ScheduleError, SolvergenError
-from solvergen.program import program
+from solvergen.program import lowering
 from solvergen.reports import derivation
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
@@ -123,17 +123,19 @@ def _solver(
     integrand: str | None,
     expansion: str | None,
     scheme: str | None,
+    limiter: str,
 ) -> Solver:
     """The solver that the options of ``compile`` say."""
+    bound = True if limiter == "default" else limiter
     if preset is None:
         choices = (expansion or "half_log_snr", scheme or "multistep:2")
-        return Solver(schedule, prediction, integrand, *choices)
+        return Solver(schedule, prediction, integrand, *choices, limiter=bound)
     if any((integrand, expansion, scheme)):
         raise SolvergenError(
             f"got --preset {preset} together with its choices; expected one of the two: drop "
             "--integrand, --expansion and --scheme, or drop --preset."
         )
-    return presets.get(preset, schedule, prediction)
+    return presets.get(preset, schedule, prediction, bound)
 
 
 def _show_version(wanted: bool) -> None:
@@ -198,6 +200,13 @@ def compile(
     preset: Annotated[
         str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
     ] = None,
+    limiter: Annotated[
+        str,
+        typer.Option(
+            help="The most that weights of earlier steps may exceed those of even steps by: a "
+            "factor, or none."
+        ),
+    ] = "default",
     target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
@@ -219,7 +228,7 @@ def compile(
 ) -> None:
     """Emit a standalone module."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = _solver(found, prediction, preset, integrand, expansion, scheme)
+    spec = _solver(found, prediction, preset, integrand, expansion, scheme, limiter)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)
@@ -327,7 +336,7 @@ def stability(
 
     typer.echo(analysis.text(schemes.get(scheme)))
     if plot:
-        analysis.plot_region(program.lower(schemes.get(scheme)), plot)
+        analysis.plot_region(lowering.lower(schemes.get(scheme)), plot)
 
 
 def main() -> None:

@@ -61,11 +61,11 @@ def emit(
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
     with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
-        draft = _draft(spec)
         if timesteps is None:
-            return rendering.render(spec, target, accuracy=statement(spec, draft))
+            free = spec.unlimited  # what is bounded is not always continuous in the times
+            return rendering.render(spec, target, accuracy=statement(free, _draft(free)))
         rendering.require_baking(target)
-        baked = baking.bake(spec, draft, _times(timesteps).tolist())
+        baked = baking.bake(spec, _draft(spec), _times(timesteps).tolist())
         return rendering.render_baked(spec, target, baked)
 
 

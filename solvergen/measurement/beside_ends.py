@@ -231,7 +231,7 @@ class _Scalars:
         def moment(k: int, along: int | None) -> Any:
             return self._moment(end if along is None else self.time(along), start, k) / zeroth
 
-        return combine.rule.weights(places, moment, lambda: self._density(end, start, zeroth))
+        return combine.weights(places, moment, lambda: self._density(end, start, zeroth))
 
     @cache  # noqa: B019 - an instance lives for one step
     def _moment(self, end: Any, start: Any, k: int) -> Any:

@@ -17,7 +17,8 @@ from math import factorial
 from solvergen.errors import SchemeError
 from solvergen.methods.scheme import Scheme
 from solvergen.program import order, stability
-from solvergen.program.program import StepProgram, lower
+from solvergen.program.lowering import lower
+from solvergen.program.program import StepProgram
 
 SEPARATOR = "=>"
 

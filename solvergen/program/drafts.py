@@ -1,6 +1,6 @@
 """The rows of a phase in terms of nodes: what every evaluation adds to the sample, in symbols."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sympy import Expr, Integer, Rational, Symbol
@@ -156,7 +156,7 @@ def shifted(before: Combine) -> Combine:
             "expected steps before a correction that land from earlier steps alone."
         )
     support = tuple(past(1 if node == CURRENT else node.index + 1) for node in before.support)
-    return Combine(0, Fraction(0), support, before.rule, past(1))
+    return replace(before, stage=0, position=Fraction(0), support=support, base=past(1))
 
 
 def number(combine: Combine, j: int, symbol: Symbol) -> Expr:

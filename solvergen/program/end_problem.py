@@ -334,5 +334,5 @@ class EndScalars(GridStep):
         def end_density() -> Series:
             return self.problem.end_density(end, start)
 
-        found = combine.rule.weights(places, moment, end_density)
+        found = combine.weights(places, moment, end_density)
         return [one * Series.of([1], self.problem.length, DECIMAL) for one in found]

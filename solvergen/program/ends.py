@@ -24,6 +24,7 @@ import numpy as np
 from solvergen.errors import SchemeError
 from solvergen.program.end_problem import End, EndProblem, EndScalars
 from solvergen.program.interpreter import State, run_step
+from solvergen.program.order import EVEN, UNEVEN, least
 from solvergen.program.program import PhaseProgram, Repeat, StepProgram
 from solvergen.program.series import DECIMAL
 
@@ -32,9 +33,6 @@ MAIN_STEPS = 3
 
 ITERATIONS = 500
 """An iteration that contracts by 0.8 changes no digit more after so many."""
-
-RATIOS = (Fraction(1), Fraction(7, 5), Fraction(4, 5), Fraction(6, 5), Fraction(3, 4))
-"""Lengths of steps, as inside the domain: no weights for equal steps are mistaken for others."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,10 @@ class EndPowers:
     touching: Fraction | None
     near: Fraction | None
 
+    def and_also(self, other: "EndPowers") -> "EndPowers":
+        """What is left of both."""
+        return EndPowers(least(self.touching, other.touching), least(self.near, other.near))
+
 
 @lru_cache(maxsize=512)
 def powers(program: StepProgram, end: End, order: int) -> EndPowers:
@@ -58,9 +60,17 @@ def powers(program: StepProgram, end: End, order: int) -> EndPowers:
     Raises:
         SchemeError: a scalar of the program has no finite limit there.
     """
+    if not program.is_limited:
+        return _powers(program, end, order, UNEVEN)
+    found = _powers(program.unlimited, end, order, UNEVEN)
+    return found.and_also(_powers(program, end, order, EVEN))
+
+
+def _powers(program: StepProgram, end: End, order: int, ratios: tuple[Fraction, ...]) -> EndPowers:
+    """Those on steps of these lengths."""
     with DECIMAL.context():
         problem = EndProblem.draw(end, order * end.root + 1)
-        near, touching = (_at_start if end.role == "start" else _at_end)(program, problem)
+        near, touching = (_at_start if end.role == "start" else _at_end)(program, problem, ratios)
 
         def of(power: int) -> Fraction | None:
             return Fraction(power, end.root) if power < problem.length else None
@@ -68,11 +78,13 @@ def powers(program: StepProgram, end: End, order: int) -> EndPowers:
         return EndPowers(of(touching), of(near))
 
 
-def _at_end(program: StepProgram, problem: EndProblem) -> tuple[int, int]:
+def _at_end(
+    program: StepProgram, problem: EndProblem, ratios: Sequence[Fraction]
+) -> tuple[int, int]:
     """Main steps from exact values, and then those up to the end."""
     history, last = program.history, max(1, len(program.closing))
     count = MAIN_STEPS + last
-    grid = _places(history + count)[::-1]
+    grid = _places(history + count, ratios)[::-1]
     state = _exact(program, problem, grid, history)
     near = problem.length
     for i in range(count):
@@ -83,11 +95,13 @@ def _at_end(program: StepProgram, problem: EndProblem) -> tuple[int, int]:
     return near, _valuation(state.x - problem.solution(grid[-1]))
 
 
-def _at_start(program: StepProgram, problem: EndProblem) -> tuple[int, int]:
+def _at_start(
+    program: StepProgram, problem: EndProblem, ratios: Sequence[Fraction]
+) -> tuple[int, int]:
     """Main steps from exact values away from the start, and a run from it."""
     history = program.history
     total = history + MAIN_STEPS
-    grid = _places(total + 1)
+    grid = _places(total + 1, ratios)
     state = _exact(program, problem, grid, history + 1)
     for n in range(history + 1, total + 1):
         _run(program.main, problem, grid, n, state)
@@ -98,11 +112,11 @@ def _at_start(program: StepProgram, problem: EndProblem) -> tuple[int, int]:
     return near, _staying(program, problem, grid, total, state)
 
 
-def _places(steps: int) -> tuple[Fraction, ...]:
-    """0 = c_0 < c_1 < .. of clearly uneven steps."""
+def _places(steps: int, ratios: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """0 = c_0 < c_1 < .. of steps of these lengths."""
     total, found = Fraction(0), [Fraction(0)]
     for n in range(steps):
-        total += RATIOS[n % len(RATIOS)]
+        total += ratios[n % len(ratios)]
         found.append(total)
     return tuple(found)
 

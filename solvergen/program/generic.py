@@ -177,4 +177,4 @@ class ProblemScalars(GridStep):
         def end_density() -> Series:
             return self.problem.at(self.problem.clock_rate, end) / zeroth
 
-        return combine.rule.weights(places, moment, end_density)
+        return combine.weights(places, moment, end_density)

@@ -36,6 +36,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,16 @@ class OrderReport:
         parts = (self.main, self.startup, self.last, self.closing)
         return min(one for one in parts if one is not None)
 
+    def and_also(self, other: "OrderReport") -> "OrderReport":
+        """What is left of both."""
+
+        return OrderReport(
+            min(self.main, other.main),
+            least(self.startup, other.startup),
+            least(self.last, other.last),
+            least(self.closing, other.closing),
+        )
+
     def __str__(self) -> str:
         local = f"order {self.order}: local error O(h^{self.main + 1})"
         if self.startup is None and self.closing is None:
@@ -90,6 +101,11 @@ class OrderReport:
         ]
         left = [f"O(h^{power}) {where}" for power, where in parts if power is not None]
         return ", ".join((f"{local} in a main step", *left))
+
+
+def least(first: Any, second: Any) -> Any:
+    """The smaller power; None is none."""
+    return min((one for one in (first, second) if one is not None), default=None)
 
 
 @lru_cache(maxsize=256)
@@ -133,6 +149,10 @@ def report(
 ) -> OrderReport:
     """The order of a program.
 
+    Weights that are bounded (``solvergen.methods.limiter``) are reported on grids whose steps grow
+    by 1 + O(h): what they are without bounds, on steps of any lengths, and where the bounds are
+    those of even steps, on even ones.
+
     Args:
         program: what is run.
         same_clock: the expansion variable is the integrand's own clock.
@@ -144,11 +164,17 @@ def report(
         SchemeError: the local error has no power of h within what is computed, which a scheme with
             consistent weights does not have.
     """
+    if program.is_limited:
+        found = report(program.unlimited, same_clock, no_linear_part, ratios, field)
+        if program.at_its_limits == program.unlimited:
+            return found
+        even = report(program.at_its_limits, same_clock, no_linear_part, EVEN, field)
+        return found.and_also(even)
     for length in LENGTHS:
         problem = Problem.draw(length, same_clock, no_linear_part, field)
-        found = _report(program, problem, ratios)
-        if found is not None:
-            return found
+        powers = _report(program, problem, ratios)
+        if powers is not None:
+            return powers
     raise SchemeError(
         f"the main step agrees with the solution in all of {LENGTHS[-1]} powers of h; expected a "
         f"scheme of an order below {LENGTHS[-1] - 1}."

@@ -25,12 +25,15 @@ of the last landing, combinations of the sample at several earlier steps, stocha
 ``solvergen.program.fusion`` fuses a phase into passes over memory.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from solvergen.errors import SchemeError
-from solvergen.methods.rule import INTERPOLATION, Rule
-from solvergen.methods.scheme import CURRENT, Kind, Node, Phase, Scheme, Stage, past, stage
+from solvergen.methods.limiter import Bound
+from solvergen.methods.rule import INTERPOLATION, Moment, Rule, constants
+from solvergen.methods.scheme import CURRENT, Kind, Node, past, stage
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,41 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Combine:
-    """Land at ``stage`` (at theta = ``position``) from ``base`` and the values of ``support``."""
+    """Land at ``stage`` (at theta = ``position``) from ``base`` and the values of ``support``.
+
+    Its weights may have a ``bound`` (``solvergen.methods.limiter``).
+    """
 
     stage: int
     position: Fraction
     support: tuple[Node, ...]
     rule: Rule = INTERPOLATION
     base: Node = CURRENT
+    bound: Bound | None = None
 
     @property
     def node(self) -> Node:
         """Where it lands."""
         return node_of(self.stage)
+
+    @property
+    def newest_first(self) -> list[int]:
+        """The places in the support of its nodes, if they are all starts of steps."""
+        return sorted(range(len(self.support)), key=lambda j: self.support[j].index)
+
+    def weights(
+        self, places: Sequence[Any], moment: Moment, end_density: Callable[[], Any]
+    ) -> list[Any]:
+        """ell_j by its rule (``Rule.weights``), within its bound."""
+
+        def of(some: Sequence[Any]) -> list[Any]:
+            return self.rule.weights(some, moment, end_density)
+
+        if self.bound is None:
+            return of(places)
+        order = self.newest_first
+        found = self.bound.weights([places[j] for j in order], of)
+        return [found[order.index(j)] for j in range(len(order))]
 
     def __str__(self) -> str:
         i = self.stage
@@ -231,6 +257,33 @@ class StepProgram:
         return max(closing.history, follows)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether the weights of a landing are bounded."""
+        landings = (one for phase in self.all_phases for one in phase.landings)
+        return any(one.bound is not None for one in landings)
+
+    @property
+    def unlimited(self) -> "StepProgram":
+        """The same without bounds."""
+        return self._with(lambda one: replace(one, bound=None))
+
+    @property
+    def at_its_limits(self) -> "StepProgram":
+        """What is left on even steps where bounds that these just reach act everywhere."""
+        return self._with(_at_its_limits)
+
+    def _with(self, changed: Callable[[Combine], Combine]) -> "StepProgram":
+        def of(phase: PhaseProgram) -> PhaseProgram:
+            instructions = (
+                changed(one) if isinstance(one, Combine) and one.bound else one
+                for one in phase.instructions
+            )
+            return PhaseProgram(phase.name, tuple(instructions))
+
+        phases, closing = tuple(map(of, self.phases)), tuple(map(of, self.closing))
+        return replace(self, phases=phases, closing=closing)
+
+    @property
     def main(self) -> PhaseProgram:
         """What every step runs once the history is long enough, until the closing ones."""
         return self.phases[-1]
@@ -249,49 +302,13 @@ class StepProgram:
         return "\n".join(map(str, (*self.all_phases, *self.pairs)))
 
 
-FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
-FIRST_ORDER_PAIR = Phase(
-    "first_order_pair", FIRST_ORDER.stages, estimate=Stage(Fraction(1), (stage(1),))
-)
-"""Euler and backward Euler: single nodes, whose weights are 1 wherever they lie."""
-
-
-def lower(scheme: Scheme, reaches_infinity: bool = False) -> StepProgram:
-    """The program of a scheme, with a first-order phase if gamma is infinite at an end."""
-    phases = tuple(map(lower_phase, scheme.phases))
-    main = scheme.main
-    needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
-    pairs = [scheme.pair] if scheme.pair else []
-    pairs += [FIRST_ORDER_PAIR] if scheme.pair and reaches_infinity else []
-    return StepProgram(
-        phases,
-        main.history,
-        lower_phase(FIRST_ORDER) if needed else None,
-        tuple(map(lower_phase, scheme.closing)),
-        tuple(map(lower_phase, pairs)),
-    )
-
-
-def lower_phase(phase: Phase) -> PhaseProgram:
-    """Evaluate, correct, combine, evaluate, combine, .., repeat or estimate, accept."""
-    instructions: list[Instruction] = []
-    last = len(phase.stages)
-    for number, one in enumerate(phase.stages, start=1):
-        instructions.append(Evaluate(number - 1))
-        if number == 1 and phase.correction is not None:
-            instructions.append(_lower_stage(0, phase.correction))
-        instructions.append(_lower_stage(number, one))
-    if phase.iteration is not None:
-        instructions.append(Repeat(last - 1, phase.iteration.tolerance, phase.iteration.limit))
-    if phase.estimate is not None:
-        if stage(last) in phase.estimate.support:
-            instructions.append(Evaluate(last))
-        instructions.append(Estimate(_lower_stage(last, phase.estimate)))
-    return PhaseProgram(phase.name, (*instructions, Accept()))
-
-
-def _lower_stage(number: int, one: Stage) -> Combine:
-    return Combine(number, one.position, one.support, one.rule, one.base)
+def _at_its_limits(combine: Combine) -> Combine:
+    """The landing with the weights of two nodes on even steps, if these are its bound."""
+    bound = combine.bound
+    if bound is None or bound.factor > 1:
+        return replace(combine, bound=None)
+    newest = tuple(combine.support[j] for j in combine.newest_first[:2])
+    return replace(combine, support=newest, rule=constants(bound.even(2)), bound=None)
 
 
 def check_phase(phase: PhaseProgram, available: int) -> None:

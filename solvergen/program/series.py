@@ -129,6 +129,14 @@ class Series:
                 rest[j] -= q * b
         return self._like(quotient)
 
+    def __gt__(self, other: Scalar) -> bool:
+        """Whether it is larger for small h > 0."""
+        if self.field.modulus:
+            raise TypeError("residues modulo a prime have no order")
+        difference = (self - other).coefficients
+        leading = next((c for c in difference if not self.field.is_zero(c)), 0)
+        return bool(leading > 0)
+
     def power(self, exponent: int) -> "Series":
         """The series to a power >= 1, by squaring."""
         if exponent == 1:

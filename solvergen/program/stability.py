@@ -77,7 +77,7 @@ class _Classical:
             length = end if along is None else self.time(along)
             return Fraction(1, k + 1) * (length - start) / (end - start)
 
-        return combine.rule.weights(places, moment, lambda: Fraction(1))
+        return combine.weights(places, moment, lambda: Fraction(1))
 
     def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from solvergen.methods.scheme import Scheme
+from solvergen.program.lowering import lower
 from solvergen.program.order import EVEN, report
-from solvergen.program.program import StepProgram, lower
+from solvergen.program.program import StepProgram
 from solvergen.program.stability import error_constants, growth, is_zero_stable, real_interval
 from solvergen.reports.pictures import new_figure
 

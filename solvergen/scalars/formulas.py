@@ -13,6 +13,7 @@ nothing.
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
@@ -147,6 +148,8 @@ class Formulas:
         integrals: what is integrated over lambda.
         phases: the scalars of each phase, in the order of their numbers, then of other pairs.
         pairs: those that estimate their errors; empty for a module without adaptive steps.
+        limiter: by how much the weights of old nodes may exceed those of even steps; None where
+            no weight is bounded.
     """
 
     schedule: ScheduleFormulas
@@ -166,6 +169,7 @@ class Formulas:
     integrals: Integrals
     phases: tuple[PhaseFormulas, ...]
     pairs: tuple[PhaseFormulas, ...]
+    limiter: Fraction | None
 
     @classmethod
     def of(cls, solver: Solver, adaptive: bool = True, ends_in_data: bool = False) -> "Formulas":
@@ -213,6 +217,7 @@ class Formulas:
             integrals,
             phases,
             pairs,
+            solver.limiter if solver.program.is_limited else None,
         )
 
     @property

@@ -139,6 +139,7 @@ class Needs:
         gaps: whether gamma over the intervals.
         end_density: whether the density of the clock at the end of an interval.
         interpolation: the largest number of nodes that are interpolated through.
+        limited: the largest number of nodes whose weights are bounded.
         is_general: whether the base of a landing is none of them.
     """
 
@@ -146,6 +147,7 @@ class Needs:
     gaps: bool
     end_density: bool
     interpolation: int
+    limited: int
     is_general: bool
 
     @classmethod
@@ -157,6 +159,7 @@ class Needs:
             end_density or any(one.reads_gaps for one in found),
             end_density,
             max((len(one.nodes) for one in found), default=0),
+            max((len(one.nodes) for one in found if one.combine.bound), default=0),
             any(one.nodes and one.combine.base not in one.combine.support for one in found),
         )
 

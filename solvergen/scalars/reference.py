@@ -190,7 +190,7 @@ class ReferenceScalars:
             width = self.reference.gamma(end) - self.reference.gamma(start)
             return self.reference.density(end) * width / zeroth
 
-        return zeroth, rule.weights(places, moment, end_density)
+        return zeroth, combine.weights(places, moment, end_density)
 
     def conversion_at(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)

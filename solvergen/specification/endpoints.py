@@ -221,6 +221,9 @@ def _left(
     seen = [one for one in (powers.touching, powers.near) if one is not None]
     left = min((Fraction(order), *seen))
     loss = _loss(weights, found.role, order, end) if left < order else ""
+    if loss and program.is_limited:
+        free = _left(found, weights, program.unlimited, order, end).order
+        loss += f"; with --limiter none it is {free}" if free is not None and free > left else ""
     return replace(found, order=left, logarithm=powers.near == order == left, loss=loss)
 
 

@@ -23,6 +23,7 @@ weights, which are neither an interpolation nor constants times moments.
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import SolvergenError
@@ -87,11 +88,18 @@ class Preset:
     source: str
 
     def solver(
-        self, schedule: NoiseSchedule | str, prediction: Parameterization | str = "noise"
+        self,
+        schedule: NoiseSchedule | str,
+        prediction: Parameterization | str = "noise",
+        limiter: Any = True,
     ) -> Solver:
-        """The solver of a schedule and of what the network returns."""
+        """The solver of a schedule and of what the network returns.
+
+        By default its weights are bounded (``Solver``), but for the steps of published code.
+        """
         scheme = replace(schemes.get(self.scheme), source=self.source)
-        return Solver(schedule, prediction, self.integrand, self.expansion, scheme)
+        bound = None if limiter is True and self.name.endswith("_as_published") else limiter
+        return Solver(schedule, prediction, self.integrand, self.expansion, scheme, bound)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.integrand}, {self.expansion}, {self.scheme}; {self.source}"
@@ -261,7 +269,10 @@ def _examples() -> tuple[str, ...]:
 
 
 def get(
-    name: str, schedule: NoiseSchedule | str, prediction: Parameterization | str = "noise"
+    name: str,
+    schedule: NoiseSchedule | str,
+    prediction: Parameterization | str = "noise",
+    limiter: Any = True,
 ) -> Solver:
     """A published solver for a schedule.
 
@@ -269,6 +280,7 @@ def get(
         name: one of ``names()``, with a number for K, or one of ``ALIASES``.
         schedule: a NoiseSchedule, or the name of one.
         prediction: what the network returns.
+        limiter: as for a ``Solver``; the steps of published code have none by default.
 
     Raises:
         SolvergenError: there is no such preset, or it does not exist for the schedule.
@@ -277,7 +289,7 @@ def get(
         schedule = named.get(schedule)
     if name in ("euler", "heun") and schedule.is_straight:
         name = f"flow_{name}"
-    return find(name).solver(schedule, prediction)
+    return find(name).solver(schedule, prediction, limiter)
 
 
 def fixed_names() -> tuple[str, ...]:

@@ -5,7 +5,8 @@ import json
 import shlex
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +18,10 @@ from solvergen.derivation.parameterization import NOISE, VELOCITY, Parameterizat
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
+from solvergen.methods import limiter as limiting
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table
@@ -49,6 +51,9 @@ class Solver:
         expansion: the variable gamma that it is expanded in: a name, an expression in t, alpha,
             sigma, or an Expansion.
         scheme: a Scheme, or its text.
+        limiter: by how much the weights of old nodes may exceed those of even steps, c of
+            ``solvergen.methods.limiter``: a number, True for the default of the scheme, None for
+            no bound.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -63,6 +68,7 @@ class Solver:
     integrand: Parameterization
     expansion: Expansion
     scheme: Scheme
+    limiter: Fraction | None
     weights: Weights = field(compare=False)
 
     def __init__(
@@ -72,12 +78,14 @@ class Solver:
         integrand: Parameterization | str | None = None,
         expansion: Expansion | Expr | str = HALF_LOG_SNR,
         scheme: Scheme | str = "multistep:2",
+        limiter: Fraction | float | str | bool | None = True,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         self._set("prediction", _read(prediction, Parameterization, parameterization.get))
         given = self.prediction if integrand is None else integrand
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
+        self._set("limiter", limiting.chosen(limiter, self.scheme))
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -95,7 +103,18 @@ class Solver:
     @cached_property
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
-        return program.lower(self.scheme, self.weights.reaches_infinity)
+        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter)
+
+    @cached_property
+    def unlimited(self) -> "Solver":
+        """The same with weights that are not bounded."""
+        if self.limiter is None:
+            return self
+        found = object.__new__(Solver)
+        for one in fields(self):
+            found._set(one.name, getattr(self, one.name))
+        found._set("limiter", None)
+        return found
 
     @cached_property
     def order_report(self) -> order.OrderReport:
@@ -142,12 +161,15 @@ class Solver:
     @property
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""
+        usual = self.limiter == limiting.default(self.scheme)
+        bound = "none" if self.limiter is None else str(self.limiter)
         return {
             "schedule": serialization.to_dictionary(self.schedule),
             "prediction": self.prediction.text,
             "integrand": self.integrand.text,
             "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
+            **({} if usual else {"limiter": bound}),
         }
 
     @property
@@ -163,7 +185,7 @@ class Solver:
         if options is None:
             return None
         spec = self.specification
-        for key in CHOICES:
+        for key in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
 
@@ -205,9 +227,10 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
     Raises:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
-    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("target",))
-    for name in CHOICES:
+    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("limiter", "target"))
+    for name in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
-    return Solver(schedule, *(spec[name] for name in CHOICES))
+    choices = {name: spec[name] for name in CHOICES}
+    return Solver(schedule, **choices, limiter=spec.get("limiter", True))

@@ -1,6 +1,7 @@
 """The docstring of an emitted module: what it is, the derivation, what was proved and measured."""
 
 import textwrap
+from fractions import Fraction
 
 from sympy import Expr, Symbol
 
@@ -154,6 +155,10 @@ def _field(solver: Solver) -> str:
     return f"exact (modulo the prime {modulus})" if modulus else "exact rational"
 
 
+def _times(factor: Fraction) -> str:
+    return "" if factor == 1 else f"{float(factor):g} times "
+
+
 def _order(solver: Solver, any_grid: bool) -> str:
     lines = [
         f"A run has {solver.order_report}; computed on power series with {_field(solver)} "
@@ -166,6 +171,12 @@ def _order(solver: Solver, any_grid: bool) -> str:
             f"by less than {repeat.tolerance:g}, at most {repeat.limit} times. The order is that "
             "of the implicit equation, solved: it holds where the iteration converges, and the "
             "error of a run stops to fall near the tolerance."
+        )
+    if solver.limiter is not None and solver.program.is_limited and any_grid:
+        lines.append(
+            "In steps that are much longer than the ones before, weights are bounded: sum |ell_j| "
+            f"is at most {_times(solver.limiter)}what it is on even steps, by blending with those "
+            "of fewer nodes. The order is that on grids whose steps grow by 1 + O(h)."
         )
     if solver.program.pairs and any_grid:
         lines.append(

@@ -21,6 +21,11 @@ from solvergen.targets.target import Library
 
 BISECTIONS = 100
 
+LIMITS = (
+    "In steps longer than those before, weights are blended with those of fewer nodes: sum |ell|\n"
+    f"{INDENT}is at most ``limiter`` times what it is on even steps; np.inf does not bound it."
+)
+
 
 @dataclass(frozen=True)
 class HostCode:
@@ -47,6 +52,7 @@ class HostCode:
     phase_functions: str
     phase_numbers: str
     columns: str
+    limiter: str
     width: int
     all_rows: str
 
@@ -90,9 +96,8 @@ def host_code_of(
         step_functions="\n\n\n".join(steps),
         phase_functions="\n\n\n".join(one.function() for one in phases),
         phase_numbers=_numbered(formulas, program, phases),
-        columns=says(
-            f"float64 [evaluations, {formulas.table.width}]: {columns_text(formulas.table)}."
-        ),
+        columns=_columns(formulas),
+        limiter="" if formulas.limiter is None else float_literal(formulas.limiter),
         width=formulas.table.width,
         all_rows=_joined(formulas, program, phases),
     )
@@ -120,10 +125,21 @@ def columns_text(table: Table) -> str:
     )
 
 
+def _columns(formulas: Formulas) -> str:
+    """The docstring of ``coefficients``."""
+    table = formulas.table
+    text = says(f"float64 [evaluations, {table.width}]: {columns_text(table)}.")
+    if formulas.limiter is None:
+        return text
+    first = text.removesuffix('"""').rstrip()
+    return f'{first}\n\n{INDENT}{LIMITS}\n{INDENT}"""'
+
+
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
     if program.closing or formulas.table.variants:
-        return _by_number("" if formulas.data_conversion is None else empty_rows(formulas.table))
+        first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
+        return _by_number(first, formulas.limiter is not None)
     steps = phases[: len(program.phases)]
     if program.at_infinity is None:
         calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
@@ -172,7 +188,7 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
         else:
             arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
     rows = "[0]" if phase.phase.error else ""
-    return f"{phase.name}({', '.join(arguments)}){rows}"
+    return f"{phase.name}({', '.join((*arguments, *phase.bounds))}){rows}"
 
 
 def empty_rows(table: Table) -> str:
@@ -180,14 +196,17 @@ def empty_rows(table: Table) -> str:
     return f"np.empty((0, {table.width}))"
 
 
-def _by_number(first: str) -> str:
+def _by_number(first: str, is_limited: bool) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
+    names, bounds = ("function, starts", "")
+    if is_limited:
+        names, bounds = ("function, starts, bounds", ", *[limiter][:bounds]")
     lines = (
         f"rows = [{first}]",
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
-        "    function, starts = _PHASES[number]",
-        "    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2))))",
+        f"    {names} = _PHASES[number]",
+        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){bounds}))",
         "rows = np.concatenate(rows)",
     )
     return f"\n{INDENT}".join(lines)
@@ -198,12 +217,17 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     if not (program.closing or formulas.table.variants):
         return ""
     numbered = phases[: len(formulas.table.phases)]
-    listed = ", ".join(f"({one.name}, {len(one.arguments) - 2})" for one in numbered)
+    items: list[tuple[str, ...]] = [(one.name, str(len(one.arguments) - 2)) for one in numbered]
+    read = "how many earlier starts of steps each reads"
+    if formulas.limiter is not None:
+        items = [(*item, str(len(one.bounds))) for item, one in zip(items, numbered, strict=True)]
+        read += ", and whether the limiter"
+    listed = ", ".join(f"({', '.join(item)})" for item in items)
     count = len(program.phases)
     closing = ", ".join(
         f"{left}: ({count + left}, {program.needed(left)})" for left in range(len(program.closing))
     )
-    lines = [f"_PHASES = ({listed},)  # and how many earlier starts of steps each reads"]
+    lines = [f"_PHASES = ({listed},)  # and {read}"]
     if program.closing:
         lines.append(f"_CLOSING = {{{closing}}}  # by the steps that follow: phase, earlier values")
     if formulas.table.variants:

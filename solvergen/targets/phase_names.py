@@ -48,6 +48,11 @@ class PhaseNames:
         return ("t", "s", *(f"s_{k}" for k in range(1, max(read, default=0) + 1)))
 
     @cached_property
+    def bounds(self) -> tuple[str, ...]:
+        """The argument behind the times that the weights of the phase are bounded by, if any."""
+        return ("limiter",) if any(one.combine.bound for one in self.phase.weights) else ()
+
+    @cached_property
     def _spelling(self) -> Spelling:
         return Spelling(self.formulas.schedule.parameters)
 

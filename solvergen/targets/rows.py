@@ -12,6 +12,7 @@ index: phi, m, ell_0 are those of the step.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sympy import Expr, Integer, Symbol
 
@@ -58,7 +59,7 @@ class PhasePrinter(PhaseNames):
         """The whole function."""
         text = f"\n{INDENT}".join([*self._lines(), self._returned()])
         return (
-            f"def {self.name}({', '.join(self.arguments)}):\n"
+            f"def {self.name}({', '.join((*self.arguments, *self.bounds))}):\n"
             f'{INDENT}"""{self._docstring()}"""\n{INDENT}{text}'
         )
 
@@ -216,25 +217,36 @@ class PhasePrinter(PhaseNames):
         first = self.phase.intervals.first(combine)
         own = tuple(moment_symbol(first, k) if k else Integer(1) for k in powers)
         moments = [self.code(self._known(each)) for each in one.moments or own]
+        least = self._least(combine)
         base = next((name for name, j in one.nodes if combine.support[j] == combine.base), None)
         if len(one.nodes) > WRITTEN_OUT or base is None:
             pairs = self.phase.intervals.distances(combine)
             falls = ", ".join(self.ratio(combine, *pair) for pair in pairs)
             names = ", ".join(self.short(name) for name, _ in one.nodes)
-            yield f"{names} = _weights({tuple_code(moments)}, {falls})"
+            function = "_weights("
+            if least:
+                function = f"_limited({tuple_code(least)}, "
+            yield f"{names} = {function}{tuple_code(moments)}, {falls})"
             return
         others = [(name, combine.support[j]) for name, j in one.nodes if name != base]
         if len(others) == 1:
             (name, node), *_ = others
             ratio = self.ratio(combine, combine.base, node)
-            yield f"{self.short(name)} = {quotient(moments[1], ratio)}"
+            weight = quotient(moments[1], ratio)
+            if least:
+                weight = f"np.maximum({weight}, {least[0]})"
+            yield f"{self.short(name)} = {weight}"
         else:
-            yield from self._two(combine, others, moments)
+            yield from self._two(combine, others, moments, least)
         rest = " - ".join(["1.0", *(self.short(name) for name, _ in others)])
         yield f"{self.short(base)} = {rest}"
 
     def _two(
-        self, combine: Combine, others: list[tuple[Symbol, Node]], moments: list[str]
+        self,
+        combine: Combine,
+        others: list[tuple[Symbol, Node]],
+        moments: list[str],
+        least: list[str],
     ) -> Iterator[str]:
         """ell_p = (mu_2 - r_q mu_1)/(r_p (r_p - r_q)), and ell_q likewise; the third node is 0."""
         (p, node_p), (q, node_q) = others
@@ -247,3 +259,23 @@ class PhasePrinter(PhaseNames):
         below_p, below_q = (in_parentheses(product(one, apart)) for one in (r_p, r_q))
         yield f"{self.short(p)} = ({mu_2} - {product(r_q, mu_1)}) / {below_p}"
         yield f"{self.short(q)} = ({product(r_p, mu_1)} - {mu_2}) / {below_q}"
+        if least:
+            first, last = self.short(p), self.short(q)
+            yield f"fewer = {quotient(mu_1, r_p)}  # ell_1 of two nodes, for the limiter"
+            yield from together(zip(("least", "least_of_all"), least, strict=True))
+            share = f"(least_of_all - fewer) / ({first} - fewer)"
+            yield f"part = (fewer >= least) * np.clip({share}, 0.0, 1.0)"
+            yield "fewer = np.maximum((1.0 - part) * fewer, least)"
+            yield f"{first}, {last} = fewer + part * {first}, part * {last}"
+
+    def _least(self, combine: Combine) -> list[str]:
+        """(1 - c A_k)/2 for k = 2, .., the least sum of the negative ones of k weights."""
+        if combine.bound is None:
+            return []
+        halves = (limit / combine.bound.factor / 2 for limit in combine.bound.limits)
+        return [f"0.5 - {product(_number(half), 'limiter')}" for half in halves]
+
+
+def _number(half: Fraction) -> str:
+    """A fraction as a float if that is short, else as a quotient."""
+    return str(float(half)) if half.denominator in (1, 2, 4) else f"{half}".replace("/", " / ")

@@ -50,6 +50,16 @@ WEIGHTS = '''def _weights(mu, first, *falls):
             ell[j], ell[j + 1] = ell[j] + part, -part
     return ell'''
 
+LIMITED = '''def _limited(least, mu, first, *falls):
+    """The same, blended with those of fewer nodes so that the negative ones sum to ``least[k]``."""
+    ell, part = [1.0], 1.0
+    for k, bound in enumerate(least, start=1):
+        more = _weights(mu[: k + 1], first, *falls[:k])
+        low, whole = sum(ell[1::2]), part == 1.0
+        part = whole * np.clip((bound - low) / (sum(more[1::2]) - low), 0.0, 1.0)
+        ell = [(1.0 - part) * a + part * b for a, b in zip([*ell, 0.0], more, strict=True)]
+    return ell'''
+
 ROWS = '''def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, {width}]."""
     table = np.zeros((np.broadcast(*rows[0]).size, len(rows), {width}))
@@ -96,6 +106,8 @@ class StepPrinter:
         yield from self._means()
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
             yield WEIGHTS
+        if formulas.needs.limited > WRITTEN_OUT:
+            yield LIMITED
 
     @property
     def _levels(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 import solvergen as sg
 from solvergen.measurement import problems
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program import interpreter, program
+from solvergen.program import interpreter, lowering
 from solvergen.program.program import Combine, PhaseProgram
 from solvergen.specification import schemes
 
@@ -145,7 +145,7 @@ def rate(text: str, steps: int, integrand: str = "flow") -> float:
     expansion, kind = CLOCKS[integrand]
     spec = sg.Solver("rectified_flow", integrand, integrand, expansion, schemes.get(text))
     model = problems.model_mp(MIXTURE, spec)
-    lowered = program.lower(spec.scheme)
+    lowered = lowering.lower(spec.scheme)
     ends = [(1 - mpmath.mpmathify(t), mpmath.mpmathify(t)) for t in (START, END)]
     x = mpmath.mpf("0.3")
     exact = MIXTURE.exact_flow_mp(x, *ends)
@@ -248,7 +248,7 @@ def digits_rate(text: str, steps: int, integrand: str) -> float:
     """log2 of the ratio of the distances between runs of n, 2n and 4n steps."""
     expansion, kind = CLOCKS[integrand]
     spec = sg.Solver("rectified_flow", "flow", integrand, expansion, schemes.get(text))
-    lowered = program.lower(spec.scheme)
+    lowered = lowering.lower(spec.scheme)
     pixels = np.random.default_rng(0).standard_normal(images().shape[1])
     x = np.array([mpmath.mpf(float(one)) for one in pixels], dtype=object)
 

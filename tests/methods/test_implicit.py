@@ -12,7 +12,7 @@ import solvergen as sg
 from solvergen.errors import SchemeError, SolvergenError
 from solvergen.measurement import problems
 from solvergen.methods import notation
-from solvergen.program import order, program, stability
+from solvergen.program import lowering, order, stability
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
@@ -81,7 +81,7 @@ def test_iterations_are_as_many_as_the_tolerance_needs(target: str) -> None:
 @pytest.mark.parametrize("k", range(1, 6))
 def test_order_of_the_solved_equation(k: int) -> None:
     """With one node more than the explicit method: k, start-up included."""
-    found = order.report(program.lower(schemes.adams_moulton(k, tolerance=1e-3)))
+    found = order.report(lowering.lower(schemes.adams_moulton(k, tolerance=1e-3)))
     assert (found.main, found.order) == (k, k)
 
 
@@ -150,14 +150,14 @@ def test_single_precision(target: str) -> None:
 def test_stability_of_the_solved_equation() -> None:
     """R(z) = (1 + z/2)/(1 - z/2) and 1/(1 - z) while the iteration comes to its tolerance within
     its limit, no step beyond."""
-    trapezoidal = program.lower(schemes.get("trapezoidal:tol=1e-6:200"))
-    backward = program.lower(schemes.get("backward_euler:tol=1e-6:200"))
+    trapezoidal = lowering.lower(schemes.get("trapezoidal:tol=1e-6:200"))
+    backward = lowering.lower(schemes.get("backward_euler:tol=1e-6:200"))
     assert stability.is_zero_stable(trapezoidal)
     for z in (-0.9, 0.3 + 0.4j):
         assert stability.growth(trapezoidal, z) == pytest.approx(abs((1 + z / 2) / (1 - z / 2)))
         assert stability.growth(backward, z) == pytest.approx(abs(1 / (1 - z)))
     assert stability.growth(backward, -1.5) == np.inf
-    assert stability.growth(program.lower(schemes.get("backward_euler:tol=1e-6")), -0.9) == np.inf
+    assert stability.growth(lowering.lower(schemes.get("backward_euler:tol=1e-6")), -0.9) == np.inf
     assert stability.error_constants(trapezoidal, 2).linear == Fraction(-1, 12)
 
 
@@ -167,7 +167,7 @@ def test_names() -> None:
     assert schemes.get("trapezoidal") == schemes.adams_moulton(2)
     assert schemes.get("trapezoidal:tol=1e-6:9") == schemes.adams_moulton(2, 9, 1e-6)
     heun = schemes.get("implicit_heun")
-    assert (heun.main.evaluations, order.report(program.lower(heun)).order) == (2, 2)
+    assert (heun.main.evaluations, order.report(lowering.lower(heun)).order) == (2, 2)
 
 
 @pytest.mark.parametrize("text", ["adams_moulton:4:tol=1e-06:20", "trapezoidal:tol=1e-3"])

@@ -9,7 +9,7 @@ from solvergen.errors import SchemeError
 from solvergen.measurement import problems
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.methods import notation
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.scalars.rows import phase_numbers, steps_of
 from solvergen.specification import schemes
 
@@ -90,10 +90,10 @@ def test_last_step_is_of_first_order(scheme: str) -> None:
 @pytest.mark.parametrize("k", range(1, 6))
 def test_order_that_the_last_steps_leave(k: int) -> None:
     """Computed: order 2 from order 3 on, because a first-order step is taken once; main is kept."""
-    found = order.report(program.lower(schemes.multistep(k, last="ramp")))
+    found = order.report(lowering.lower(schemes.multistep(k, last="ramp")))
     assert (found.main, found.order) == (k, min(k, 2))
     assert found.closing == (None if k == 1 else 2)
-    corrected = order.report(program.lower(schemes.unipc(k, last="ramp")))
+    corrected = order.report(lowering.lower(schemes.unipc(k, last="ramp")))
     assert (corrected.main, corrected.order) == (k + 1, 2 if k == 1 else min(k + 1, 2))
 
 

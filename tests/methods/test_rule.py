@@ -14,7 +14,7 @@ from solvergen.measurement.verification import measured_order
 from solvergen.methods.rule import CLASSICAL, Moments, Rule
 from solvergen.methods.runge_kutta import TABLEAUX
 from solvergen.methods.tableaux import Tableau
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.program.series import RATIONALS
 from solvergen.specification import presets, schemes
 from solvergen.targets import rendering
@@ -39,7 +39,7 @@ TABLEAU_ORDERS = {
 
 
 def computed(scheme: sg.Scheme, **clocks: bool) -> int:
-    return order.report(program.lower(scheme), **clocks).order
+    return order.report(lowering.lower(scheme), **clocks).order
 
 
 @pytest.mark.parametrize("name", TABLEAUX)
@@ -88,13 +88,13 @@ def test_orders_in_generic_clocks(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["multistep:3", "unipc:2:bh1", "krogstad", "pece:2"])
 def test_prime_field_agrees_with_rationals(text: str) -> None:
-    lowered = program.lower(schemes.get(text))
+    lowered = lowering.lower(schemes.get(text))
     assert order.report(lowered) == order.report(lowered, field=RATIONALS)
 
 
 def test_weights_for_equal_steps_lose_their_order_on_others() -> None:
     scheme = presets.get("ipndm_as_published", "vp_linear").scheme
-    lowered = program.lower(scheme)
+    lowered = lowering.lower(scheme)
     assert order.report(lowered, same_clock=True).main == 1
     assert order.report(lowered, same_clock=True, ratios=order.EVEN).main == 4
 
@@ -127,7 +127,7 @@ def test_structure_round_trip(text: str) -> None:
 )
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(SchemeError, match=message):
-        program.lower(schemes.get(text))
+        lowering.lower(schemes.get(text))
 
 
 def test_wrong_tableaux_are_refused() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from solvergen.errors import SchemeError
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
-from solvergen.program.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram, lower
+from solvergen.program.lowering import lower
+from solvergen.program.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram
 from solvergen.specification import schemes
 
 END = Fraction(1)

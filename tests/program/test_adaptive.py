@@ -13,7 +13,7 @@ from solvergen.errors import SchemeError
 from solvergen.measurement import problems, verification
 from solvergen.measurement.pairs import pair_error
 from solvergen.methods import notation
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(
@@ -87,7 +87,7 @@ def test_power_of_the_estimate(scheme: str, power: int) -> None:
     """The lower of the two orders, plus one; in the pair's own clock for tableaux."""
     scheme_ = schemes.get(scheme)
     classical = scheme not in ("dpm_12", "dpm_23", "pece:1")
-    (pair,) = program.lower(scheme_).pairs
+    (pair,) = lowering.lower(scheme_).pairs
     assert order.estimate_power(pair, classical, classical) == power
     spec = flow_solver(scheme)
     assert spec.estimate_powers == (power,)

@@ -18,8 +18,32 @@ from solvergen.specification.puiseux import end_of
 MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
 
 
-def solver(schedule: Any, integrand: str, expansion: str, scheme: str) -> sg.Solver:
-    return sg.Solver(schedule, integrand, integrand, expansion, scheme)
+def solver(
+    schedule: Any, integrand: str, expansion: str, scheme: str, limiter: Any = None
+) -> sg.Solver:
+    return sg.Solver(schedule, integrand, integrand, expansion, scheme, limiter)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "scheme", "inside", "end"),
+    [
+        ("rectified_flow", "multistep:2", 2, 2),
+        ("rectified_flow", "unipc:2", 3, 2),
+        ("rectified_flow", "multistep:3", 3, 2),
+        ("vp_alphabar", "multistep:2", 2, 1),
+        ("vp_alphabar", "unipc:2", 3, 1),
+        ("vp_alphabar", "multistep:4", 4, 1),
+    ],
+)
+def test_bounds_on_weights_count_where_the_clock_is_not_smooth(
+    schedule: str, scheme: str, inside: int, end: int
+) -> None:
+    """Even steps beside that end extrapolate by more than those of an even clock."""
+    spec = solver(schedule, "data", "time", scheme, True)
+    assert (spec.order, spec.endpoints.end.order) == (inside, end)
+    free = spec.unlimited.endpoints.end.order
+    assert (f"with --limiter none it is {free}" in str(spec.endpoints.end)) == (free > end)
+    assert solver(schedule, "straight", "theta", scheme, True).endpoints.end.order == inside
 
 
 @pytest.mark.parametrize(
@@ -87,8 +111,14 @@ def test_other_integrands_keep_the_order(integrand: str, scheme: str) -> None:
         (("custom", "data", "alpha", "multistep:3:exact:ramp"), "start"),
         (("fractional", "noise", "time", "multistep:3"), "end"),
         (("fractional", "data", "time", "multistep:4"), "end"),
+        (("rectified_flow", "data", "time", "multistep:3", True), "end"),
+        (("rectified_flow", "data", "time", "unipc:2:exact:ramp", True), "end"),
+        (("vp_alphabar", "data", "time", "multistep:2", True), "end"),
+        (("vp_alphabar", "data", "time", "unipc:2", True), "end"),
+        (("vp_alphabar", "straight", "time", "multistep:3", True), "start"),
+        (("fractional", "data", "time", "multistep:3", True), "end"),
     ],
-    ids=lambda one: "-".join(one) if isinstance(one, tuple) else one,
+    ids=lambda one: "-".join(map(str, one)) if isinstance(one, tuple) else one,
 )
 def test_computed_is_measured(choice: tuple[str, ...], role: str) -> None:
     """In 40 digits, a few steps from the end, on a mixture whose flow is known."""

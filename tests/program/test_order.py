@@ -6,13 +6,13 @@ import pytest
 
 import solvergen as sg
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.program.series import Series
 from solvergen.specification import schemes
 
 
 def computed(scheme: Scheme, **clocks: bool) -> order.OrderReport:
-    return order.report(program.lower(scheme), **clocks)
+    return order.report(lowering.lower(scheme), **clocks)
 
 
 @pytest.mark.parametrize("k", range(1, 6))

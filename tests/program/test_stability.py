@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen.program import program
+from solvergen.program import lowering, program
 from solvergen.program.stability import (
     error_constants,
     is_zero_stable,
@@ -19,7 +19,7 @@ from solvergen.specification import schemes
 
 
 def lowered(text: str) -> program.StepProgram:
-    return program.lower(schemes.get(text))
+    return lowering.lower(schemes.get(text))
 
 
 @pytest.mark.parametrize(

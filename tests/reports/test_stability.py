@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from solvergen.cli import app
-from solvergen.program import program
+from solvergen.program import lowering
 from solvergen.reports.stability import plot_region
 from solvergen.specification import schemes
 
@@ -14,7 +14,7 @@ from solvergen.specification import schemes
 def test_plot(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     assert (
-        plot_region(program.lower(schemes.get("heun")), tmp_path / "heun.png", points=21)
+        plot_region(lowering.lower(schemes.get("heun")), tmp_path / "heun.png", points=21)
         .stat()
         .st_size
         > 1000

@@ -119,7 +119,7 @@ def test_needs(scheme: str, moments: int, gaps: bool, end_density: bool) -> None
 @pytest.mark.parametrize("scheme", ["rk4", "multistep:1"])
 def test_what_needs_nothing_integrates_nothing(scheme: str) -> None:
     found = Formulas.of(sg.Solver("vp_linear", "noise", "data", "half_log_snr", scheme))
-    assert found.needs == Needs(0, False, False, False, False)
+    assert found.needs == Needs(0, False, False, 0, 0, False)
     assert not found.integrals.is_needed
     assert found.integrals.rows == ()
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import solvergen as sg
 from solvergen.cli import app
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.specification import presets
 
 FAMILIES = {
@@ -54,7 +54,7 @@ def test_every_fixed_preset_is_listed_with_its_order() -> None:
 def test_weights_for_equal_steps_have_one_order_more_on_them() -> None:
     """What the published code of res_3m and ipndm has, on the grids that its weights are for."""
     for name, main in (("res_3m_as_published", 2), ("ipndm_as_published", 4)):
-        lowered = program.lower(presets.get(name, "vp_linear").scheme)
+        lowered = lowering.lower(presets.get(name, "vp_linear").scheme)
         same_clock = name.startswith("ipndm")
         assert order.report(lowered, same_clock, ratios=order.EVEN).main == main
         assert order.report(lowered, same_clock).main == 1

@@ -1,0 +1,73 @@
+"""Lowers a scheme to its program: the instructions of every phase, in their order."""
+
+from fractions import Fraction
+
+from solvergen.methods.limiter import bound_of
+from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, stage
+from solvergen.program.program import (
+    Accept,
+    Combine,
+    Estimate,
+    Evaluate,
+    Instruction,
+    PhaseProgram,
+    Repeat,
+    StepProgram,
+)
+
+FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
+FIRST_ORDER_PAIR = Phase(
+    "first_order_pair", FIRST_ORDER.stages, estimate=Stage(Fraction(1), (stage(1),))
+)
+"""Euler and backward Euler: single nodes, whose weights are 1 wherever they lie."""
+
+
+def lower(
+    scheme: Scheme, reaches_infinity: bool = False, factor: Fraction | None = None
+) -> StepProgram:
+    """The program of a scheme.
+
+    Args:
+        scheme: the scheme.
+        reaches_infinity: whether gamma is infinite at an end: a first-order phase is added.
+        factor: c of ``solvergen.methods.limiter``; None for no bounds.
+    """
+
+    def lowered(phase: Phase) -> PhaseProgram:
+        return lower_phase(phase, factor)
+
+    phases = tuple(map(lowered, scheme.phases))
+    main = scheme.main
+    needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
+    pairs = [scheme.pair] if scheme.pair else []
+    pairs += [FIRST_ORDER_PAIR] if scheme.pair and reaches_infinity else []
+    return StepProgram(
+        phases,
+        main.history,
+        lower_phase(FIRST_ORDER) if needed else None,
+        tuple(map(lowered, scheme.closing)),
+        tuple(map(lower_phase, pairs)),
+    )
+
+
+def lower_phase(phase: Phase, factor: Fraction | None = None) -> PhaseProgram:
+    """Evaluate, correct, combine, evaluate, combine, .., repeat or estimate, accept."""
+    instructions: list[Instruction] = []
+    last = len(phase.stages)
+    for number, one in enumerate(phase.stages, start=1):
+        instructions.append(Evaluate(number - 1))
+        if number == 1 and phase.correction is not None:
+            instructions.append(_lower_stage(0, phase.correction))
+        instructions.append(_lower_stage(number, one, factor))
+    if phase.iteration is not None:
+        instructions.append(Repeat(last - 1, phase.iteration.tolerance, phase.iteration.limit))
+    if phase.estimate is not None:
+        if stage(last) in phase.estimate.support:
+            instructions.append(Evaluate(last))
+        instructions.append(Estimate(_lower_stage(last, phase.estimate)))
+    return PhaseProgram(phase.name, (*instructions, Accept()))
+
+
+def _lower_stage(number: int, one: Stage, factor: Fraction | None = None) -> Combine:
+    found = bound_of(one, factor)
+    return Combine(number, one.position, one.support, one.rule, one.base, found)

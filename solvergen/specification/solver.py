@@ -1,5 +1,6 @@
 """A solver's specification: the schedule, the four choices, and what follows from them."""
 
+import copy
 import hashlib
 import json
 import shlex
@@ -142,6 +143,10 @@ class Solver:
     @property
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""
+        return copy.deepcopy(self._specification)
+
+    @cached_property
+    def _specification(self) -> dict[str, Any]:
         return {
             "schedule": serialization.to_dictionary(self.schedule),
             "prediction": self.prediction.text,
@@ -150,10 +155,10 @@ class Solver:
             "scheme": schemes.to_text(self.scheme),
         }
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """Of everything that determines the emitted code but the target and the version."""
-        canonical = json.dumps(self.specification, sort_keys=True)
+        canonical = json.dumps(self._specification, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -162,7 +167,7 @@ class Solver:
         options = serialization.options(self.schedule)
         if options is None:
             return None
-        spec = self.specification
+        spec = self._specification
         for key in CHOICES:
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))

@@ -51,6 +51,7 @@ class Limit:
         return str(self.value) if self.exact else f"{self.value} (extrapolated)"
 
 
+@lru_cache(maxsize=1024)
 @precision.own
 def one_sided_limit(expression: Expr, symbol: Symbol, end: Expr, domain: Domain) -> Limit:
     """The limit of ``expression`` at ``end`` from inside the domain; nan where there is none."""

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from sympy import (
     Add,
@@ -173,6 +174,7 @@ for _name in HostPrinter({}).known_functions:
     setattr(LibraryPrinter, f"_print_{_name}", _following(f"_print_{_name}"))
 
 
+@lru_cache(maxsize=8192)
 def host_code(
     expression: Expr,
     parameters: tuple[tuple[Symbol, Rational], ...] = (),

@@ -14,6 +14,7 @@ The coefficients are written in the symbols ``t``, ``alpha``, ``sigma``, ``alpha
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sympy import Expr, Integer, diff, factor
@@ -88,6 +89,7 @@ class Parameterization:
         return f"{self.name}: N = ({self.data}) x0 + ({self.noise}) eps"
 
 
+@lru_cache(maxsize=1024)
 def at_schedule(expression: Expr, schedule: NoiseSchedule) -> Expr:
     """``expression`` in t, alpha, sigma, alpha_dot, sigma_dot as a function of t alone."""
     values = {

@@ -61,6 +61,7 @@ class SemilinearODE:
     clock: Expr | None
 
     @classmethod
+    @lru_cache(maxsize=256)
     def derive(cls, schedule: NoiseSchedule, integrand: Parameterization) -> "SemilinearODE":
         """Derive the ODE, its integrating factor and its clock.
 

@@ -25,7 +25,7 @@ e^lambda for data in gamma = lambda.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, sin
 
@@ -68,6 +68,7 @@ class Weights:
     density: Expr
 
     @classmethod
+    @lru_cache(maxsize=256)
     def derive(cls, ode: SemilinearODE, expansion: Expansion) -> "Weights":
         """Check that gamma is monotone and find the density."""
         _check_monotone(expansion, ode.schedule)

@@ -12,7 +12,7 @@ division by sigma, so nothing is ever 0/0. ``model`` turns a problem into what a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import mpmath
@@ -24,12 +24,16 @@ from solvergen.algebra import precision
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.errors import SolvergenError
+from solvergen.measurement.quantiles import quantile, tail
 from solvergen.specification.solver import Solver
 from solvergen.symbols import sigma, t
 
 Floats = NDArray[Any]
 Coefficients = tuple[float, float]
 """(alpha, sigma) at one time."""
+
+TIMES = 2048
+"""That a network keeps its coefficients of: those of a few runs over the same grids."""
 
 _DIRECT_SIZE = 64
 """Differences x - alpha X_j are formed outright if there are at most this many numbers in X."""
@@ -115,18 +119,45 @@ class GaussianMixture:
         """
         alpha_t, sigma_t = float(alpha_t), float(sigma_t)
         points = _points(x, self.dimensions)
-        means = self.means.astype(points.dtype)
+        means = self.means.astype(points.dtype, copy=False)
         spread = self._spread(alpha_t, sigma_t)
-        logits = _distances(points, alpha_t, means, spread)
-        logits += np.log(self.weights) - self.dimensions / 2 * np.log(spread)
+        logits = self._distances(points, alpha_t, means, spread)
+        logits += self._log_weights - self.dimensions / 2 * np.log(spread)
         logits -= logits.max(axis=-1, keepdims=True)
         weights = np.exp(logits, out=logits)
         weights /= weights.sum(axis=-1, keepdims=True) * spread.astype(points.dtype)
         product = weights @ means
-        shrink = (weights @ self.variances.astype(points.dtype))[:, None]
+        shrink = (weights @ self.variances.astype(points.dtype, copy=False))[:, None]
         data = sigma_t**2 * product + alpha_t * shrink * points
         score = alpha_t * product - weights.sum(axis=-1, keepdims=True) * points
         return data.reshape(x.shape), score.reshape(x.shape)
+
+    @cached_property
+    def _log_weights(self) -> Floats:
+        return np.log(self.weights)
+
+    @cached_property
+    def _square_norms(self) -> Floats:
+        """|X_j|^2 [k]."""
+        return np.square(self.means).sum(axis=-1)
+
+    def _distances(self, x: Floats, alpha_t: float, means: Floats, spread: Floats) -> Floats:
+        """-|x - alpha X_j|^2 / (2 s_j^2) [n, k], up to a constant in j.
+
+        A large X takes a matrix product. It loses the digits in which x and alpha X agree, so |x|^2
+        enters only by the differences of 1/s_j^2, which are zero if all variances are one.
+        """
+        precision = (1 / spread).astype(x.dtype)
+        if means.size <= _DIRECT_SIZE:
+            distances = np.square(x[:, None, :] - alpha_t * means).sum(axis=-1)
+            return np.asarray(-0.5 * precision * distances)
+        logits = x @ means.T
+        logits *= alpha_t
+        logits -= alpha_t**2 / 2 * self._square_norms
+        logits *= precision
+        if np.ptp(precision):
+            logits -= np.square(x).sum(axis=-1, keepdims=True) / 2 * (precision - precision.min())
+        return np.asarray(logits)
 
     def exact_flow(self, x: ArrayLike, start: Coefficients, end: Coefficients) -> Floats:
         """The probability-flow ODE's solution at ``end`` from x [..., 1] at ``start``.
@@ -154,13 +185,13 @@ class GaussianMixture:
         with mpmath.workdps(digits + precision.QUANTILE_GUARD):
             x = mpmath.mpf(x)
             first, last = self._components(*start), self._components(*end)
-            side = 1 if _tail(first, x, 1)[0] < mpmath.mpf(1) / 2 else -1
-            target = mpmath.log(_tail(first, x, side)[0])
+            side = 1 if tail(first, x, 1)[0] < mpmath.mpf(1) / 2 else -1
+            target = mpmath.log(tail(first, x, side)[0])
             mapped = [
                 mean + spread * (x - mean_s) / spread_s
                 for (_, mean, spread), (_, mean_s, spread_s) in zip(last, first, strict=True)
             ]
-            y = _quantile(last, target, side, min(mapped), max(mapped), digits)
+            y = quantile(last, target, side, min(mapped), max(mapped), digits)
         return +y
 
     def posterior_mp(self, x: Any, alpha_t: Any, sigma_t: Any) -> tuple[Any, Any]:
@@ -290,12 +321,15 @@ def model(problem: Problem, solver: Solver) -> Callable[[Floats, float], Floats]
     The product c_noise sigma is simplified first, so that a prediction with a finite limit has
     that value at the ends too: the score itself, or the flow where sigma' is infinite.
     """
-    coefficients = [solver.schedule.stable(one) for one in _factors(solver)]
+    formulas = [solver.schedule.stable(one) for one in _factors(solver)]
+
+    @lru_cache(maxsize=TIMES)
+    def coefficients(time: float) -> list[float]:
+        parameters = solver.schedule.parameters
+        return [float(evaluate_float(one, t, time, parameters)) for one in formulas]
 
     def predict(x: Floats, time: float) -> Floats:
-        alpha_t, sigma_t, of_data, of_score = (
-            float(evaluate_float(one, t, time, solver.schedule.parameters)) for one in coefficients
-        )
+        alpha_t, sigma_t, of_data, of_score = coefficients(float(time))
         data, score = problem.posterior(x, alpha_t, sigma_t)
         return of_data * data + of_score * score
 
@@ -346,53 +380,3 @@ def _positive(spread: Floats, alpha_t: float, sigma_t: float) -> Floats:
             "expected > 0: give the data a positive variance, or stop where sigma > 0"
         )
     return spread
-
-
-def _distances(x: Floats, alpha_t: float, means: Floats, spread: Floats) -> Floats:
-    """-|x - alpha X_j|^2 / (2 s_j^2) [n, k], up to a constant in j.
-
-    A large X takes a matrix product. It loses the digits in which x and alpha X agree, so |x|^2
-    enters only by the differences of 1/s_j^2, which are zero if all variances are one.
-    """
-    precision = (1 / spread).astype(x.dtype)
-    if means.size <= _DIRECT_SIZE:
-        distances = np.square(x[:, None, :] - alpha_t * means).sum(axis=-1)
-        return np.asarray(-0.5 * precision * distances)
-    logits = x @ means.T
-    logits *= alpha_t
-    logits -= alpha_t**2 / 2 * np.square(means).sum(axis=-1)
-    logits *= precision
-    if np.ptp(precision):
-        logits -= np.square(x).sum(axis=-1, keepdims=True) / 2 * (precision - precision.min())
-    return np.asarray(logits)
-
-
-def _tail(parts: list[tuple[Any, Any, Any]], y: Any, side: int) -> tuple[Any, Any]:
-    """P(Y < y) (side 1) or P(Y > y) (side -1) of a mixture, and the density at y."""
-    tail = density = mpmath.mpf(0)
-    for weight, mean, spread in parts:
-        z = (y - mean) / spread
-        tail += weight * mpmath.erfc(-side * z / mpmath.sqrt(2)) / 2
-        density += weight * mpmath.exp(-(z**2) / 2) / (spread * mpmath.sqrt(2 * mpmath.pi))
-    return tail, density
-
-
-def _quantile(
-    parts: list[tuple[Any, Any, Any]], target: Any, side: int, low: Any, high: Any, digits: int
-) -> Any:
-    """The y in [low, high] whose tail has the logarithm ``target``: Newton kept in a bracket.
-
-    A Newton step that leaves the bracket, or does not halve the step before, is replaced by a
-    bisection. The bracket holds because every component alone meets its own target inside it.
-    """
-    tolerance = mpmath.mpf(10) ** -(digits + 3) * max(abs(low), abs(high), high - low)
-    y, step = (low + high) / 2, high - low
-    while abs(step) > tolerance:
-        tail, density = _tail(parts, y, side)
-        excess = mpmath.log(tail) - target
-        low, high = (low, y) if side * excess > 0 else (y, high)
-        newton = -side * excess * tail / density if density else high - low
-        if not low < y + newton < high or 2 * abs(newton) > abs(step):
-            newton = (low + high) / 2 - y
-        y, step = y + newton, newton
-    return y

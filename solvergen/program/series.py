@@ -11,11 +11,13 @@ smaller than half of them is 0. They are calculated within ``Field.context()``.
 """
 
 import decimal
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Union
 
 PRIME = 2**61 - 1
@@ -108,15 +110,20 @@ class Series:
             return self._like(c * factor for c in self.coefficients)
         if not isinstance(other, Series):
             return NotImplemented  # an array of series multiplies element by element
-        length = len(self.coefficients)
-        total: list[Any] = [Decimal(0) if self.field.digits else 0] * length
-        for i, a in enumerate(self.coefficients):
-            if a:
-                for j, b in enumerate(other.coefficients[: length - i], start=i):
-                    total[j] += a * b
-        return self._like(total)
+        if self.field == RATIONALS:
+            (ours, over), (theirs, under) = self._integers, other._integers
+            products = _product(ours, theirs, 0)
+            return Series(tuple(Fraction(c, over * under) for c in products), self.field)
+        zero = Decimal(0) if self.field.digits else 0
+        return self._like(_product(self.coefficients, other.coefficients, zero))
 
     __rmul__ = __mul__
+
+    @cached_property
+    def _integers(self) -> tuple[list[int], int]:
+        """Rational coefficients over a common denominator: their products need no reduction."""
+        over = math.lcm(*(c.denominator for c in self.coefficients))
+        return [c.numerator * (over // c.denominator) for c in self.coefficients], over
 
     def __truediv__(self, other: "Series") -> "Series":
         """Division by a series whose leading coefficient does not vanish."""
@@ -152,3 +159,13 @@ class Series:
             if not self.field.is_zero(c):
                 return power
         return len(self.coefficients)
+
+
+def _product(ours: Sequence[Any], theirs: Sequence[Any], zero: Any) -> list[Any]:
+    """sum_i ours_i theirs_(k-i), up to the length of both."""
+    total = [zero] * len(ours)
+    for i, a in enumerate(ours):
+        if a:
+            for j, b in enumerate(theirs[: len(ours) - i], start=i):
+                total[j] += a * b
+    return total

@@ -14,7 +14,7 @@ nothing.
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
 
@@ -84,9 +84,10 @@ class PhaseFormulas:
         same = _shared_scalars(intervals)
 
         def known(factor: Expr) -> Expr:
-            found = factor.subs(numbers).subs(same)
+            found = factor.xreplace(numbers).xreplace(same)
             if not has_factor:
-                found = found.subs({one: 1 for one in found.free_symbols if is_factor(one)})
+                factors = filter(is_factor, found.free_symbols)
+                found = found.xreplace(dict.fromkeys(factors, Integer(1)))
             return factor_terms(expand(found)) if found.is_Add else found
 
         rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
@@ -101,7 +102,7 @@ class PhaseFormulas:
     def intervals(self) -> Intervals:
         return Intervals(self.table.program)
 
-    @property
+    @cached_property
     def read(self) -> frozenset[Symbol]:
         """The symbols that the rows, and the weights that are sums of moments, are written in."""
         forms = [form for row in (*self.rows, self.error) for form in row]

@@ -28,6 +28,7 @@ def at_time(
     return evaluate_mp_at(formula, symbols, values, digits)
 
 
+@lru_cache(maxsize=1024)
 def numeric_limit(formula: Expr, schedule: NoiseSchedule, end: Expr) -> Expr | None:
     """The limit of a formula in the five symbols at an end of the domain, from its values alone:
     oo, -oo, a number, or None if they do not settle.

@@ -161,7 +161,7 @@ def remedy(
     asked = evaluates_at(program, one.role)
 
     def works(integrand: Parameterization, prediction: Parameterization) -> bool:
-        return not _obstacle(_ode(schedule, integrand), prediction, one.role, asked)
+        return not _obstacle(SemilinearODE.derive(schedule, integrand), prediction, one.role, asked)
 
     integrands = [each.name for each in named if works(each, prediction)]
     predictions = [each.name for each in named if works(weights.ode.integrand, each)]
@@ -172,11 +172,6 @@ def remedy(
         options = [f"{', '.join(both)} as both prediction and integrand"] if both else []
     inside = f"start before t = {one.time}" if one.role == "start" else f"end after t = {one.time}"
     return f"Use {'; or '.join([*options, inside])}."
-
-
-@lru_cache(maxsize=64)
-def _ode(schedule: Any, integrand: Parameterization) -> SemilinearODE:
-    return SemilinearODE.derive(schedule, integrand)
 
 
 def _endpoint(
@@ -243,7 +238,7 @@ def _loss(weights: Weights, role: str, order: int, end: End) -> str:
     keeping = [
         one.name
         for one in parameterization.NAMED
-        if not _obstacle_of_ode(_ode(schedule, one), role)
+        if not _obstacle_of_ode(SemilinearODE.derive(schedule, one), role)
         and (other := end_of(schedule, one, variable, role, order)) is not None
         and other.is_regular
     ]
@@ -304,6 +299,7 @@ def _diverges(values: Sequence[Any]) -> bool:
     return limit is None or not limit.is_finite
 
 
+@lru_cache(maxsize=256)
 def _leading(weights: Weights, role: str, order: int, finite: bool) -> Fraction:
     """The power that is left by the leading powers of M0 and N alone, or the order."""
     powers = _Powers(weights, role, in_gamma=finite)

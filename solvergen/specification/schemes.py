@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from solvergen.errors import SchemeError
 from solvergen.methods import exponential, notation
@@ -85,6 +86,12 @@ def get(text: str) -> Scheme:
     """
     if not isinstance(text, str):
         raise SchemeError(f"got {shown(text)}; expected the text of a scheme, or a Scheme")
+    return _made(text)
+
+
+@lru_cache(maxsize=256)
+def _made(text: str) -> Scheme:
+    """Made once: every emitted module asks whether its scheme is the one of its name."""
     text, claims, claim = map(str.strip, text.partition(SEPARATOR))
     if claims:
         if not re.fullmatch("[0-9]{1,3}", claim):

@@ -1,5 +1,6 @@
 """A solver's specification: the schedule, the four choices, and what follows from them."""
 
+import copy
 import hashlib
 import json
 import shlex
@@ -161,6 +162,10 @@ class Solver:
     @property
     def specification(self) -> dict[str, Any]:
         """The inputs as plain text: what an emitted module carries as ``SPEC``."""
+        return copy.deepcopy(self._specification)
+
+    @cached_property
+    def _specification(self) -> dict[str, Any]:
         usual = self.limiter == limiting.default(self.scheme)
         bound = "none" if self.limiter is None else str(self.limiter)
         return {
@@ -172,10 +177,10 @@ class Solver:
             **({} if usual else {"limiter": bound}),
         }
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """Of everything that determines the emitted code but the target and the version."""
-        canonical = json.dumps(self.specification, sort_keys=True)
+        canonical = json.dumps(self._specification, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -184,7 +189,7 @@ class Solver:
         options = serialization.options(self.schedule)
         if options is None:
             return None
-        spec = self.specification
+        spec = self._specification
         for key in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))

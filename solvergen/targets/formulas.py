@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import Expr, Piecewise, Symbol
 
@@ -43,10 +44,18 @@ class Spelling:
         code = self.code(form)
         return code if form.free_symbols & ARRAYS else f"{self.library}.full_like(t, {code})"
 
+    def in_parts(
+        self, *forms: Expr, longest: int | None = None
+    ) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
+        """Statements that compute what occurs twice, and the forms in the names of these parts.
+
+        Formulas of more than ``longest`` characters have names for the arguments of functions too.
+        """
+        return _in_parts(self, forms, longest)
+
     def returned(self, *forms: Expr, within: str = "{}") -> str:
         """Statements that return these values, with what occurs twice computed once."""
-        found, left = shared(forms)
-        lines = [f"{symbol} = {self.code(form)}" for symbol, form in found]
+        lines, left = self.in_parts(*forms)
         values = ", ".join(map(self.code, left))
         return f"\n{INDENT}".join([*lines, f"return {within.format(values)}"])
 
@@ -66,3 +75,14 @@ class Spelling:
         if self.library == "xp" and form.has(Piecewise):
             return self.returned(form, within=f"_attached({function}, {self.code(value)}, {{}})")
         return self.returned(form)
+
+
+@lru_cache(maxsize=512)
+def _in_parts(
+    spelling: Spelling, forms: tuple[Expr, ...], longest: int | None
+) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
+    """Once for all modules of a schedule, whatever their scheme and target."""
+    found, left = shared(
+        forms, lambda form: longest is not None and len(spelling.code(form)) > longest
+    )
+    return tuple(f"{symbol} = {spelling.code(form)}" for symbol, form in found), tuple(left)

@@ -13,7 +13,7 @@ from math import isfinite
 
 from sympy import Expr
 
-from solvergen.algebra.numpy_code import column_names, items_code, shared
+from solvergen.algebra.numpy_code import column_names, items_code
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.integrals import FIRST_NODE, Integrals
 from solvergen.symbols import half_log_snr_symbol, t
@@ -153,12 +153,11 @@ class IntegralPrinter:
         if not self.found.is_needed:
             return ""
         forms = [self.form(name) for name in self.found.varying]
-        found, left = shared(forms)
+        parts, left = self.spelling.in_parts(*forms)
         lines = ["t = time_at_half_log_snr(l)"] if any(one.has(t) for one in forms) else []
         lines += [LOOK_UP] if any(one.has(FIRST_NODE) for one in forms) else []
-        lines += [f"{symbol} = {self.spelling.code(form)}" for symbol, form in found]
         returned = items_code(map(self._rate, left, forms))
-        return "\n    ".join([*lines, f"return {returned}"])
+        return "\n    ".join([*lines, *parts, f"return {returned}"])
 
     def _rate(self, shown: Expr, form: Expr) -> str:
         code = self.spelling.code(shown)

@@ -15,7 +15,7 @@ from functools import cached_property
 from sympy import Expr, Integer, Mul, Symbol, UnevaluatedExpr
 
 from solvergen.algebra.differences import d
-from solvergen.algebra.numpy_code import items_code, shared
+from solvergen.algebra.numpy_code import items_code
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.formulas import MASS, Formulas
 from solvergen.scalars.lengths import GAP, H
@@ -117,9 +117,7 @@ class StepPrinter:
 
     def _function(self, head: str, says: str, *forms: Expr) -> str:
         """A function that returns formulas in t, s, alpha and sigma."""
-        called = [_called(one) for one in forms]
-        found, left = shared(called, lambda form: len(self._spelling.code(form)) > LONG)
-        lines = [f"{symbol} = {self._spelling.code(form)}" for symbol, form in found]
+        lines, left = self._spelling.in_parts(*map(_called, forms), longest=LONG)
         body = [*lines, f"return {', '.join(map(self._spelling.code, left))}"]
         text = f"\n{INDENT}".join(body)
         return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'

@@ -21,6 +21,7 @@ from solvergen.reports import derivation
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
 from solvergen.specification.solver import Solver
+from solvergen.targets.target import USUAL, Target
 
 app = typer.Typer(
     name="solvergen",
@@ -47,7 +48,9 @@ AlphasCumprod = Annotated[
     Path | None, typer.Option(help="The same as the running product of 1 - beta.")
 ]
 Name = Annotated[str | None, typer.Option(help="What the schedule is called in the module.")]
-Prediction = Annotated[str, typer.Option(help="What the network returns.")]
+Prediction = Annotated[
+    str | None, typer.Option(help="What the network returns; noise, and data for k-diffusion.")
+]
 Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
 Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
 
@@ -118,19 +121,26 @@ def _pairs(parameters: list[str] | None) -> dict[str, str]:
 
 def _solver(
     schedule: NoiseSchedule,
-    prediction: str,
+    target: Target,
+    prediction: str | None,
     preset: str | None,
-    integrand: str | None,
-    expansion: str | None,
-    scheme: str | None,
+    choice: tuple[str | None, str | None, str | None],
     limiter: str,
 ) -> Solver:
-    """The solver that the options of ``compile`` say."""
+    """The solver that the options of ``compile`` say.
+
+    A target's own method is meant where there is no choice at all; one of three choices alone goes
+    with what the others usually are.
+    """
     bound = True if limiter == "default" else limiter
+    prediction = prediction or target.prediction
     if preset is None:
-        choices = (expansion or "half_log_snr", scheme or "multistep:2")
-        return Solver(schedule, prediction, integrand, *choices, limiter=bound)
-    if any((integrand, expansion, scheme)):
+        usual = USUAL if any(choice) else target.method
+        integrand, expansion, scheme = (a or b for a, b in zip(choice, usual, strict=True))
+        assert expansion is not None
+        assert scheme is not None
+        return Solver(schedule, prediction, integrand, expansion, scheme, bound)
+    if any(choice):
         raise SolvergenError(
             f"got --preset {preset} together with its choices; expected one of the two: drop "
             "--integrand, --expansion and --scheme, or drop --preset."
@@ -193,10 +203,14 @@ def compile(
     name: Name = None,
     betas: Betas = None,
     alphas_cumprod: AlphasCumprod = None,
-    prediction: Prediction = "noise",
+    prediction: Prediction = None,
     integrand: Integrand = None,
-    expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
-    scheme: Annotated[str | None, typer.Option(help="multistep:2 by default.")] = None,
+    expansion: Annotated[
+        str | None, typer.Option(help="half_log_snr; if nothing is chosen, that of the target.")
+    ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="multistep:2; if nothing is chosen, that of the target.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
     ] = None,
@@ -228,7 +242,8 @@ def compile(
 ) -> None:
     """Emit a standalone module."""
     found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = _solver(found, prediction, preset, integrand, expansion, scheme, limiter)
+    choice = (integrand, expansion, scheme)
+    spec = _solver(found, targets.get(target), prediction, preset, choice, limiter)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)

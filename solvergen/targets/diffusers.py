@@ -41,7 +41,7 @@ from solvergen.targets.host import columns_text
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.solver_names import class_name
 from solvergen.targets.steps import conversion_code
-from solvergen.targets.target import Target
+from solvergen.targets.target import ON_ANY_GRID, Target
 
 TRAIN_TIMESTEPS = 1000
 DOCSTRING_WIDTH = 92
@@ -259,5 +259,6 @@ TARGET = Target(
     interface=("ORDER", "SPEC", "coefficients", "Scheduler"),
     settings=settings,
     adapts=False,
+    method=ON_ANY_GRID,
     formulas=lambda solver: Basis.of(solver).formulas,
 )

@@ -23,6 +23,7 @@ from solvergen.symbols import t
 from solvergen.targets import torch
 from solvergen.targets.evaluations import evaluations_code
 from solvergen.targets.solver_names import function_name
+from solvergen.targets.target import ON_ANY_GRID
 
 _SPACES: tuple[tuple[Expr, str], ...] = (
     (Integer(1), "x_0 + sigma noise"),
@@ -80,4 +81,6 @@ TARGET = replace(
     settings=settings,
     loop=None,
     adapts=False,
+    prediction="data",
+    method=ON_ANY_GRID,
 )

@@ -23,6 +23,14 @@ INTERFACE = (
 """What modules have that take their own steps."""
 
 
+Choice = tuple[str | None, str, str]
+"""An integrand, the prediction if it is None, an expansion variable, and a scheme."""
+
+USUAL: Choice = (None, "half_log_snr", "multistep:2")
+ON_ANY_GRID: Choice = ("data", "sigma/(alpha+sigma)", "unipc:2:exact:ramp")
+"""No worse than Euler's method on the grids that clients have (``benchmarks/clients.py``)."""
+
+
 @dataclass(frozen=True)
 class Library:
     """What the functions of time compute with where they take arrays of a target beside numpy's.
@@ -67,6 +75,8 @@ class Target:
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
         interface: the names that a module has to have.
         formulas: the scalars of its modules, where they are not those in time.
+        prediction: what its networks return, unless it is said.
+        method: what its modules run if nothing is said.
     """
 
     name: str
@@ -81,6 +91,8 @@ class Target:
     adapts: bool = True
     interface: tuple[str, ...] = INTERFACE
     formulas: Callable[[Solver], Formulas] | None = None
+    prediction: str = "noise"
+    method: Choice = USUAL
 
     @property
     def folder(self) -> str:

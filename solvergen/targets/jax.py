@@ -43,7 +43,8 @@ ERF = '''def _erf(x):
 
 CHECKED = (
     'if getattr(prediction, "shape", None) != {0}.shape or jnp.iscomplexobj(prediction):',
-    '    raise TypeError(f"the model output is {prediction!r:.60}; expected floats {[*{0}.shape]}")',
+    '    raise TypeError(f"the model output is {prediction!r:.60}; '
+    'expected floats {[*{0}.shape]}")',
 )
 """What a module for one grid asks of a model's output."""
 

@@ -49,8 +49,8 @@ def identifier(what: str, given: object, error: type[SolvergenError]) -> str:
         error: it is no identifier, a keyword, begins with an underscore, or Python would read other
             letters.
     """
-    is_identifier = isinstance(given, str) and given.isidentifier()
-    if not is_identifier or given.startswith("_") or keyword.iskeyword(given):
+    is_name = isinstance(given, str) and given.isidentifier() and not keyword.iskeyword(given)
+    if not isinstance(given, str) or not is_name or given.startswith("_"):
         raise error(
             f"{what}: got {shown(given)}; expected an identifier that begins with a letter and is "
             "no keyword of Python"

@@ -136,6 +136,18 @@ def test_outputs_of_other_kinds_are_named(target: str, kind: str) -> None:
         baked_run(target, lambda x, t: WRONG_KINDS[kind](x))
 
 
+@pytest.mark.parametrize("choices", [("flow", "time", "multistep:1"), ("data", "time", "rk4")])
+@each
+def test_a_grid_s_own_module_names_outputs_whatever_it_carries(
+    target: str, choices: tuple[str, str, str]
+) -> None:
+    """The sample alone, and the start of a step beside it."""
+    found = sg.compile(sg.Solver("rectified_flow", "flow", *choices), target, timesteps=GRID)
+    for wrong in (None, [1.0], 0.5, as_target(target, X[:1]), as_target(target, X[None])):
+        with pytest.raises(TypeError, match=r"(?s)the model output is .*; expected"):
+            found.sample(lambda x, t, wrong=wrong: wrong, as_target(target, X))
+
+
 @each
 def test_an_array_of_another_library_is_refused(target: str) -> None:
     other = torch.from_numpy(X) if target != "torch" else X

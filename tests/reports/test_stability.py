@@ -40,5 +40,5 @@ def test_command(tmp_path: Path) -> None:
 def test_a_picture_of_no_format_is_one_error(name: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(sg.SolvergenError, match=r"cannot draw .*expected a name as x.png"):
-        plot_region(program.lower(schemes.get("heun")), tmp_path / name, points=5)
+        plot_region(lowering.lower(schemes.get("heun")), tmp_path / name, points=5)
     assert list(tmp_path.iterdir()) == []

@@ -107,21 +107,21 @@ def _step(row, x, prediction, n_1, n_2):
 
 
 def sample(model, x, callback=None):
-    """From x to TIMESTEPS[-1]; model(x, t) returns the noise prediction.
-
-    One lax.scan, for jit, grad, vmap and shard_map; a loop with a ``callback(x, t)`` before it.
-    """
+    """From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), returns the noise prediction."""
+    if not (isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating)):
+        raise TypeError(f"x is {getattr(x, 'dtype', type(x))}; expected a floating jax array")
     rows = jnp.asarray(COEFFICIENTS, jnp.promote_types(x.dtype, jnp.float32))
 
     def evaluate(state, row):
         x, *past = state
         prediction = model(x, row[0])
+        if getattr(prediction, "shape", None) != x.shape or jnp.iscomplexobj(prediction):
+            raise TypeError(f"the model output is {prediction!r:.60}; expected floats {[*x.shape]}")
         return _step(row, x, prediction, *past), None
 
     state = (x, *2 * (jnp.zeros_like(x),))
-    if callback is None:
-        state, _ = jax.lax.scan(evaluate, state, rows)
-        return state[0]
+    if callback is None:  # one loop, for jit, grad, vmap and shard_map
+        return jax.lax.scan(evaluate, state, rows)[0][0]
     for row in rows:
         callback(state[0], row[0])
         state, _ = evaluate(state, row)

@@ -4,6 +4,7 @@ A label is a name that is only shown: of a schedule, a parameterization, an expa
 ends up in docstrings of emitted modules, so it is printable text without quotes or backslashes.
 """
 
+import keyword
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -45,10 +46,15 @@ def identifier(what: str, given: object, error: type[SolvergenError]) -> str:
     """``given``, if it is a name that Python and the formulas of a module can hold as it is.
 
     Raises:
-        error: it is no identifier, begins with an underscore, or Python would read other letters.
+        error: it is no identifier, a keyword, begins with an underscore, or Python would read other
+            letters.
     """
-    if not isinstance(given, str) or not given.isidentifier() or given.startswith("_"):
-        raise error(f"{what}: got {shown(given)}; expected an identifier that begins with a letter")
+    is_name = isinstance(given, str) and given.isidentifier() and not keyword.iskeyword(given)
+    if not isinstance(given, str) or not is_name or given.startswith("_"):
+        raise error(
+            f"{what}: got {shown(given)}; expected an identifier that begins with a letter and is "
+            "no keyword of Python"
+        )
     if len(given) > LABEL_LENGTH:
         raise error(f"{what}: got {len(given)} characters; expected at most {LABEL_LENGTH}")
     for one in (given, given.upper()):

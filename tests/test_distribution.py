@@ -65,3 +65,29 @@ def test_metadata_and_hooks_say_what_there_is() -> None:
         assert (ROOT / name).exists() or "NAME" in name
     for heading in ("A schedule", "A preset", "A scheme", "A target"):
         assert f"## {heading}" in recipes
+
+
+def _pins(name: str) -> dict[str, str]:
+    """The version of every package of a file."""
+    found = re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / name).read_text())
+    return {one.lower().replace("_", "-"): version for one, version in found}
+
+
+def test_hashes_are_of_the_versions_that_are_tested() -> None:
+    """All that is needed but torch; a package of one system alone is no part of the tests."""
+    text = (ROOT / "requirements-hashed.txt").read_text()
+    entries = re.split(r"(?m)^(?=[\w.-]+==)", text)[1:]
+    for one in entries:
+        name, *hashes = one.splitlines()
+        assert name.endswith(" \\")
+        assert hashes
+        assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes)
+    pins, tested = _pins("requirements-hashed.txt"), _pins("constraints.txt")
+    only_elsewhere = {"colorama"}
+    assert {name: tested[name] for name in pins if name not in only_elsewhere} == {
+        name: version for name, version in pins.items() if name not in only_elsewhere
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["jax"], *extras["demo"], *extras["certify"]]
+    assert {re.split(r"[<>=\[]", one)[0] for one in needed} <= set(pins)

@@ -28,3 +28,14 @@ def test_what_does_not_end_and_what_is_raw_are_wrong() -> None:
     with fuzz.limited(1), pytest.raises(fuzz.WrongAnswerError):
         time.sleep(60)
     assert "ValueError" in tally.wrong[0]
+
+
+def test_the_committed_table_is_of_this_script() -> None:
+    """Every area with what its inputs are, tried, and nothing wrong; its sums are right."""
+    text = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [row[:2] for row in rows[2:]] == [[area.name, area.what] for area in fuzz.AREAS]
+    for _, _, tried, errors, works, wrong, _ in rows[2:]:
+        assert int(tried) == int(errors) + int(works) > 0
+        assert int(wrong) == 0
+    assert text.startswith(fuzz.table({}, 10))

@@ -8,7 +8,7 @@ root of t. Each bound is one that a module is emitted below in seconds; an error
 from math import lcm
 
 import sympy
-from sympy import Expr, Pow, Rational
+from sympy import Basic, Expr, Function, Piecewise, Pow, Rational
 
 MAX_LENGTH = 2000
 """Characters of a formula."""
@@ -20,6 +20,8 @@ MAX_BITS = 2048
 """Of a numerator or a denominator."""
 MAX_EXPONENT = 50
 """Of a power that is written out; t^50 is 10^-300 at 10^-6."""
+MAX_NESTING = 6
+"""Of functions of functions: sympy evaluates the innermost one again at each level."""
 MAX_DEGREE = 32
 """As if every product were multiplied out: (1 + t)^32 has binomials of nine digits."""
 MAX_ROOT = 60
@@ -42,6 +44,8 @@ def excess(expression: Expr) -> str:
             return found
     if expression.is_number:
         return excess_of_number(expression)
+    if (levels := nesting(expression)) > MAX_NESTING:
+        return f"its functions are nested {levels} levels deep; expected at most {MAX_NESTING}"
     if (common := root(expression)) > MAX_ROOT:
         return f"its exponents have the common denominator {common}; expected at most {MAX_ROOT}"
     if (power := degree(expression)) > MAX_DEGREE:
@@ -76,6 +80,12 @@ def excess_of_number(number: Expr) -> str:
             f"10^-{MAX_DECIMALS} to 10^{MAX_DECIMALS}"
         )
     return ""
+
+
+def nesting(expression: Basic) -> int:
+    """How many calls of functions lie in one another; cases and roots are none."""
+    inner = max(map(nesting, expression.args), default=0)
+    return inner + (isinstance(expression, Function) and not isinstance(expression, Piecewise))
 
 
 def degree(expression: Expr) -> Rational:

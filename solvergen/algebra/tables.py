@@ -76,7 +76,17 @@ class Table(Atom):
     def _sympystr(self, printer: Any) -> str:
         return self.name
 
-    _numpycode = _mpmathcode = _latex = _sympystr
+    _latex = _sympystr
+
+    @property
+    def code_name(self) -> str:
+        """Its name in functions made of formulas, in which ``t`` and ``log`` mean something."""
+        return f"_table_{self.name}"
+
+    def _numpycode(self, printer: Any) -> str:
+        return self.code_name
+
+    _mpmathcode = _numpycode
 
 
 class _TableFunction(Function):
@@ -229,7 +239,7 @@ def namespace(expression: Expr, in_float: bool) -> dict[str, Any]:
     """What the names of tables and of their functions stand for when ``expression`` is
     evaluated.
     """
-    tables = {table.name: table for table in expression.atoms(Table)}
+    tables = {table.code_name: table for table in expression.atoms(Table)}
     if not tables:
         return {}
     functions = {

@@ -23,7 +23,7 @@ from solvergen.measurement import problems
 from solvergen.measurement.problems import Floats, GaussianMixture
 from solvergen.methods.library import multistep
 from solvergen.methods.scheme import Scheme
-from solvergen.reports.pictures import require_matplotlib
+from solvergen.reports.pictures import require_matplotlib, save
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
@@ -157,7 +157,7 @@ def run(output: Path, settings: Settings | None = None) -> list[Path]:
         paths = [output / name for name in names]
         drawing = progress.track(list(zip(figures, paths, strict=True)), description="drawing")
         for draw, path in drawing:
-            draw(results, settings).savefig(path, dpi=150)
+            save(draw(results, settings), path, dpi=150)
     console.print(table(results, settings))
     for path in paths:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)

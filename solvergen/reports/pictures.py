@@ -1,5 +1,6 @@
 """Figures for the commands that draw."""
 
+from pathlib import Path
 from typing import Any
 
 from solvergen.errors import SolvergenError
@@ -30,3 +31,15 @@ def require_matplotlib() -> None:
             "the pictures need matplotlib, which is not installed; "
             'install it with: pip install "solvergen[demo]"'
         ) from error
+
+
+def save(figure: Any, path: str | Path, dpi: int) -> None:
+    """Write a figure, in the format that the path's suffix says.
+
+    Raises:
+        SolvergenError: there is no such format.
+    """
+    try:
+        figure.savefig(path, dpi=dpi)
+    except ValueError as error:
+        raise SolvergenError(f"cannot draw {path}: {error}; expected a name as x.png") from error

@@ -9,7 +9,7 @@ from solvergen.program.lowering import lower
 from solvergen.program.order import EVEN, report
 from solvergen.program.program import StepProgram
 from solvergen.program.stability import error_constants, growth, is_zero_stable, real_interval
-from solvergen.reports.pictures import new_figure
+from solvergen.reports.pictures import new_figure, save
 
 FARTHEST = 12.0
 """How far to the left of 0 a picture reaches at most."""
@@ -54,5 +54,5 @@ def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Pa
     axes.set(xlabel="Re z", ylabel="Im z", aspect="equal")
     axes.set_title("region of linear stability, z = h \N{GREEK SMALL LETTER LAMDA}", fontsize=10)
     axes.spines[:].set_color("0.8")
-    figure.savefig(path, dpi=130)
+    save(figure, path, dpi=130)
     return Path(path)

@@ -1,6 +1,8 @@
 """The rows of a run: which phase each step takes, and the numbers behind a row's symbols."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,5 +87,12 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
 
 def evaluate(factor: Expr, values: dict[Symbol, Any]) -> Any:
     """A factor with the numbers of ``symbol_values``."""
+    symbols, function = _compiled(factor)
+    return function(*(values[one] for one in symbols))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(factor: Expr) -> tuple[list[Symbol], Callable[..., Any]]:
+    """The symbols of a factor, and the function of them."""
     symbols = sorted(factor.free_symbols, key=str)
-    return lambdify(symbols, factor, "mpmath")(*(values[one] for one in symbols))
+    return symbols, lambdify(symbols, factor, "mpmath")

@@ -49,13 +49,20 @@ def tables_code(tables: Iterable[Table]) -> str:
 
 def kinks_code(schedule: ScheduleFormulas) -> str:
     """The times at which the schedule is not smooth; empty if there is none."""
-    columns = [column_names(one)[0] for one in schedule.tables]
+    columns = [_inside(one, schedule) for one in schedule.tables]
     known = {x for one in schedule.tables for x in one.x}
     cuts = [float_literal(one) for one in schedule.kinks if float(one) not in known]
     parts = [*columns, f"[{', '.join(cuts)}]"] if cuts else columns
     if not schedule.kinks:
         return ""
     return parts[0] if len(parts) == 1 else f"np.concatenate([{', '.join(parts)}])"
+
+
+def _inside(table: Table, schedule: ScheduleFormulas) -> str:
+    """The points of a table, without those outside of the domain, where lambda may be anything."""
+    name, (low, high) = column_names(table)[0], schedule.domain
+    whole = low <= table.x[0] and table.x[-1] <= high
+    return name if whole else f"{name}[({name} > T_MIN) & ({name} < T_MAX)]"
 
 
 def _column(values: tuple[float, ...]) -> str:

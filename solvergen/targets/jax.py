@@ -41,6 +41,13 @@ ERF = '''def _erf(x):
     is_array = isinstance(x, jax.Array)
     return jax.scipy.special.erf(x) if is_array else np.vectorize(math.erf, "d")(x)'''
 
+CHECKED = (
+    'if getattr(prediction, "shape", None) != {0}.shape or jnp.iscomplexobj(prediction):',
+    '    raise TypeError(f"the model output is {prediction!r:.60}; '
+    'expected floats {[*{0}.shape]}")',
+)
+"""What a module for one grid asks of a model's output."""
+
 LIBRARY = Library("jnp", "jax.Array", INTERPOLATION, ATTACHED, ERF)
 
 requires = ("import jax", "import jax.numpy as jnp")
@@ -222,18 +229,20 @@ def loop(table: Table) -> dict[str, Any]:
     step = _Step(table)
     zeros = [f"*{table.places} * (jnp.zeros_like(x),)" for _ in step.past]
     return {
-        **_common(step, "model({0}, row[0])"),
+        **_common(step, "model({0}, row[0])", CHECKED),
         "initial": _packed(["x" for _ in step.state] + zeros),
     }
 
 
-def _common(step: _Step, prediction: str) -> dict[str, Any]:
-    """What modules for any grid and for one are filled with; ``prediction`` is one at ``{0}``."""
+def _common(step: _Step, prediction: str, checked: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What modules for any grid and for one are filled with; ``prediction`` is one at ``{0}``, and
+    ``checked`` are the statements that look at it.
+    """
     is_alone = len(step.all_state) == 1
     return {
         "passes": step.passes,
         "step_function": step.function(),
-        "evaluation": "\n        ".join(_evaluation(step, prediction)),
+        "evaluation": "\n        ".join(_evaluation(step, prediction, checked)),
         "scanned": step.all_state[0] if is_alone else "state",
         "input": step.all_state[0] if is_alone else f"state[{len(step.state) - 1}]",
     }
@@ -244,17 +253,18 @@ def _packed(state: list[str]) -> str:
     return tuple_code(state) if len(state) > 1 else state[0]
 
 
-def _evaluation(step: _Step, prediction: str) -> list[str]:
+def _evaluation(step: _Step, prediction: str, checked: tuple[str, ...]) -> list[str]:
     """The statements of one turn of a scan: the model, and the state for the next row."""
     if step.repeats:
         return ["return _solved(model, row, *state), None"]
-    called = prediction.format(step.state[-1])
-    if len(step.all_state) == 1:
+    called, is_alone = prediction.format(step.state[-1]), len(step.all_state) == 1
+    if is_alone and not checked:
         return [f"return {step.name}(row, x, {called}), None"]
     given = ", ".join([*step.state, "prediction", *step.past])
     return [
-        f"{', '.join(step.all_state)} = state",
+        *([] if is_alone else [f"{', '.join(step.all_state)} = state"]),
         f"prediction = {called}",
+        *(one.replace("{0}", step.state[-1]) for one in checked),
         f"return {step.name}(row, {given}), None",
     ]
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Float, Rational, Symbol, atan2, cos, exp, pi, sqrt
 
+from solvergen.algebra import size
 from solvergen.algebra.expressions import FUNCTIONS, exact, parse, rational, to_text
 from solvergen.errors import ScheduleError
 from solvergen.symbols import t
@@ -103,6 +104,8 @@ expressions = st.recursive(
 @given(expressions)
 def test_text_reads_back(expression: sympy.Expr) -> None:
     if expression.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I, sympy.re, sympy.im, sympy.arg):
+        return
+    if size.excess(expression):
         return
     again = parse(to_text(expression), [k])
     assert again == expression or sympy.expand(again - expression) == 0

@@ -5,6 +5,7 @@ import keyword
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,9 +135,20 @@ def test_tables_meet_neither_parameters_nor_each_other() -> None:
             of(*tables, **parameters)
     order = Table("order", [0, 1], [0, 1])
     assert column_names(order) == ("ORDER__T", "ORDER_")
-    for name in ("1", "a b", "x;", 7, "µ"):
+    for name in ("1", "a b", "x;", 7, "µ", "_t", "None", "class"):
         with pytest.raises(sg.ScheduleError, match="table name"):
             Table(name, [0, 1], [0, 1])
+
+
+@pytest.mark.parametrize("name", ["t", "s", "log", "mpf", "Rise", "Interpolate", "np", "sigma"])
+def test_a_table_hides_nothing_of_the_formulas(name: str) -> None:
+    """Where they are evaluated in this process, and in the module."""
+    table = Table(name, [0, 0.5, 1], [0, 0.3, 1])
+    schedule = sg.NoiseSchedule("1-log(1+t)", t * Interpolate(table, t), domain=("0.1", 1))
+    spec = sg.Solver(schedule, "flow", "data", "time")
+    module = load_text(rendering.render(spec, "numpy", ""), "tabled")
+    np.testing.assert_allclose(module.sigma(0.25), 0.25 * 0.15, rtol=1e-15)
+    assert sg.from_specification(module.SPEC) == spec
 
 
 FUNCTIONS = "l u v gamma len tuple sum zip isinstance SPEC class print u_3 sample_x np None _f µ"

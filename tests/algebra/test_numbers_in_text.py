@@ -48,6 +48,8 @@ def test_long_decimals_of_the_issue() -> None:
         ("t**(97/89)", "denominator 89; expected at most 60"),
         ("t**(1/7) + t**(1/11)", "denominator 77; expected at most 60"),
         ("t" + "+sin(t)" * 100, "at most 160"),
+        ("tanh(t*" * 7 + "t" + ")" * 7, "nested 7 levels deep; expected at most 6"),
+        ("sin(" * 40 + "t" + ")" * 40, "nested 7 levels deep"),
         ("t" + "+t" * 998, "more than 160 operations"),
         ("t+" * 1000 + "t", "at most 2000"),
         ("(" * 70 + "t" + ")" * 70 + "+1", "cannot read|expected|^$"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import solvergen as sg
 from solvergen.cli import app
 from solvergen.program import lowering
 from solvergen.reports.stability import plot_region
@@ -33,3 +34,11 @@ def test_command(tmp_path: Path) -> None:
     assert "satisfies the root condition" in done.output
     assert "reaches z = -0.5455" in done.output
     assert picture.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["x.unknown", "x.py", "x.png.old"])
+def test_a_picture_of_no_format_is_one_error(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(sg.SolvergenError, match=r"cannot draw .*expected a name as x.png"):
+        plot_region(lowering.lower(schemes.get("heun")), tmp_path / name, points=5)
+    assert list(tmp_path.iterdir()) == []

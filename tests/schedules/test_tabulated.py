@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 import solvergen as sg
 from solvergen import compiler
-from solvergen.algebra.tables import read_column
+from solvergen.algebra.tables import Interpolate, Table, read_column
 from solvergen.cli import app
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.measurement.verification import adapted, as_input, as_numpy, verify
 
+t = sg.t
 BETAS = np.linspace(1e-3, 0.2, 40)
 
 
@@ -135,3 +136,17 @@ def test_kinks_leave_second_order_in_time() -> None:
     print(before, after)
     assert abs(np.log2(before[0] / before[1]) - 3) < 0.3
     assert before[1] < after[1] * 10
+
+
+@pytest.mark.parametrize("ends", [("0.1", 1), (0, "0.9"), ("0.3", "0.6")])
+@pytest.mark.parametrize("expansion", ["time", "half_log_snr"])
+def test_a_domain_may_end_inside_a_table(ends: tuple[object, object], expansion: str) -> None:
+    """Points of a table outside of the domain, where sigma is 0 or falls, are no kinks of it."""
+    table = Table("k", [0, 0.25, 0.5, 1], [0, 0.1, 0.3, 1])
+
+    def coefficients(*domain: object) -> np.ndarray:
+        schedule = sg.NoiseSchedule(1 - t / 2, Interpolate(table, t), domain=domain)
+        spec = sg.Solver(schedule, "flow", "data", expansion, "multistep:3")
+        return sg.compile(spec, "numpy").coefficients([0.58, 0.52, 0.41, 0.36, 0.31])
+
+    np.testing.assert_allclose(coefficients(*ends), coefficients(0, 1), rtol=1e-12)

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from solvergen.reports.audit.measure import Finding
-from solvergen.reports.pictures import new_figure
+from solvergen.reports.pictures import new_figure, save
 
 SHOWN = 2
 """Which number of steps' error is shown."""
@@ -98,7 +98,7 @@ def plot(rows: Sequence[Finding], path: str | Path) -> Path:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=130)
+    save(figure, path, dpi=130)
     return Path(path)
 
 

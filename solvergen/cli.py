@@ -2,7 +2,6 @@
 
 import sys
 import warnings
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +11,12 @@ from rich.console import Console
 
 import solvergen
 from solvergen import compiler, schedules, targets
-from solvergen.algebra.tables import read_column
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
-from solvergen.errors import ScheduleError, SolvergenError
+from solvergen.errors import SolvergenError
 from solvergen.program import lowering
 from solvergen.reports import derivation
+from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
 from solvergen.specification.solver import Solver
@@ -31,22 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ScheduleName = Annotated[
-    str | None, typer.Option("--schedule", help="A named schedule (see: list schedules).")
-]
-Alpha = Annotated[str | None, typer.Option(help="alpha(t), the signal coefficient: '1 - t**2'.")]
-Sigma = Annotated[str | None, typer.Option(help="sigma(t), the noise coefficient: 't'.")]
-Domain = Annotated[tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("--parameter", help="A parameter's value: beta_min=0.1.")
-]
-Betas = Annotated[
-    Path | None, typer.Option(help="The table of a discrete-time network: text, or .npy.")
-]
-AlphasCumprod = Annotated[
-    Path | None, typer.Option(help="The same as the running product of 1 - beta.")
-]
-Name = Annotated[str | None, typer.Option(help="What the schedule is called in the module.")]
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
 Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
 Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
@@ -61,59 +44,6 @@ class Listing(StrEnum):
     presets = "presets"
     schemes = "schemes"
     targets = "targets"
-
-
-def _schedule(
-    named: str | None,
-    alpha: str | None,
-    sigma: str | None,
-    domain: tuple[str, str] | None,
-    parameters: list[str] | None,
-    name: str | None,
-    betas: Path | None,
-    alphas_cumprod: Path | None,
-) -> NoiseSchedule:
-    """The schedule that the options say."""
-    tables = [one for one in (betas, alphas_cumprod) if one is not None]
-    if named is not None:
-        if any((alpha, sigma, domain, tables)):
-            raise ScheduleError(
-                f"got --schedule {named} together with formulas or a table; expected one of the "
-                "two: drop --alpha, --sigma, --domain, --betas and --alphas-cumprod, or drop "
-                "--schedule."
-            )
-        found = schedules.get(named, **_pairs(parameters))
-        return found if name is None else replace(found, name=name)
-    if tables:
-        if any((alpha, sigma, domain, parameters)) or len(tables) > 1:
-            raise ScheduleError(
-                f"got the table {tables[0]} together with another schedule; expected one of "
-                "--betas, --alphas-cumprod, --schedule, or --alpha and --sigma."
-            )
-        column = read_column(tables[0])
-        given = {"betas": column} if betas is not None else {"alphas_cumprod": column}
-        return schedules.tabulated(**given, name="tabulated" if name is None else name)
-    if alpha is None or sigma is None:
-        raise ScheduleError(
-            "got no schedule; expected --schedule NAME, or both --alpha and --sigma. "
-            "'solvergen list schedules' shows the names."
-        )
-    name = "custom" if name is None else name
-    pairs = tuple(_pairs(parameters).items())
-    return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name, pairs)
-
-
-def _pairs(parameters: list[str] | None) -> dict[str, str]:
-    """NAME=VALUE of every --parameter."""
-    pairs: dict[str, str] = {}
-    for one in parameters or []:
-        key, separator, value = (part.strip() for part in one.partition("="))
-        if not separator:
-            raise ScheduleError(f"--parameter {one}: expected NAME=VALUE, as in beta_min=0.1.")
-        if key in pairs:
-            raise ScheduleError(f"--parameter {key} is given twice; expected one value.")
-        pairs[key] = value
-    return pairs
 
 
 def _solver(
@@ -157,15 +87,9 @@ def common(
 
 
 @app.command()
+@with_schedule
 def derive(
-    schedule: ScheduleName = None,
-    alpha: Alpha = None,
-    sigma: Sigma = None,
-    domain: Domain = None,
-    parameter: Parameters = None,
-    name: Name = None,
-    betas: Betas = None,
-    alphas_cumprod: AlphasCumprod = None,
+    schedule: NoiseSchedule,
     integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
     expansion: Expansion = "half_log_snr",
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
@@ -173,8 +97,7 @@ def derive(
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
 ) -> None:
     """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = Solver(found, integrand, integrand, expansion, scheme)
+    spec = Solver(schedule, integrand, integrand, expansion, scheme)
     shown = derivation.sections(spec.weights, moments)
     if latex:
         typer.echo(derivation.latex_text(shown))
@@ -183,16 +106,10 @@ def derive(
 
 
 @app.command()
+@with_schedule
 def compile(
+    schedule: NoiseSchedule,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    schedule: ScheduleName = None,
-    alpha: Alpha = None,
-    sigma: Sigma = None,
-    domain: Domain = None,
-    parameter: Parameters = None,
-    name: Name = None,
-    betas: Betas = None,
-    alphas_cumprod: AlphasCumprod = None,
     prediction: Prediction = "noise",
     integrand: Integrand = None,
     expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
@@ -227,8 +144,7 @@ def compile(
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = _solver(found, prediction, preset, integrand, expansion, scheme, limiter)
+    spec = _solver(schedule, prediction, preset, integrand, expansion, scheme, limiter)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)

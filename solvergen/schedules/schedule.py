@@ -6,7 +6,7 @@ lambda = log(alpha / sigma)         strictly decreasing in t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from solvergen.algebra.expressions import exact, parse, rational
 from solvergen.algebra.inversion import invert, stable_inverse
 from solvergen.algebra.piecewise import branches, breakpoints
 from solvergen.algebra.short_form import simplest
+from solvergen.algebra.signs import resolved
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.algebra.zero import vanishes
 from solvergen.errors import ScheduleError
@@ -37,7 +38,9 @@ class NoiseSchedule:
     symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
     symbols in everything that is derived. Floats are read as the decimals that they show. One of
     the two formulas may be written in the other, ``sqrt(1 - alpha**2)``. ``name`` is up to 100
-    printable characters without quotes or backslashes, because it stands in docstrings.
+    printable characters without quotes or backslashes, because it stands in docstrings. Where
+    ``reversed``, networks are asked at t_min + t_max - t. ``declaration`` is what a schedule was
+    said by in place of alpha and sigma: options of the command line and their texts.
     ScheduleError if the formulas are not a noise schedule over the domain: see
     ``solvergen.schedules.validation``.
     """
@@ -47,16 +50,19 @@ class NoiseSchedule:
     domain: Domain = (sympy.Integer(0), sympy.Integer(1))
     name: str = "custom"
     parameters: Parameters = ()
+    reversed: bool = False
+    declaration: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         parameters = read_parameters(self.parameters)
         object.__setattr__(self, "parameters", parameters)
-        object.__setattr__(self, "domain", _read_domain(self.domain))
+        object.__setattr__(self, "domain", read_domain(self.domain))
         naming.label("schedule name", self.name, ScheduleError)
         alpha, sigma = _read_formulas(self.alpha, self.sigma, parameters)
-        time = _time_symbol(alpha, sigma, parameters)
-        object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
-        object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        time = time_symbol(alpha, sigma, parameters)
+        for name, formula in (("alpha", alpha), ("sigma", sigma)):
+            formula = resolved(formula.xreplace({time: t}), t, self.domain, parameters)
+            object.__setattr__(self, name, formula)
         self._check_names()
         for formula in (self.alpha, self.sigma):
             breakpoints(formula, t, self.domain, parameters)
@@ -81,7 +87,9 @@ class NoiseSchedule:
     @cached_property
     def _hash(self) -> int:
         """Computed once: every memoised step of a derivation looks a schedule up."""
-        return hash((self.alpha, self.sigma, self.domain, self.name, self.parameters))
+        return hash(
+            (self.alpha, self.sigma, self.domain, self.name, self.parameters, self.reversed)
+        )
 
     @property
     def t_min(self) -> Expr:
@@ -92,6 +100,10 @@ class NoiseSchedule:
     def t_max(self) -> Expr:
         """The time of most noise, where sampling starts."""
         return self.domain[1]
+
+    def network_time(self, time: Any) -> Any:
+        """What a network calls a time: t itself, or t_min + t_max - t; the way back likewise."""
+        return float(self.t_min) + float(self.t_max) - time if self.reversed else time
 
     @cached_property
     def alpha_prime(self) -> Expr:
@@ -200,8 +212,8 @@ class NoiseSchedule:
 
     def read(self, expression: Any) -> Expr:
         """A user's expression of time (text, number or sympy) in this schedule's own symbols."""
-        read = _read_expression("expression", expression, self.parameters)
-        return read.xreplace({_time_symbol(read, sympy.S.Zero, self.parameters): t})
+        read = read_formula("expression", expression, self.parameters)
+        return read.xreplace({time_symbol(read, sympy.S.Zero, self.parameters): t})
 
     def limit_at(self, expression: Expr, end: Expr) -> Expr:
         """The limit of ``expression`` at an end of the domain, from inside; possibly oo, -oo or
@@ -221,9 +233,10 @@ class NoiseSchedule:
 
     def __str__(self) -> str:
         values = "".join(f", {symbol} = {value}" for symbol, value in self.parameters)
+        turned = "; networks are asked at t_min + t_max - t" if self.reversed else ""
         return (
             f"{self.name}: alpha = {self.alpha}, sigma = {self.sigma}, "
-            f"{self.t_min} <= t <= {self.t_max}{values}"
+            f"{self.t_min} <= t <= {self.t_max}{values}{turned}"
         )
 
 
@@ -273,7 +286,7 @@ def read_parameters(given: Any) -> Parameters:
     return tuple(parameters.values())
 
 
-def _read_domain(given: Any) -> tuple[Expr, Expr]:
+def read_domain(given: Any) -> tuple[Expr, Expr]:
     try:
         low, high = given if isinstance(given, tuple | list | np.ndarray) else ()
     except ValueError as error:
@@ -308,8 +321,8 @@ def _read_end(given: Any) -> Expr:
 
 def _read_formulas(alpha: Any, sigma: Any, parameters: Parameters) -> tuple[Expr, Expr]:
     """alpha and sigma, each of which may be written in the other."""
-    a = _read_expression("alpha", alpha, parameters, symbols.sigma)
-    b = _read_expression("sigma", sigma, parameters, symbols.alpha)
+    a = read_formula("alpha", alpha, parameters, symbols.sigma)
+    b = read_formula("sigma", sigma, parameters, symbols.alpha)
     if a.has(symbols.sigma) and b.has(symbols.alpha):
         raise ScheduleError(
             f"alpha = {a} and sigma = {b} are written in each other; expected one of the two in "
@@ -327,12 +340,26 @@ def _read_formulas(alpha: Any, sigma: Any, parameters: Parameters) -> tuple[Expr
     return found
 
 
-def _read_expression(
+def read_formula(
     what: str, given: Any, parameters: Parameters, other: Symbol | None = None
 ) -> Expr:
     """alpha or sigma as an exact expression in the parameters' own symbols, and in the ``other``
     of the two.
+
+    Raises:
+        ScheduleError: it is no formula of time, or written through the imaginary unit.
     """
+    found = _read_expression(what, given, parameters, other)
+    if found.has(sympy.I):
+        raise ScheduleError(
+            f"{what} = {naming.shown(found)} is written through I, the root of -1; expected real "
+            "roots and logarithms: sqrt(1 - t), not -I*sqrt(t - 1)"
+        )
+    return found
+
+
+def _read_expression(what: str, given: Any, parameters: Parameters, other: Symbol | None) -> Expr:
+    """The same, of complex numbers too."""
     named = {symbol.name: symbol for symbol, _ in parameters}
     if isinstance(given, str):
         return parse(given, [*named.values(), *([other] if other else [])])
@@ -349,8 +376,12 @@ def _read_expression(
         raise ScheduleError(f"{what}: {error}; or a formula of time") from error
 
 
-def _time_symbol(alpha: Expr, sigma: Expr, parameters: Parameters) -> Symbol:
-    """The one symbol that is not a parameter."""
+def time_symbol(alpha: Expr, sigma: Expr, parameters: Parameters) -> Symbol:
+    """The one symbol that is not a parameter.
+
+    Raises:
+        ScheduleError: there are others.
+    """
     known = {symbol for symbol, _ in parameters}
     free = sorted((alpha.free_symbols | sigma.free_symbols) - known, key=str)
     if len(free) > 1:

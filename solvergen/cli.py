@@ -15,7 +15,6 @@ from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
 from solvergen.program import lowering
-from solvergen.reports import derivation
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
@@ -32,7 +31,17 @@ app = typer.Typer(
 
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
 Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
-Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
+Preset = Annotated[
+    str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
+]
+
+Limiter = Annotated[
+    str,
+    typer.Option(
+        help="The most that weights of earlier steps may exceed those of even steps by: a "
+        "factor, or none."
+    ),
+]
 
 
 class Listing(StrEnum):
@@ -90,19 +99,40 @@ def common(
 @with_schedule
 def derive(
     schedule: NoiseSchedule,
-    integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
-    expansion: Expansion = "half_log_snr",
+    prediction: Annotated[
+        str | None, typer.Option(help="What the network returns; the integrand if left.")
+    ] = None,
+    integrand: Annotated[
+        str | None, typer.Option(help="What is expanded; the prediction, or data, if left.")
+    ] = None,
+    expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
+    scheme: Annotated[str | None, typer.Option(help="multistep:3 by default.")] = None,
+    preset: Preset = None,
+    limiter: Limiter = "default",
+    title: Annotated[str | None, typer.Option(help="The heading of the page or section.")] = None,
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
-    scheme: Annotated[str, typer.Option(help="For the order at the ends.")] = "multistep:3",
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page there instead, with pictures.")
+    ] = None,
 ) -> None:
-    """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
-    spec = Solver(schedule, integrand, integrand, expansion, scheme)
-    shown = derivation.sections(spec.weights, moments)
-    if latex:
-        typer.echo(derivation.latex_text(shown))
+    """Show the update formula, f, g^2, lambda, Phi, q, M0, the moments and the proof of the order.
+
+    It takes what compile takes. Text goes to the terminal, --latex is the body of a document, and
+    --html writes one file with everything in it.
+    """
+    from solvergen.reports import page
+
+    if preset is None:
+        integrand = integrand or prediction or "data"
+        prediction, scheme = prediction or integrand, scheme or "multistep:3"
+    choices = (prediction or "noise", preset, integrand, expansion, scheme, limiter)
+    spec = _solver(schedule, *choices)
+    if html is not None:
+        page.page(spec, html, title)
+        typer.echo(f"{html}: {title or page.title_of(spec)}, {spec.order_report}")
     else:
-        typer.echo("\n\n".join((derivation.text(shown), derivation.ends(spec))))
+        typer.echo(page.latex(spec, moments, title) if latex else page.text(spec, moments))
 
 
 @app.command()
@@ -114,16 +144,8 @@ def compile(
     integrand: Integrand = None,
     expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
     scheme: Annotated[str | None, typer.Option(help="multistep:2 by default.")] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
-    ] = None,
-    limiter: Annotated[
-        str,
-        typer.Option(
-            help="The most that weights of earlier steps may exceed those of even steps by: a "
-            "factor, or none."
-        ),
-    ] = "default",
+    preset: Preset = None,
+    limiter: Limiter = "default",
     target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[

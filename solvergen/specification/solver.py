@@ -84,8 +84,8 @@ class Solver:
         limiter: Fraction | float | str | bool | None = True,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
-        prediction = _read(prediction, Parameterization, parameterization.get)
-        self._set("prediction", _in_network_time(prediction, self.schedule))
+        said = _read(prediction, Parameterization, parameterization.get)
+        self._set("prediction", _in_network_time(said, self.schedule))
         given = self.prediction if integrand is None else integrand
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))

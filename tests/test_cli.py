@@ -126,7 +126,7 @@ def test_derive(run: Run) -> None:
         assert line in shown
     for line in (
         "I_1(t, s)  = -h**2*t*phi_2(h)",
-        "= t*(h + 1 - exp(h))",
+        "= t*(h - exp(h) + 1)",
         "mu_1(t, s) = phi_2(h)/phi_1(h)",
     ):
         assert line in shown

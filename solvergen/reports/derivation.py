@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sympy import Expr, Function, Integer, Rational, Symbol, factorial
 
 from solvergen.algebra.phi import in_exponentials, phi
+from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
 from solvergen.closed_forms.antiderivatives import (
     ClosedForm,
     antiderivative,
@@ -16,7 +17,6 @@ from solvergen.closed_forms.taylor import h, normalized_moment, taylor_integral
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.weights import Weights
 from solvergen.reports.document import NO_CLOSED_FORM, Equation, Equations, Paragraph, Section
-from solvergen.reports.typesetting import Product, Spelled, Total, positive, relation
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
 

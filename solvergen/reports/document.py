@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sympy import Expr
 
-from solvergen.reports import typesetting
+from solvergen.algebra import typesetting
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
 WIDTH = 96

@@ -12,8 +12,8 @@ from importlib.resources import files
 
 from sympy import Expr, Symbol
 
+from solvergen.algebra import typesetting
 from solvergen.errors import SolvergenError
-from solvergen.reports import typesetting
 from solvergen.reports.document import (
     Block,
     Code,

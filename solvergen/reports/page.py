@@ -13,6 +13,7 @@ from types import ModuleType
 from sympy import Symbol, factorial
 
 from solvergen import compiler
+from solvergen.algebra.typesetting import Spelled, relation
 from solvergen.errors import SolvergenError
 from solvergen.program.order import EVEN, report
 from solvergen.program.stability import error_constants, is_zero_stable, real_interval
@@ -20,7 +21,6 @@ from solvergen.reports import derivation, document, html, proof, update
 from solvergen.reports import page_pictures as pictures
 from solvergen.reports.document import Code, Figure, Paragraph, Section, Words
 from solvergen.reports.pictures import require_matplotlib
-from solvergen.reports.typesetting import Spelled, relation
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.targets.docstring import ordinal

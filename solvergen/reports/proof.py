@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from sympy import Expr, Integer, Rational, Symbol, cancel, factor, factorial, fraction, together
 
+from solvergen.algebra.typesetting import Product, Spelled, Total, relation
 from solvergen.program.program import PhaseProgram
 from solvergen.reports.document import Block, Equation, Equations, Paragraph, Section, Table, Words
-from solvergen.reports.typesetting import Product, Spelled, Total, relation
 from solvergen.reports.update import (
     THETA,
     Landing,

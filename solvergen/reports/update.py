@@ -15,12 +15,12 @@ from functools import cached_property
 
 from sympy import Add, Expr, Function, Integer, Poly, Rational, Symbol, factor, fraction, together
 
+from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation
 from solvergen.methods.rule import Moments
 from solvergen.methods.scheme import CURRENT, Kind, Node
 from solvergen.program.program import Combine, PhaseProgram
 from solvergen.reports.derivation import at_end, moment
 from solvergen.reports.document import Block, Equation, Equations, Paragraph, Section, Words
-from solvergen.reports.typesetting import Product, Quotient, Spelled, Total, latex, relation
 from solvergen.specification.solver import Solver
 from solvergen.symbols import s, t
 

@@ -30,13 +30,8 @@ from solvergen.algebra.signs import resolved
 from solvergen.algebra.zero import vanishes
 from solvergen.errors import ScheduleError
 from solvergen.naming import shown
-from solvergen.schedules.schedule import (
-    NoiseSchedule,
-    read_domain,
-    read_formula,
-    read_parameters,
-    time_symbol,
-)
+from solvergen.schedules.reading import read_domain, read_formula, read_parameters, time_symbol
+from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
 
 DOMAIN = (0, 1)

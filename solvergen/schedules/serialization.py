@@ -12,7 +12,8 @@ from solvergen.algebra.tables import Table
 from solvergen.errors import ScheduleError
 from solvergen.naming import shown
 from solvergen.schedules import declarations, named
-from solvergen.schedules.schedule import NoiseSchedule, read_parameters
+from solvergen.schedules.reading import read_parameters
+from solvergen.schedules.schedule import NoiseSchedule
 
 FIELDS = ("name", "alpha", "sigma", "domain", "parameters")
 OPTIONAL = ("reversed", "declaration", "tables", "functions")

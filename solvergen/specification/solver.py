@@ -13,6 +13,7 @@ from typing import Any
 
 from sympy import Expr
 
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
@@ -196,6 +197,15 @@ class Solver:
         for key in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
+
+    def _repr_html_(self) -> str:
+        """For notebooks, which set the formulas."""
+        lead = f"{schemes.to_text(self.scheme)} for {self.schedule.name}"
+        choices = (
+            f"The network predicts {self.prediction.name}, {self.integrand.name} is expanded in "
+            f"{self.expansion.name}; {self.order_report}."
+        )
+        return paragraphs(lead, choices, self.weights.latex, str(self.endpoints))
 
     def __str__(self) -> str:
         return "\n".join(

@@ -11,8 +11,9 @@ import pytest
 from sympy import Symbol, exp
 
 import solvergen as sg
+from solvergen.algebra import typesetting
 from solvergen.errors import SolvergenError
-from solvergen.reports import document, html, page, typesetting
+from solvergen.reports import document, html, page
 from solvergen.symbols import t
 
 SPECS = {

@@ -7,11 +7,11 @@ from sympy import Expr, Function, Symbol
 
 import solvergen as sg
 from solvergen.algebra.phi import elementary
+from solvergen.algebra.typesetting import evaluated
 from solvergen.closed_forms.taylor import h
 from solvergen.program.order import EVEN, report
 from solvergen.program.stability import error_constants
 from solvergen.reports import proof, update
-from solvergen.reports.typesetting import evaluated
 from solvergen.symbols import s, t
 
 SOLVERS = {

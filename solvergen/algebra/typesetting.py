@@ -5,6 +5,8 @@ are given, where that says something: M_0 (ell_0 N_s + ell_1 N_s1). ``evaluated`
 products of them.
 """
 
+from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from sympy import Add, Expr, Function, Mul, Symbol
@@ -22,6 +24,9 @@ GREEK = (
 
 SHORT_EXPONENT = 3
 """Operations of an exponent that is written above; longer ones stand beside exp."""
+
+
+BY_QUADRATURE = r"\text{by quadrature}"
 
 
 class Total(Function):
@@ -214,3 +219,20 @@ def text(expression: Expr) -> str:
 def latex(expression: Expr) -> str:
     """For a display."""
     return str(_Latex().doprint(expression))
+
+
+def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()) -> str:
+    """A display for notebooks: ``left = right`` by rows, and a line of formulas below them."""
+    lines = [
+        f"{latex(left)} &= {BY_QUADRATURE if right is None else latex(right)}"
+        for left, right in rows
+    ]
+    if last := r",\quad ".join(map(latex, below)):
+        lines.append(f"& {last}")
+    joined = " \\\\\n".join(lines)
+    return f"$$\\begin{{aligned}}\n{joined}\n\\end{{aligned}}$$"
+
+
+def paragraphs(*lines: str) -> str:
+    """Lines of words as HTML, for notebooks; what is between dollar signs is theirs to set."""
+    return "\n".join(f"<p>{escape(line, quote=False)}</p>" for line in lines)

@@ -1,4 +1,4 @@
-"""The command line: derive, compile, verify, list, demo, audit, stability."""
+"""The command line: derive, compile, verify, list, demo, audit, stability, compare, plot."""
 
 import sys
 import warnings
@@ -15,6 +15,7 @@ from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
 from solvergen.program import lowering
+from solvergen.reports.pictures import require_matplotlib
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
@@ -28,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+plots = typer.Typer(help="Draw pictures.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(plots, name="plot")
 
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
 Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
@@ -275,6 +279,46 @@ def stability(
     typer.echo(analysis.text(schemes.get(scheme)))
     if plot:
         analysis.plot_region(lowering.lower(schemes.get(scheme)), plot)
+
+
+@app.command()
+def compare(
+    named: Annotated[str, typer.Option("--schedules", help="Names, with commas.")] = (
+        "vp_linear,rectified_flow,straight"
+    ),
+    data: Annotated[
+        str, typer.Option(help="gaussian:S, two:M, mixture and digits, with commas.")
+    ] = "gaussian:0.05,gaussian:1,two:0.3,mixture",
+    evaluations: Annotated[str, typer.Option(help="For how many the error is shown.")] = "5,10,20",
+    plot: Annotated[Path | None, typer.Option(help="Where to draw the paths.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Where to write the tables.")] = None,
+) -> None:
+    """Compare schedules: how straight the paths of each are for which data, and what that costs."""
+    from solvergen.reports import comparison
+
+    if plot is not None:
+        require_matplotlib()
+    counts = comparison.counts(evaluations)
+    found = comparison.compare(named.split(","), data.split(","), counts)
+    if markdown is None:
+        typer.echo(found.markdown())
+    else:
+        markdown.write_text(f"{found.markdown()}\n")
+    if plot is not None:
+        typer.echo(f"{comparison.draw(found, plot)}: paths from noise to data, and their bends")
+
+
+@plots.command("schedule")
+@with_schedule
+def plot_schedule(
+    schedule: NoiseSchedule,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf.")],
+) -> None:
+    """Draw alpha, sigma, lambda, f and g^2 over time, titled with the formulas."""
+    from solvergen.reports import page_pictures
+
+    written = page_pictures.plot_schedule(schedule, output)
+    typer.echo(f"{written}: {schedule}")
 
 
 def main() -> None:

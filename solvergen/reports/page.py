@@ -112,7 +112,7 @@ def _facts(solver: Solver, found: pictures.Measured) -> tuple[tuple[str, Words],
 def _with_picture(solver: Solver, module: ModuleType, section: Section) -> Section:
     dots = pictures.grid(solver, module)
     picture = Figure(
-        pictures.schedule_picture(solver.schedule, module, dots),
+        pictures.schedule_picture(solver.schedule, dots),
         f"alpha, sigma, lambda, g squared and minus f of {solver.schedule.name} over time, with "
         f"the {len(dots)} times of a run",
         (

@@ -4,6 +4,7 @@ Each is drawn from what an emitted module computes, and from nothing else.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen.algebra.evaluation import evaluate_float
+from solvergen.algebra.typesetting import latex
+from solvergen.errors import SolvergenError
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.program.program import StepProgram
 from solvergen.program.stability import growth, real_interval
@@ -29,6 +32,8 @@ MIXTURE = GaussianMixture(np.ones(2), np.array([[-1.0], [2.0]]), np.array([0.3, 
 EDGE = 1e-3
 """Of the domain, left out beside its ends, where lambda, f and g^2 may be infinite."""
 FARTHEST = 12.0
+PICTURES = (".png", ".svg", ".pdf")
+LONGEST_TITLE = 90
 MOST_NUMBERS = 16
 """Evaluations up to which the shares of a run are written into its matrix."""
 
@@ -62,43 +67,70 @@ def grid(solver: Solver, module: ModuleType, steps: int = GRID_STEPS) -> Floats:
     return np.asarray(module.timesteps(steps, spacing(solver), start=float(start), end=float(end)))
 
 
-def schedule_picture(schedule: NoiseSchedule, module: ModuleType | None, dots: Floats) -> bytes:
+def schedule_picture(schedule: NoiseSchedule, dots: Floats) -> bytes:
     """alpha and sigma, lambda, g^2 and -f over time, with the times of a run."""
     with styled():
-        figure = new_figure(7.6, 2.35)
-        left, middle, right = figure.subplots(1, 3)
-        low, high = float(schedule.t_min), float(schedule.t_max)
-        times = np.linspace(low + EDGE * (high - low), high - EDGE * (high - low), 400)
-        alpha, sigma, level, f, g = (
-            evaluate_float(schedule.stable(e), t, times, schedule.parameters)
-            for e in (schedule.alpha, schedule.sigma, schedule.half_log_snr, schedule.f,
-                      schedule.g_squared)
-        )  # fmt: skip
-        for values, colour, name in (
-            (alpha, COLOURS[0], r"$\alpha_t$"),
-            (sigma, COLOURS[1], r"$\sigma_t$"),
-        ):
-            left.plot(times, values, color=colour, label=name)
-            if dots.size:
-                left.plot(dots, np.interp(dots, times, values), "o", ms=3.2, color=colour)
-        left.set_title(r"$\alpha_t$ and $\sigma_t$")
-        left.legend(handlelength=1.1)
-        if np.max(sigma) > 20 * np.max(alpha):
-            left.set_yscale("log")
-        middle.axhline(0, color="#dddddd", lw=0.8, zorder=0)
-        middle.plot(times, level, color=COLOURS[0])
-        if dots.size:
-            middle.plot(dots, np.interp(dots, times, level), "o", ms=3.2, color=COLOURS[0])
-        middle.set_title(r"$\lambda_t=\log(\alpha_t/\sigma_t)$")
-        top = min(float(np.max(g)), 12 * float(np.median(np.abs(g))) + 1e-9)
-        right.plot(times, g, color=COLOURS[2], label="$g^2$")
-        right.plot(times, -f, color=COLOURS[3], ls="--", label="$-f$")
-        right.set_ylim(min(0.0, -0.02 * top), 1.05 * top)
-        right.set_title("$g^2$ and $-f$")
-        right.legend(handlelength=1.6)
-        for axes in (left, middle, right):
-            axes.set_xlabel("$t$")
-        return as_svg(figure)
+        return as_svg(_schedule_figure(schedule, dots))
+
+
+def plot_schedule(schedule: NoiseSchedule, path: str | Path) -> Path:
+    """The same as a file of the kind that its name says, titled with the formulas.
+
+    Raises:
+        SolvergenError: matplotlib is not installed, or there is no such kind.
+    """
+    path = Path(path)
+    if path.suffix not in PICTURES:
+        raise SolvergenError(f"got {path}; expected a name that ends in {', '.join(PICTURES)}")
+    with styled():
+        figure = _schedule_figure(schedule, np.array([]))
+        shown = (rf"$\{name}_t = {latex(one)}$" for name, one in
+                 (("alpha", schedule.alpha), ("sigma", schedule.sigma)))  # fmt: skip
+        title = ",  ".join(shown) if _is_short(schedule) else schedule.name
+        figure.suptitle(title.replace(r"\left", "").replace(r"\right", ""), fontsize=10.5)
+        figure.savefig(path, dpi=150, facecolor="w")
+    return path
+
+
+def _is_short(schedule: NoiseSchedule) -> bool:
+    """Whether the formulas stand in a line, in letters that matplotlib sets."""
+    text = latex(schedule.alpha) + latex(schedule.sigma)
+    return len(text) <= LONGEST_TITLE and r"\begin" not in text
+
+
+def _schedule_figure(schedule: NoiseSchedule, dots: Floats) -> Any:
+    figure = new_figure(7.6, 2.35)
+    left, middle, right = figure.subplots(1, 3)
+    low, high = float(schedule.t_min), float(schedule.t_max)
+    times = np.linspace(low + EDGE * (high - low), high - EDGE * (high - low), 400)
+    formulas = (schedule.alpha, schedule.sigma, schedule.half_log_snr, schedule.f,
+                schedule.g_squared)  # fmt: skip
+    alpha, sigma, level, f, g = (
+        evaluate_float(schedule.stable(e), t, times, schedule.parameters) for e in formulas
+    )
+    for values, colour, name in (
+        (alpha, COLOURS[0], r"$\alpha_t$"),
+        (sigma, COLOURS[1], r"$\sigma_t$"),
+    ):
+        left.plot(times, values, color=colour, label=name)
+        left.plot(dots, np.interp(dots, times, values), "o", ms=3.2, color=colour)
+    left.set_title(r"$\alpha_t$ and $\sigma_t$")
+    left.legend(handlelength=1.1)
+    if np.max(sigma) > 20 * np.max(alpha):
+        left.set_yscale("log")
+    middle.axhline(0, color="#dddddd", lw=0.8, zorder=0)
+    middle.plot(times, level, color=COLOURS[0])
+    middle.plot(dots, np.interp(dots, times, level), "o", ms=3.2, color=COLOURS[0])
+    middle.set_title(r"$\lambda_t=\log(\alpha_t/\sigma_t)$")
+    top = min(float(np.max(g)), 12 * float(np.median(np.abs(g))) + 1e-9)
+    right.plot(times, g, color=COLOURS[2], label="$g^2$")
+    right.plot(times, -f, color=COLOURS[3], ls="--", label="$-f$")
+    right.set_ylim(min(0.0, -0.02 * top), 1.05 * top)
+    right.set_title("$g^2$ and $-f$")
+    right.legend(handlelength=1.6)
+    for axes in (left, middle, right):
+        axes.set_xlabel("$t$")
+    return figure
 
 
 def measure(solver: Solver, module: ModuleType) -> Measured:

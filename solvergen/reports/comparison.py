@@ -13,112 +13,35 @@ levels: those whose integrand has c_data : c_noise constant, or depending on alp
 variable that does. Velocity and time are not among those.
 """
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvergen.compiler import load_text
 from solvergen.errors import SolvergenError, SolvergenWarning
 from solvergen.measurement import problems
-from solvergen.measurement.problems import GaussianMixture
+from solvergen.reports.exact_data import DATA_LEVEL, NOISE_LEVEL, Data, Floats, data, quantile_paths
 from solvergen.reports.pictures import COLOURS, new_figure, styled
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.targets import rendering
 
-Floats = NDArray[np.float64]
-
-NOISE_LEVEL, DATA_LEVEL = -5.0, 5.0
-"""lambda of the runs: from nearly pure noise to nearly pure data."""
+INSIDE = 1e-9
+"""How far inside of its domain a schedule is run, where it has no more noise or no less."""
 PATH_POINTS = 61
 TRIED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
 """Steps that are tried until an error is reached."""
 GOALS = (1e-2, 1e-3)
-BISECTIONS = 48
-ERF = np.vectorize(math.erf, otypes=[float])
 MOST = 6
 """Schedules and data sets of a comparison, which are the columns and rows of its picture."""
 REFERENCE_STEPS = 250
-IMAGES = 8
-
-
-@dataclass(frozen=True)
-class Data:
-    """Data whose denoiser is exact.
-
-    Attributes:
-        name: as the command line says it.
-        problem: the distribution.
-    """
-
-    name: str
-    problem: GaussianMixture
-
-    @property
-    def spread(self) -> float:
-        """The standard deviation of the data."""
-        means, weights = self.problem.means, self.problem.weights[:, None]
-        middle = (weights * means).sum(axis=0)
-        apart = (weights * (means - middle) ** 2).sum(axis=0)
-        inner = (self.problem.weights * self.problem.variances).sum()
-        return float(np.sqrt(np.mean(apart) + inner))
-
-    @cached_property
-    def start(self) -> Floats:
-        """x/alpha where the runs start: noise, and the mean of the data."""
-        noise = np.exp(-NOISE_LEVEL)
-        middle = float((self.problem.weights[:, None] * self.problem.means).mean(axis=1).sum())
-        if self.problem.dimensions > 1:
-            drawn = np.random.default_rng(0).standard_normal((IMAGES, self.problem.dimensions))
-            return np.asarray(noise * drawn)
-        quantiles = np.linspace(-2.2, 2.2, 23)[:, None]
-        return np.asarray(middle + np.hypot(noise, self.spread) * quantiles)
-
-    @cached_property
-    def exact(self) -> Floats:
-        """x/alpha where they end."""
-        levels = ((1.0, np.exp(-NOISE_LEVEL)), (1.0, np.exp(-DATA_LEVEL)))
-        if self.problem.dimensions == 1:
-            return self.problem.exact_flow(self.start, *levels)
-        return _run("rectified_flow", self, BEST[1], REFERENCE_STEPS)[1]
-
-
-def data(text: str) -> Data:
-    """``gaussian:S``, N(0, S^2); ``two:M``, points at -M and M; ``mixture``; or ``digits``.
-
-    Raises:
-        SolvergenError: it is none of those.
-    """
-    name, _, number = text.strip().partition(":")
-    try:
-        size = float(number) if number else 1.0
-    except ValueError:
-        size = -1.0
-    if name == "gaussian" and 1e-3 <= size <= 100:
-        return Data(text.strip(), _mixture([0.0], [size**2]))
-    if name == "two" and 1e-2 <= size <= 100:
-        return Data(text.strip(), _mixture([-size, size], 2 * [(size / 15) ** 2]))
-    if name == "mixture" and not number:
-        return Data(name, _mixture([-1.0, 2.0], [0.3, 0.3]))
-    if name == "digits" and not number:
-        return Data(name, problems.digits())
-    raise SolvergenError(
-        f"data {text!r}: expected gaussian:S, a standard deviation from 0.001 to 100; two:M, "
-        "points at -M and M, from 0.01 to 100; mixture; or digits"
-    )
-
-
-def _mixture(means: Sequence[float], variances: Sequence[float]) -> GaussianMixture:
-    return GaussianMixture(np.ones(len(means)), np.array(means)[:, None], np.array(variances))
 
 
 @dataclass(frozen=True)
@@ -200,7 +123,7 @@ class Comparison:
 
     def _bends(self) -> str:
         rows = [
-            (name, *(f"{self.cells[name, one].bend:.2g}" for one in self.data))
+            (name, *(bend_text(self.cells[name, one].bend) for one in self.data))
             for name in self.schedules
         ]
         return _table("bend of the paths, 0 is straight", self.data, rows)
@@ -226,6 +149,11 @@ class Comparison:
 
     def _run(self, schedule: str, data: str, n: int) -> Run:
         return self.cells[schedule, data].runs[n]
+
+
+def bend_text(found: float) -> str:
+    """Two digits; 0 for what no picture shows."""
+    return f"{found:.2g}" if found > 5e-4 else "0"
 
 
 def _number(found: int | None) -> str:
@@ -272,7 +200,8 @@ def compare(
             f"got {len(schedules)} schedules and {len(kinds)} kinds of data; expected 1 to {MOST} "
             "of each"
         )
-    found = [data(one) for one in kinds]
+    levels = _levels(schedules)
+    found = [replace(data(one), levels=levels) for one in kinds]
     cells = {
         (name, one.name): _cell(name, one) for name in schedules for one in found
     }  # fmt: skip
@@ -285,6 +214,16 @@ def _cell(name: str, kind: Data) -> Cell:
     candidates = [_tried(name, kind, method, "best of ours") for method in BEST]
     best = min(candidates, key=lambda run: [run.needed(one) or np.inf for one in GOALS[::-1]])
     return Cell(name, kind.name, times, paths, bend(times, paths), (*runs, best))
+
+
+def _levels(names: Sequence[str]) -> tuple[float, float]:
+    """lambda from noise to data, as far as every schedule has it."""
+    first, last = NOISE_LEVEL, DATA_LEVEL
+    for name in names:
+        module = _module(name, METHODS[0])
+        low, high = module.half_log_snr(np.array([module.T_MAX, module.T_MIN])).tolist()
+        first, last = max(first, low + INSIDE), min(last, high - INSIDE)
+    return first, last
 
 
 def bend(times: Floats, paths: Floats) -> float:
@@ -321,12 +260,11 @@ def _schedule(name: str) -> NoiseSchedule:
     return named.get(plain, **{known[0]: value})
 
 
-def _grid(module: ModuleType, method: Method, steps: int) -> Floats:
+def _grid(module: ModuleType, method: Method, levels: tuple[float, float], steps: int) -> Floats:
     """Times from one noise level to the other."""
-    levels = np.array([NOISE_LEVEL, DATA_LEVEL])
     first, last = levels
     if method.spacing == "time":
-        start, end = module.time_at_half_log_snr(levels)
+        start, end = module.time_at_half_log_snr(np.array(levels))
         return np.asarray(np.linspace(float(start), float(end), steps + 1))
     if method.spacing == "half_log_snr":
         return np.asarray(module.time_at_half_log_snr(np.linspace(first, last, steps + 1)))
@@ -344,9 +282,17 @@ def _run(name: str, kind: Data, method: Method, steps: int) -> tuple[int, Floats
         calls += 1
         return network(x, float(time))
 
-    times = _grid(module, method, steps)
+    times = _grid(module, method, kind.levels, steps)
     found = module.sample(counted, kind.start * float(module.alpha(times[0])), times)
     return calls, np.asarray(found / float(module.alpha(times[-1])))
+
+
+@lru_cache(maxsize=16)
+def _exact(kind: Data) -> Floats:
+    """x/alpha at the end, of a run of many steps if there is no formula."""
+    if kind.exact is not None:
+        return kind.exact
+    return _run("rectified_flow", kind, BEST[1], REFERENCE_STEPS)[1]
 
 
 def _tried(name: str, kind: Data, method: Method, shown: str) -> Run:
@@ -354,7 +300,7 @@ def _tried(name: str, kind: Data, method: Method, shown: str) -> Run:
     errors: list[tuple[int, float]] = []
     for steps in TRIED:
         calls, found = _run(name, kind, method, steps)
-        error = float(np.sqrt(np.mean((found - kind.exact) ** 2)) / kind.spread)
+        error = float(np.sqrt(np.mean((found - _exact(kind)) ** 2)) / kind.spread)
         errors.append((calls, error))
         if len(errors) > 3 and max(one for _, one in errors[-2:]) < GOALS[-1] / 3:
             break
@@ -364,7 +310,7 @@ def _tried(name: str, kind: Data, method: Method, shown: str) -> Run:
 def _paths(name: str, kind: Data) -> tuple[Floats, Floats]:
     """Times of the schedule, and x there, of a few starts."""
     module = _module(name, METHODS[0])
-    times = _grid(module, METHODS[0], PATH_POINTS - 1)
+    times = _grid(module, METHODS[0], kind.levels, PATH_POINTS - 1)
     start = kind.start * float(module.alpha(times[0]))
     if kind.problem.dimensions == 1:
         alpha, sigma = (
@@ -383,25 +329,6 @@ def _paths(name: str, kind: Data) -> tuple[Floats, Floats]:
     return times, paths
 
 
-def quantile_paths(problem: GaussianMixture, alpha: Floats, sigma: Floats, start: Floats) -> Floats:
-    """Paths [times, points] in one dimension, by bisection of the quantiles that they keep."""
-    spread = np.sqrt(alpha[:, None] ** 2 * problem.variances + sigma[:, None] ** 2)
-    middle = alpha[:, None] * problem.means[:, 0]
-
-    def below(x: Floats) -> Floats:
-        z = (x[..., None] - middle[: len(x), None]) / spread[: len(x), None]
-        return np.asarray((problem.weights * (1 + ERF(z / np.sqrt(2.0))) / 2).sum(axis=-1))
-
-    kept = below(start[None])[0]
-    reach = 8 * spread.max() + np.abs(middle).max()
-    low, high = (np.full((len(alpha), len(start)), sign * reach) for sign in (-1, 1))
-    for _ in range(BISECTIONS):
-        x = (low + high) / 2
-        is_above = below(x) > kept
-        low, high = np.where(is_above, low, x), np.where(is_above, x, high)
-    return np.asarray((low + high) / 2)
-
-
 def draw(found: Comparison, path: str | Path) -> Path:
     """The paths of every schedule for all data, with their bends; from left, noise, to right, data.
 
@@ -418,6 +345,9 @@ def draw(found: Comparison, path: str | Path) -> Path:
                 if i == 0:
                     grid[i, j].set_title(name.replace("_", " "), fontsize=10)
             grid[i, 0].set_ylabel(kind, fontsize=10)
+        for j, name in enumerate(found.schedules):
+            times = found.cells[name, found.data[-1]].times
+            grid[-1, j].set_xticks([times[0], times[-1]], ["noise", "data"])
         figure.savefig(path, dpi=130, facecolor="w", metadata=_metadata(path))
     return Path(path)
 
@@ -434,6 +364,7 @@ def _draw_cell(axes: Any, cell: Cell) -> None:
     axes.invert_xaxis()
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("#bbbbbb")
-    text = f"{cell.bend:.2g}" if cell.bend > 5e-4 else "0"
     box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1}
-    axes.text(0.97, 0.03, text, transform=axes.transAxes, ha="right", fontsize=9, bbox=box)
+    axes.text(
+        0.97, 0.03, bend_text(cell.bend), transform=axes.transAxes, ha="right", fontsize=9, bbox=box
+    )

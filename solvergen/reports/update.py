@@ -173,7 +173,19 @@ def section(solver: Solver) -> Section:
     last = found[-1]
     if last.is_plain and 1 < len(last.combine.support) <= MOST_DIFFERENCES:
         blocks += _in_differences(last, solver)
-    return Section("update formula", tuple(blocks))
+    return Section("update formula", (*blocks, *_limited(solver)))
+
+
+def _limited(solver: Solver) -> Iterator[Paragraph]:
+    """What happens to the weights where steps grow suddenly."""
+    if solver.limiter is not None and solver.program.is_limited:
+        bound = "" if solver.limiter == 1 else f"{rational(solver.limiter)} times "
+        total = Spelled("sum_j |ell_j|", r"\textstyle\sum_j|\ell_j|")
+        yield Paragraph((
+            "Where steps grow suddenly these weights are blended with those of the order below, so "
+            "that ", total, f" is at most {bound}what it is on even steps: the "
+            "order is that on grids whose steps grow by 1 + O(h).",
+        ))  # fmt: skip
 
 
 def _opening(solver: Solver, found: tuple[Landing, ...]) -> Words:

@@ -11,7 +11,7 @@ x = module.sample(model, noise, module.timesteps(20))
 
 from importlib.metadata import version
 
-from solvergen import schedules
+from solvergen import report, schedules
 from solvergen.algebra.registration import register_function
 from solvergen.compiler import compile, emit, write
 from solvergen.derivation.expansion import Expansion
@@ -69,6 +69,7 @@ __all__ = [
     "presets",
     "rate",
     "register_function",
+    "report",
     "schedules",
     "schemes",
     "sigma",

@@ -1,8 +1,7 @@
-"""The command line: derive, compile, verify, list, demo, audit, stability."""
+"""The command line: derive, compile, verify, list, demo, audit, stability, compare, plot."""
 
 import sys
 import warnings
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +11,12 @@ from rich.console import Console
 
 import solvergen
 from solvergen import compiler, schedules, targets
-from solvergen.algebra.tables import read_column
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
-from solvergen.errors import ScheduleError, SolvergenError
+from solvergen.errors import SolvergenError
 from solvergen.program import lowering
-from solvergen.reports import derivation
+from solvergen.reports.pictures import require_matplotlib
+from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
 from solvergen.specification.solver import Solver
@@ -32,27 +31,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ScheduleName = Annotated[
-    str | None, typer.Option("--schedule", help="A named schedule (see: list schedules).")
-]
-Alpha = Annotated[str | None, typer.Option(help="alpha(t), the signal coefficient: '1 - t**2'.")]
-Sigma = Annotated[str | None, typer.Option(help="sigma(t), the noise coefficient: 't'.")]
-Domain = Annotated[tuple[str, str] | None, typer.Option(help="t_min and t_max; 0 1 by default.")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("--parameter", help="A parameter's value: beta_min=0.1.")
-]
-Betas = Annotated[
-    Path | None, typer.Option(help="The table of a discrete-time network: text, or .npy.")
-]
-AlphasCumprod = Annotated[
-    Path | None, typer.Option(help="The same as the running product of 1 - beta.")
-]
-Name = Annotated[str | None, typer.Option(help="What the schedule is called in the module.")]
+plots = typer.Typer(help="Draw pictures.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(plots, name="plot")
+
 Prediction = Annotated[
     str | None, typer.Option(help="What the network returns; noise, and data for k-diffusion.")
 ]
 Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
-Expansion = Annotated[str, typer.Option(help="The variable that it is expanded in.")]
+Preset = Annotated[
+    str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
+]
+
+Limiter = Annotated[
+    str,
+    typer.Option(
+        help="The most that weights of earlier steps may exceed those of even steps by: a "
+        "factor, or none."
+    ),
+]
 
 
 class Listing(StrEnum):
@@ -64,59 +60,6 @@ class Listing(StrEnum):
     presets = "presets"
     schemes = "schemes"
     targets = "targets"
-
-
-def _schedule(
-    named: str | None,
-    alpha: str | None,
-    sigma: str | None,
-    domain: tuple[str, str] | None,
-    parameters: list[str] | None,
-    name: str | None,
-    betas: Path | None,
-    alphas_cumprod: Path | None,
-) -> NoiseSchedule:
-    """The schedule that the options say."""
-    tables = [one for one in (betas, alphas_cumprod) if one is not None]
-    if named is not None:
-        if any((alpha, sigma, domain, tables)):
-            raise ScheduleError(
-                f"got --schedule {named} together with formulas or a table; expected one of the "
-                "two: drop --alpha, --sigma, --domain, --betas and --alphas-cumprod, or drop "
-                "--schedule."
-            )
-        found = schedules.get(named, **_pairs(parameters))
-        return found if name is None else replace(found, name=name)
-    if tables:
-        if any((alpha, sigma, domain, parameters)) or len(tables) > 1:
-            raise ScheduleError(
-                f"got the table {tables[0]} together with another schedule; expected one of "
-                "--betas, --alphas-cumprod, --schedule, or --alpha and --sigma."
-            )
-        column = read_column(tables[0])
-        given = {"betas": column} if betas is not None else {"alphas_cumprod": column}
-        return schedules.tabulated(**given, name="tabulated" if name is None else name)
-    if alpha is None or sigma is None:
-        raise ScheduleError(
-            "got no schedule; expected --schedule NAME, or both --alpha and --sigma. "
-            "'solvergen list schedules' shows the names."
-        )
-    name = "custom" if name is None else name
-    pairs = tuple(_pairs(parameters).items())
-    return NoiseSchedule(alpha, sigma, domain or ("0", "1"), name, pairs)
-
-
-def _pairs(parameters: list[str] | None) -> dict[str, str]:
-    """NAME=VALUE of every --parameter."""
-    pairs: dict[str, str] = {}
-    for one in parameters or []:
-        key, separator, value = (part.strip() for part in one.partition("="))
-        if not separator:
-            raise ScheduleError(f"--parameter {one}: expected NAME=VALUE, as in beta_min=0.1.")
-        if key in pairs:
-            raise ScheduleError(f"--parameter {key} is given twice; expected one value.")
-        pairs[key] = value
-    return pairs
 
 
 def _solver(
@@ -167,42 +110,50 @@ def common(
 
 
 @app.command()
+@with_schedule
 def derive(
-    schedule: ScheduleName = None,
-    alpha: Alpha = None,
-    sigma: Sigma = None,
-    domain: Domain = None,
-    parameter: Parameters = None,
-    name: Name = None,
-    betas: Betas = None,
-    alphas_cumprod: AlphasCumprod = None,
-    integrand: Annotated[str, typer.Option(help="What is expanded.")] = "data",
-    expansion: Expansion = "half_log_snr",
+    schedule: NoiseSchedule,
+    prediction: Annotated[
+        str | None, typer.Option(help="What the network returns; the integrand if left.")
+    ] = None,
+    integrand: Annotated[
+        str | None, typer.Option(help="What is expanded; the prediction, or data, if left.")
+    ] = None,
+    expansion: Annotated[str | None, typer.Option(help="half_log_snr by default.")] = None,
+    scheme: Annotated[str | None, typer.Option(help="multistep:3 by default.")] = None,
+    preset: Preset = None,
+    limiter: Limiter = "default",
+    title: Annotated[str | None, typer.Option(help="The heading of the page or section.")] = None,
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
-    scheme: Annotated[str, typer.Option(help="For the order at the ends.")] = "multistep:3",
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page there instead, with pictures.")
+    ] = None,
 ) -> None:
-    """Show f, g^2, lambda and its inverse, Phi, q, M0 and the moments."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
-    spec = Solver(found, integrand, integrand, expansion, scheme)
-    shown = derivation.sections(spec.weights, moments)
-    if latex:
-        typer.echo(derivation.latex_text(shown))
+    """Show the update formula, f, g^2, lambda, Phi, q, M0, the moments and the proof of the order.
+
+    It takes what compile takes. Text goes to the terminal, --latex is the body of a document, and
+    --html writes one file with everything in it.
+    """
+    from solvergen.reports import page
+
+    if preset is None:
+        integrand = integrand or prediction or "data"
+        prediction, scheme = prediction or integrand, scheme or "multistep:3"
+    choice = (integrand, expansion, scheme)
+    spec = _solver(schedule, targets.get("numpy"), prediction, preset, choice, limiter)
+    if html is not None:
+        page.page(spec, html, title)
+        typer.echo(f"{html}: {title or page.title_of(spec)}, {spec.order_report}")
     else:
-        typer.echo("\n\n".join((derivation.text(shown), derivation.ends(spec))))
+        typer.echo(page.latex(spec, moments, title) if latex else page.text(spec, moments))
 
 
 @app.command()
+@with_schedule
 def compile(
+    schedule: NoiseSchedule,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    schedule: ScheduleName = None,
-    alpha: Alpha = None,
-    sigma: Sigma = None,
-    domain: Domain = None,
-    parameter: Parameters = None,
-    name: Name = None,
-    betas: Betas = None,
-    alphas_cumprod: AlphasCumprod = None,
     prediction: Prediction = None,
     integrand: Integrand = None,
     expansion: Annotated[
@@ -211,16 +162,8 @@ def compile(
     scheme: Annotated[
         str | None, typer.Option(help="multistep:2; if nothing is chosen, that of the target.")
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
-    ] = None,
-    limiter: Annotated[
-        str,
-        typer.Option(
-            help="The most that weights of earlier steps may exceed those of even steps by: a "
-            "factor, or none."
-        ),
-    ] = "default",
+    preset: Preset = None,
+    limiter: Limiter = "default",
     target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
@@ -241,9 +184,8 @@ def compile(
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module."""
-    found = _schedule(schedule, alpha, sigma, domain, parameter, name, betas, alphas_cumprod)
     choice = (integrand, expansion, scheme)
-    spec = _solver(found, targets.get(target), prediction, preset, choice, limiter)
+    spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)
@@ -352,6 +294,46 @@ def stability(
     typer.echo(analysis.text(schemes.get(scheme)))
     if plot:
         analysis.plot_region(lowering.lower(schemes.get(scheme)), plot)
+
+
+@app.command()
+def compare(
+    named: Annotated[str, typer.Option("--schedules", help="Names, with commas.")] = (
+        "vp_linear,rectified_flow,straight"
+    ),
+    data: Annotated[
+        str, typer.Option(help="gaussian:S, two:M, mixture and digits, with commas.")
+    ] = "gaussian:0.05,gaussian:1,two:0.3,mixture",
+    evaluations: Annotated[str, typer.Option(help="For how many the error is shown.")] = "5,10,20",
+    plot: Annotated[Path | None, typer.Option(help="Where to draw the paths.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Where to write the tables.")] = None,
+) -> None:
+    """Compare schedules: how straight the paths of each are for which data, and what that costs."""
+    from solvergen.reports import comparison
+
+    if plot is not None:
+        require_matplotlib()
+    counts = comparison.counts(evaluations)
+    found = comparison.compare(named.split(","), data.split(","), counts)
+    if markdown is None:
+        typer.echo(found.markdown())
+    else:
+        markdown.write_text(f"{found.markdown()}\n")
+    if plot is not None:
+        typer.echo(f"{comparison.draw(found, plot)}: paths from noise to data, and their bends")
+
+
+@plots.command("schedule")
+@with_schedule
+def plot_schedule(
+    schedule: NoiseSchedule,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf.")],
+) -> None:
+    """Draw alpha, sigma, lambda, f and g^2 over time, titled with the formulas."""
+    from solvergen.reports import page_pictures
+
+    written = page_pictures.plot_schedule(schedule, output)
+    typer.echo(f"{written}: {schedule}")
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ def test_derive(run: Run) -> None:
         assert line in shown
     for line in (
         "I_1(t, s)  = -h**2*t*phi_2(h)",
-        "= -t*(exp(h) - h - 1)",
+        "= t*(h - exp(h) + 1)",
         "mu_1(t, s) = phi_2(h)/phi_1(h)",
     ):
         assert line in shown
@@ -136,8 +136,11 @@ def test_derive(run: Run) -> None:
     in_theta = run("derive", *options, "--expansion", "theta").output
     assert "J_2(gamma) = not an elementary function (proved); evaluated numerically" in in_theta
     latex = run("derive", *options, "--latex").output
-    assert r"\[ \alpha{\left(t \right)} = 1 - t \]" in latex
-    assert r"I_{1}{\left(t,s \right)} = - h^{2} t \varphi_{2}\left(h\right) = - t \left(" in latex
+    assert r"\alpha(t) &= 1 - t" in latex
+    assert r"I_{1}(t, s) &= - h^{2} t \varphi_{2}\left(h\right) \\" in latex
+    preset = run("derive", *options[:4], "--preset", "ddim", "--prediction", "noise").output
+    assert "x_t = Phi(t, s)*x_s + M_0(t, s)*N_s" in preset
+    assert run("derive", *options, "--preset", "ddim").code == 2
 
 
 @pytest.mark.parametrize(

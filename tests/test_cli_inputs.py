@@ -1,5 +1,6 @@
 """The command line reaches what Python reaches, and answers bad input with one line."""
 
+import shlex
 import subprocess
 import sys
 import warnings
@@ -170,3 +171,35 @@ def test_isolated_has_no_network_and_a_time_limit(tmp_path: Path) -> None:
     assert isolation.verify(path)[1] == 2
     with pytest.raises(sg.EmissionError, match="not a Python file"):
         isolation.verify(tmp_path / "absent.py")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--beta", "1/(1 - t)"),
+        ("--half-log-snr", "log((1-t)/t)", "--process", "flow", "--name", "mine"),
+        ("--alpha", "t", "--sigma", "1-t", "--reversed", "--domain", "1/10", "9/10"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_other_ways_to_say_a_schedule(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """SPEC has what was said, and the command in the module says it again."""
+    found = emitted(tmp_path, *options, "--prediction", "data")
+    assert found.schedule.declaration[0] == (options[0][2:], found.schedule.declaration[0][1])
+    assert found.arguments is not None
+    again = emitted(tmp_path, *shlex.split(found.arguments))
+    assert (again, again.schedule.declaration) == (found, found.schedule.declaration)
+
+
+def test_half_a_declaration() -> None:
+    for options, reason in (
+        (("--drift", "0"), "expected one of: --beta"),
+        (("--beta", "1", "--sigma", "t"), "got --sigma --beta; expected one of"),
+        (("--process", "vp"), "got --process"),
+        (("--drift", "0", "--diffusion-squared", "2*t", "--reversed"), "got --drift"),
+        (("--schedule", "ve", "--beta", "1"), "together with formulas"),
+        (("--reversed",), "got no schedule"),
+    ):
+        code, output = run("derive", *options)
+        assert code == 2
+        assert reason in output

@@ -21,11 +21,12 @@ clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sympy import Expr, Integer, Symbol, atan2, cancel, log, sqrt
+from sympy import Expr, Function, Integer, Symbol, atan2, cancel, log, sqrt
 
 from solvergen.algebra.bounded import together
 from solvergen.algebra.readable import effort
 from solvergen.algebra.short_form import compact
+from solvergen.algebra.typesetting import Product, Spelled, Total, aligned
 from solvergen.derivation.parameterization import (
     Parameterization,
     at_schedule,
@@ -112,6 +113,24 @@ class SemilinearODE:
         if self.factor is None or self.clock is None:
             return None
         return cancel(self.factor * self.clock) - cancel(self.factor) * at_start(self.clock)
+
+    @property
+    def shown(self) -> tuple[tuple[Expr, Expr | None], ...]:
+        """What a notebook shows: the ODE and what follows from it."""
+        slope = Spelled("dx/dt", r"\frac{dx}{dt}")
+        right = Total(Product(Symbol("a"), Symbol("x")), Product(Symbol("b"), Symbol("N")))
+        return (
+            (slope, right),
+            (Function("a")(t), self.linear_coefficient),
+            (Function("b")(t), self.nonlinear_coefficient),
+            (Function("Phi")(t, s), self.integrating_factor()),
+            (Function("q")(t), self.clock_of_time),
+            (Function("M_0")(t, s), self.zeroth_moment()),
+        )
+
+    def _repr_latex_(self) -> str:
+        """For notebooks."""
+        return aligned(self.shown)
 
     def integrating_factor(self, end: Expr = t, start: Expr = s) -> Expr | None:
         """Phi(end, start) for this schedule."""

@@ -27,9 +27,10 @@ e^lambda for data in gamma = lambda.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sympy import Expr, Integer, Symbol, cancel, cos, diff, exp, powsimp, sin
+from sympy import Expr, Function, Integer, Symbol, cancel, cos, diff, exp, powsimp, sin
 
 from solvergen.algebra.short_form import compact
+from solvergen.algebra.typesetting import aligned
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.homogeneity import U, of_exponential
 from solvergen.derivation.parameterization import at_schedule, on_circle, total_derivative
@@ -132,6 +133,23 @@ class Weights:
     def no_linear_part(self) -> bool:
         """Whether Phi = 1."""
         return self.ode.factor == 1
+
+    @property
+    def latex(self) -> str:
+        """What a notebook shows."""
+        symbol = t if self.explicit_density.has(t) else gamma
+        density = Function("w")(symbol)
+        return aligned(
+            (
+                *self.ode.shown,
+                (Function("gamma")(t), self.variable),
+                (density, self.explicit_density),
+            )
+        )
+
+    def _repr_latex_(self) -> str:
+        """For notebooks."""
+        return self.latex
 
     def __str__(self) -> str:
         return "\n".join(

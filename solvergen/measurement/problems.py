@@ -319,7 +319,8 @@ def model(problem: Problem, solver: Solver) -> Callable[[Floats, float], Floats]
         N = c_data x0 + c_noise eps = c_data x0 - (c_noise sigma) score
 
     The product c_noise sigma is simplified first, so that a prediction with a finite limit has
-    that value at the ends too: the score itself, or the flow where sigma' is infinite.
+    that value at the ends too: the score itself, or the flow where sigma' is infinite. The time is
+    the network's, which a reversed schedule turns.
     """
     formulas = [solver.schedule.stable(one) for one in _factors(solver)]
 
@@ -329,7 +330,8 @@ def model(problem: Problem, solver: Solver) -> Callable[[Floats, float], Floats]
         return [float(evaluate_float(one, t, time, parameters)) for one in formulas]
 
     def predict(x: Floats, time: float) -> Floats:
-        alpha_t, sigma_t, of_data, of_score = coefficients(float(time))
+        at = solver.schedule.network_time(float(time))
+        alpha_t, sigma_t, of_data, of_score = coefficients(at)
         data, score = problem.posterior(x, alpha_t, sigma_t)
         return of_data * data + of_score * score
 

@@ -28,6 +28,7 @@ from enum import Enum
 from fractions import Fraction
 
 from solvergen import naming
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.errors import SchemeError
 from solvergen.methods.bounds import (
     MAX_HISTORY,
@@ -372,6 +373,10 @@ class Scheme:
     def extra_evaluations(self) -> int:
         """Evaluations that the start-up spends beyond the main phase's."""
         return sum(phase.evaluations - self.main.evaluations for phase in self.startup)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return paragraphs(*str(self).splitlines())
 
     def __str__(self) -> str:
         pair = [self.pair] if self.pair else []

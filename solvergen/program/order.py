@@ -40,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.errors import SchemeError
 from solvergen.methods.rule import lagrange_basis
 from solvergen.program.generic import Problem, ProblemScalars
@@ -89,6 +90,10 @@ class OrderReport:
             least(self.last, other.last),
             least(self.closing, other.closing),
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return paragraphs(str(self))
 
     def __str__(self) -> str:
         local = f"order {self.order}: local error O(h^{self.main + 1})"

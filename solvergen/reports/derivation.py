@@ -1,11 +1,11 @@
-"""What ``solvergen derive`` shows: every derived quantity of a solver, as text or LaTeX."""
+"""Every derived quantity of a schedule, an integrand and an expansion variable, as sections."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from sympy import Expr, Function, Symbol, factorial
+from sympy import Expr, Function, Integer, Rational, Symbol, factorial
 
 from solvergen.algebra.phi import in_exponentials, phi
+from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
 from solvergen.closed_forms.antiderivatives import (
     ClosedForm,
     antiderivative,
@@ -16,35 +16,14 @@ from solvergen.closed_forms.proofs import Proof
 from solvergen.closed_forms.taylor import h, normalized_moment, taylor_integral
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.weights import Weights
-from solvergen.reports import typesetting
+from solvergen.reports.document import NO_CLOSED_FORM, Equation, Equations, Paragraph, Section
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
 
-NO_CLOSED_FORM = "no closed form found; evaluated numerically"
 NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
 TOO_LONG = "a closed form too long to be read; evaluated numerically"
 LONGEST = 60
 """Operations of a moment beyond which it is written as a quotient of the integrals."""
-
-
-@dataclass(frozen=True)
-class Equation:
-    """``left`` = ``right`` = ``also``; where right is None, ``missing`` says why."""
-
-    left: Expr
-    right: Expr | None
-    also: Expr | None = None
-    missing: str = NO_CLOSED_FORM
-
-
-@dataclass(frozen=True)
-class Section:
-    """Derived quantities that belong together."""
-
-    title: str
-    rows: tuple[Equation, ...]
-    remark: str = ""
 
 
 def sections(weights: Weights, moments: int = 3) -> tuple[Section, ...]:
@@ -57,78 +36,123 @@ def sections(weights: Weights, moments: int = 3) -> tuple[Section, ...]:
 
 
 def _schedule(schedule: NoiseSchedule) -> Section:
-    values = "".join(f", {symbol} = {value}" for symbol, value in schedule.parameters)
-    return Section(
-        f"schedule {schedule.name}, {schedule.t_min} <= t <= {schedule.t_max}{values}",
-        (
-            Equation(Function("alpha")(t), schedule.alpha),
-            Equation(Function("sigma")(t), schedule.sigma),
-            Equation(Function("f")(t), schedule.f),
-            Equation(Function("g")(t) ** 2, schedule.g_squared),
-            Equation(Function("SNR")(t), schedule.snr),
-            Equation(Function("lambda")(t), schedule.half_log_snr),
-            Equation(Function("t")(half_log_snr_symbol), schedule.time_at_half_log_snr),
-        ),
+    domain = relation(r"\le", schedule.t_min, t, schedule.t_max)
+    values = (
+        part
+        for symbol, value in schedule.parameters
+        for part in (", ", relation("=", symbol, value))
     )
+    turned = ("; networks are asked at t_min + t_max - t",) if schedule.reversed else ()
+    return Section(
+        "schedule",
+        (
+            Paragraph((f"{schedule.name}, ", domain, *values, *turned)),
+            Equations((
+                Equation(Function("alpha")(t), schedule.alpha),
+                Equation(Function("sigma")(t), schedule.sigma),
+                Equation(Function("f")(t), schedule.f, note="drift"),
+                Equation(Function("g")(t) ** 2, schedule.g_squared, note="diffusion"),
+                Equation(Function("SNR")(t), schedule.snr),
+                Equation(Function("lambda")(t), schedule.half_log_snr, note="half-log-SNR"),
+                Equation(Function("t")(half_log_snr_symbol), schedule.time_at_half_log_snr),
+            )),
+        ),
+    )  # fmt: skip
 
 
 def _ode(ode: SemilinearODE) -> Section:
+    x_t, x_s, mean = Symbol("x_t"), Symbol("x_s"), Spelled("Nbar", r"\bar{N}")
+    factor, weight = Function("Phi")(t, s), Function("M_0")(t, s)
+    slope = Spelled("dx/dt", r"\frac{dx}{dt}")
+    N = Symbol("N")
+    exact = Total(Product(factor, x_s), Product(weight, mean))
     return Section(
-        f"dx/dt = a x + b N with N = {ode.integrand.name}; "
-        "x_t = Phi x_s + M_0 (mean of N over the clock q)",
+        f"semilinear ODE of the integrand {ode.integrand.name}",
         (
-            Equation(Function("a")(t), ode.linear_coefficient),
-            Equation(Function("b")(t), ode.nonlinear_coefficient),
-            Equation(Function("Phi")(t, s), ode.integrating_factor()),
-            Equation(Function("q")(t), ode.clock_of_time),
-            Equation(Function("M_0")(t, s), ode.zeroth_moment()),
+            Paragraph((
+                "The ODE ", relation("=", slope, Total(Product(Symbol("a"), Symbol("x")),
+                Product(Symbol("b"), N))), " with N = ", ode.integrand.name,
+                " has the solution ", relation("=", x_t, exact), " with ", mean,
+                " the mean of N over the clock q, exactly.",
+            )),
+            Equations((
+                Equation(N, _combination(ode), note="integrand"),
+                Equation(Function("a")(t), ode.linear_coefficient),
+                Equation(Function("b")(t), ode.nonlinear_coefficient),
+                Equation(factor, ode.integrating_factor(), note="integrating factor"),
+                Equation(Function("q")(t), ode.clock_of_time, note="the integrand's clock"),
+                Equation(weight, ode.zeroth_moment()),
+            )),
         ),
-    )
+    )  # fmt: skip
+
+
+def _combination(ode: SemilinearODE) -> Expr:
+    """c_data x0 + c_noise eps."""
+    data, noise = Spelled("x0", r"\hat{x}_0"), Spelled("eps", r"\hat{\varepsilon}")
+    pairs = ((ode.integrand.data, data), (ode.integrand.noise, noise))
+    return Total(*(Product(c, symbol) for c, symbol in pairs if c != 0))
 
 
 def _expansion(weights: Weights) -> Section:
     symbol = t if weights.explicit_density.has(t) else gamma
     return Section(
-        f"expansion variable gamma = {weights.expansion.name}; "
-        "w = dq/dgamma up to a constant factor",
+        "expansion variable",
         (
-            Equation(Function("gamma")(t), weights.variable),
-            Equation(Function("t")(gamma), weights.time_at),
-            Equation(Function("w")(symbol), weights.explicit_density),
+            Paragraph(("gamma is ", weights.expansion.name)),
+            Equations((
+                Equation(Function("gamma")(t), weights.variable),
+                Equation(Function("t")(gamma), weights.time_at),
+                Equation(
+                    Function("w")(symbol),
+                    weights.explicit_density,
+                    note="dq/dgamma up to a constant factor",
+                ),
+            )),
         ),
-    )
+    )  # fmt: skip
 
 
 def _antiderivatives(weights: Weights, count: int) -> Section:
     forms = {k: moment_closed_form(weights, k) for k in range(count)}
-    return Section(
-        "antiderivatives: J_k' = gamma^k dq/dgamma; the mean of gamma^k over a step is "
-        "[J_k(gamma_t) - J_k(gamma_s)] / [J_0(gamma_t) - J_0(gamma_s)]",
-        tuple(
-            Equation(
-                Function(f"J_{k}")(gamma),
-                None if form is None else form.expression,
-                missing=_missing(weights, k),
-            )
-            for k, form in forms.items()
-        ),
-        _proofs("J", forms),
+    rows = tuple(
+        Equation(
+            Function(f"J_{k}")(gamma),
+            None if form is None else form.expression,
+            missing=_missing(weights, k),
+        )
+        for k, form in forms.items()
     )
+    what = (
+        Spelled("J_k' = gamma^k dq/dgamma", r"J_k'=\gamma^k\,\frac{dq}{d\gamma}"), ", and ",
+        Spelled(
+            "[J_k(gamma_t) - J_k(gamma_s)]/[J_0(gamma_t) - J_0(gamma_s)]",
+            r"\frac{J_k(\gamma_t)-J_k(\gamma_s)}{J_0(\gamma_t)-J_0(\gamma_s)}",
+        ), " is the mean of ", gamma ** Symbol("k"), " over a step:",
+    )  # fmt: skip
+    return Section("antiderivatives", (Paragraph(what), Equations(rows), *_proofs("J", forms)))
 
 
 def _integrals(weights: Weights, count: int) -> Section:
     forms = {k: taylor_integral(weights, k) for k in range(count)}
     rows = [
         *(_integral(weights, k, form) for k, form in forms.items()),
-        *(_moment(weights, k) for k in range(1, count)),
+        *(moment(weights, k) for k in range(1, count)),
     ]
     if any(row.right is not None and row.right.has(h) for row in rows):
         rows.insert(0, Equation(h, Function("gamma")(t) - Function("gamma")(s)))
+    what = (
+        Spelled("x_t = Phi x_s + sum_k I_k d^kN/dgamma^k",
+                r"x_t=\Phi\,x_s+\sum_k I_k\,\frac{d^kN}{d\gamma^k}"), ", and ",
+        Spelled("mu_k = k! I_k/(M_0 (gamma_t - gamma_s)^k)",
+                r"\mu_k=\frac{k!\,I_k}{M_0\,(\gamma_t-\gamma_s)^k}"),
+        ". Each is proved from its definition, ",
+        relation("=", Function("I_k")(s, s), Integer(0)), " and ",
+        Spelled("dI_k/dt = a I_k + b (gamma_t - gamma_s)^k/k!",
+                r"\frac{dI_k}{dt}=a\,I_k+b\,\frac{(\gamma_t-\gamma_s)^k}{k!}"), ":",
+    )  # fmt: skip
     return Section(
-        "Taylor coefficients: x_t = Phi x_s + sum_k I_k d^kN/dgamma^k; "
-        "mu_k = k! I_k/(M_0 (gamma_t - gamma_s)^k)",
-        tuple(rows),
-        _proofs("I", forms),
+        "Taylor coefficients", (Paragraph(what), Equations(tuple(rows)), *_proofs("I", forms))
     )
 
 
@@ -148,9 +172,11 @@ def _integral(weights: Weights, k: int, form: ClosedForm | None) -> Equation:
     return _two_times(left, form.expression)
 
 
-def _moment(weights: Weights, k: int) -> Equation:
+def moment(weights: Weights, k: int) -> Equation:
     """mu_k; as a quotient of the integrals if it is long."""
     left, found = Function(f"mu_{k}")(t, s), normalized_moment(weights, k)
+    if weights.same_clock:
+        return Equation(left, Rational(1, k + 1))
     if found is None:
         return Equation(left, None, missing=_missing(weights, k))
     if found.count_ops() <= LONGEST:
@@ -162,57 +188,20 @@ def _moment(weights: Weights, k: int) -> Equation:
 
 
 def _two_times(left: Expr, found: Expr) -> Equation:
-    found = found.xreplace({alpha: Symbol("alpha_t"), sigma: Symbol("sigma_t")})
-    return Equation(left, found, in_exponentials(found) if found.has(phi) else None)
+    found = at_end(found)
+    return Equation(left, found, positive(in_exponentials(found)) if found.has(phi) else None)
 
 
-def _proofs(name: str, forms: Mapping[int, ClosedForm | None]) -> str:
+def at_end(formula: Expr) -> Expr:
+    """With alpha and sigma called what they are at t."""
+    return formula.xreplace({alpha: Symbol("alpha_t"), sigma: Symbol("sigma_t")})
+
+
+def _proofs(name: str, forms: Mapping[int, ClosedForm | None]) -> tuple[Paragraph, ...]:
     """How the forms of a section were proved."""
     ways = []
     for proof in Proof:
         proved = [f"{name}_{k}" for k, form in forms.items() if form and form.proof is proof]
         if proved:
             ways.append(f"{', '.join(proved)} {proof}")
-    return f"proved: {'; '.join(ways)}" if ways else ""
-
-
-def ends(solver: Solver) -> str:
-    """What happens at the ends of the domain when the prediction is the integrand."""
-    title = f"ends of the domain, {solver.scheme.name}, prediction {solver.prediction.name}"
-    return "\n".join((title, f"  {solver.endpoints.start}", f"  {solver.endpoints.end}"))
-
-
-def text(found: tuple[Section, ...]) -> str:
-    """Plain text, aligned within a section."""
-    blocks = []
-    for section in found:
-        width = max(len(typesetting.text(row.left)) for row in section.rows)
-        lines = [line for row in section.rows for line in _lines(row, width)]
-        remark = (f"  {section.remark}",) if section.remark else ()
-        blocks.append("\n".join((section.title, *lines, *remark)))
-    return "\n\n".join(blocks)
-
-
-def _lines(row: Equation, width: int) -> Iterator[str]:
-    """``left = right``, and ``= also`` below it."""
-    right = row.missing if row.right is None else typesetting.text(row.right)
-    yield f"  {typesetting.text(row.left):<{width}} = {right}"
-    if row.also is not None:
-        yield f"  {'':<{width}} = {typesetting.text(row.also)}"
-
-
-def latex_text(found: tuple[Section, ...]) -> str:
-    """One display equation a row; titles and remarks are comments."""
-    lines: list[str] = []
-    for section in found:
-        lines.append(f"% {section.title}")
-        for row in section.rows:
-            if row.right is None:
-                lines.append(f"% {row.left}: {row.missing}")
-                continue
-            sides = [row.left, row.right, *([] if row.also is None else [row.also])]
-            lines.append(rf"\[ {' = '.join(map(typesetting.latex, sides))} \]")
-        if section.remark:
-            lines.append(f"% {section.remark}")
-        lines.append("")
-    return "\n".join(lines).rstrip()
+    return (Paragraph((f"proved: {'; '.join(ways)}",)),) if ways else ()

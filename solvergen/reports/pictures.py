@@ -1,9 +1,31 @@
 """Figures for the commands that draw."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 from solvergen.errors import SolvergenError
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+"""Told apart by those who see no red or green (Okabe and Ito 2008)."""
+
+STYLE = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 10.5,
+    "axes.titlesize": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": "#555555",
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "svg.hashsalt": "solvergen",
+    "svg.fonttype": "path",
+}
+"""Of pictures in pages, beside a serif text."""
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -16,6 +38,25 @@ def new_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def styled() -> Any:
+    """A context in which figures look as in pages.
+
+    Raises:
+        SolvergenError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    import matplotlib
+
+    return matplotlib.rc_context(STYLE)
+
+
+def as_svg(figure: Any) -> bytes:
+    """The same bytes in every run."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, facecolor="w")
+    return stream.getvalue()
 
 
 def require_matplotlib() -> None:

@@ -30,7 +30,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, cancel, diff, log
+from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, cancel, diff, log, nan
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled, evaluate_mp, evaluate_mp_at, is_real
@@ -42,6 +42,7 @@ from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_expo
 from solvergen.derivation.parameterization import at_schedule, total_derivative
 from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, nonlinear
 from solvergen.derivation.weights import Weights
+from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
@@ -269,8 +270,19 @@ def half_log_snrs(schedule: NoiseSchedule) -> list[float]:
 
 
 def half_log_snr_range(schedule: NoiseSchedule) -> tuple[float, float]:
-    """The least and the largest, as far as +-FAR."""
+    """The least and the largest, as far as +-FAR.
+
+    Raises:
+        DerivationError: one of the two is not known.
+    """
     low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
+    if nan in (low, high):
+        raise DerivationError(
+            f"{schedule.name}: half_log_snr = {schedule.half_log_snr} has no limit at t = "
+            f"{schedule.t_min if high is nan else schedule.t_max} that is seen in "
+            f"{precision.LIMIT} digits; expected formulas whose terms do not cancel there: write "
+            "alpha and sigma in other forms, or shorten the domain"
+        )
     return max(float(low), -FAR), min(float(high), FAR)
 
 

@@ -1,5 +1,13 @@
-"""Noise schedules: two formulas on a domain, and those that have a name."""
+"""Noise schedules: two formulas on a domain, other ways to say them, and those that have
+a name."""
 
+from solvergen.schedules.declarations import (
+    from_beta,
+    from_drift_diffusion,
+    from_half_log_snr,
+    from_sigma,
+    reversed_time,
+)
 from solvergen.schedules.named import (
     edm,
     flow_shifted,
@@ -7,6 +15,7 @@ from solvergen.schedules.named import (
     names,
     rectified_flow,
     stable_diffusion,
+    straight,
     sub_vp,
     tabulated,
     trigonometric,
@@ -22,10 +31,16 @@ from solvergen.schedules.named import (
 __all__ = [
     "edm",
     "flow_shifted",
+    "from_beta",
+    "from_drift_diffusion",
+    "from_half_log_snr",
+    "from_sigma",
     "get",
     "names",
     "rectified_flow",
+    "reversed_time",
     "stable_diffusion",
+    "straight",
     "sub_vp",
     "tabulated",
     "trigonometric",

@@ -82,6 +82,18 @@ def vp_cosine(offset: float = 0.008) -> NoiseSchedule:
     return NoiseSchedule(alpha, sqrt(1 - alpha**2), name="vp_cosine", parameters=((o, offset),))
 
 
+def straight(spread: float = 1) -> NoiseSchedule:
+    """Exactly straight paths for Gaussian data of the standard deviation ``spread``.
+
+    alpha = 1 - t, sigma^2 = t^2 + 2 spread t (1 - t), so that alpha^2 spread^2 + sigma^2 = ((1 - t)
+    spread + t)^2: one Euler step in t is exact for N(m, spread^2). 0 is rectified_flow, 1 is
+    variance preserving.
+    """
+    s = Symbol("spread", positive=True) if rational(spread) > 0 else Symbol("spread", real=True)
+    sigma = sqrt(t**2 + 2 * s * t * (1 - t))
+    return NoiseSchedule(1 - t, sigma, name="straight", parameters=((s, spread),))
+
+
 def trigonometric() -> NoiseSchedule:
     """alpha = cos(pi t/2), sigma = sin(pi t/2) (Albergo & Vanden-Eijnden 2023, eq. 2.16).
 
@@ -239,6 +251,7 @@ _NAMED: dict[str, Callable[..., NoiseSchedule]] = {
         zero_terminal_snr,
         sub_vp,
         trigonometric,
+        straight,
         ve,
         ve_geometric,
         edm,

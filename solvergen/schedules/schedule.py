@@ -5,26 +5,32 @@ f = alpha' / alpha                  g^2 = (sigma^2)' - 2 f sigma^2
 lambda = log(alpha / sigma)         strictly decreasing in t
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import sympy
-from sympy import Expr, Piecewise, Rational, Symbol
+from sympy import Expr, Function, Piecewise, Rational, Symbol
 
-from solvergen import naming, symbols
-from solvergen.algebra import functions, limits, namespace, size
+from solvergen import naming
+from solvergen.algebra import functions, limits, namespace
 from solvergen.algebra.accurate_form import stable_form
 from solvergen.algebra.evaluation import Domain, Parameters, substitute
-from solvergen.algebra.expressions import exact, parse, rational
 from solvergen.algebra.inversion import invert, stable_inverse
 from solvergen.algebra.piecewise import branches, breakpoints
 from solvergen.algebra.short_form import simplest
+from solvergen.algebra.signs import resolved
 from solvergen.algebra.tables import Interpolate, Table
+from solvergen.algebra.typesetting import aligned, relation
 from solvergen.algebra.zero import vanishes
 from solvergen.errors import ScheduleError
+from solvergen.schedules.reading import (
+    read_domain,
+    read_formula,
+    read_formulas,
+    read_parameters,
+    time_symbol,
+)
 from solvergen.schedules.validation import validate
 from solvergen.symbols import half_log_snr_symbol, t
 
@@ -37,7 +43,9 @@ class NoiseSchedule:
     symbols are ``parameters`` (a mapping, or pairs, of symbol or name and number) and stay
     symbols in everything that is derived. Floats are read as the decimals that they show. One of
     the two formulas may be written in the other, ``sqrt(1 - alpha**2)``. ``name`` is up to 100
-    printable characters without quotes or backslashes, because it stands in docstrings.
+    printable characters without quotes or backslashes, because it stands in docstrings. Where
+    ``reversed``, networks are asked at t_min + t_max - t. ``declaration`` is what a schedule was
+    said by in place of alpha and sigma: options of the command line and their texts.
     ScheduleError if the formulas are not a noise schedule over the domain: see
     ``solvergen.schedules.validation``.
     """
@@ -47,16 +55,19 @@ class NoiseSchedule:
     domain: Domain = (sympy.Integer(0), sympy.Integer(1))
     name: str = "custom"
     parameters: Parameters = ()
+    reversed: bool = False
+    declaration: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         parameters = read_parameters(self.parameters)
         object.__setattr__(self, "parameters", parameters)
-        object.__setattr__(self, "domain", _read_domain(self.domain))
+        object.__setattr__(self, "domain", read_domain(self.domain))
         naming.label("schedule name", self.name, ScheduleError)
-        alpha, sigma = _read_formulas(self.alpha, self.sigma, parameters)
-        time = _time_symbol(alpha, sigma, parameters)
-        object.__setattr__(self, "alpha", alpha.xreplace({time: t}))
-        object.__setattr__(self, "sigma", sigma.xreplace({time: t}))
+        alpha, sigma = read_formulas(self.alpha, self.sigma, parameters)
+        time = time_symbol(alpha, sigma, parameters)
+        for name, formula in (("alpha", alpha), ("sigma", sigma)):
+            formula = resolved(formula.xreplace({time: t}), t, self.domain, parameters)
+            object.__setattr__(self, name, formula)
         self._check_names()
         for formula in (self.alpha, self.sigma):
             breakpoints(formula, t, self.domain, parameters)
@@ -81,7 +92,9 @@ class NoiseSchedule:
     @cached_property
     def _hash(self) -> int:
         """Computed once: every memoised step of a derivation looks a schedule up."""
-        return hash((self.alpha, self.sigma, self.domain, self.name, self.parameters))
+        return hash(
+            (self.alpha, self.sigma, self.domain, self.name, self.parameters, self.reversed)
+        )
 
     @property
     def t_min(self) -> Expr:
@@ -92,6 +105,10 @@ class NoiseSchedule:
     def t_max(self) -> Expr:
         """The time of most noise, where sampling starts."""
         return self.domain[1]
+
+    def network_time(self, time: Any) -> Any:
+        """What a network calls a time: t itself, or t_min + t_max - t; the way back likewise."""
+        return float(self.t_min) + float(self.t_max) - time if self.reversed else time
 
     @cached_property
     def alpha_prime(self) -> Expr:
@@ -200,8 +217,8 @@ class NoiseSchedule:
 
     def read(self, expression: Any) -> Expr:
         """A user's expression of time (text, number or sympy) in this schedule's own symbols."""
-        read = _read_expression("expression", expression, self.parameters)
-        return read.xreplace({_time_symbol(read, sympy.S.Zero, self.parameters): t})
+        read = read_formula("expression", expression, self.parameters)
+        return read.xreplace({time_symbol(read, sympy.S.Zero, self.parameters): t})
 
     def limit_at(self, expression: Expr, end: Expr) -> Expr:
         """The limit of ``expression`` at an end of the domain, from inside; possibly oo, -oo or
@@ -219,11 +236,26 @@ class NoiseSchedule:
         """The shortest form found of an expression of time and parameters."""
         return simplest(expression, t, self.domain, self.parameters)
 
+    def _repr_latex_(self) -> str:
+        """For notebooks."""
+        domain = relation(r"\le", self.t_min, t, self.t_max)
+        values = (relation("=", symbol, value) for symbol, value in self.parameters)
+        formulas = {
+            "alpha": self.alpha,
+            "sigma": self.sigma,
+            "f": self.f,
+            "g^{2}": self.g_squared,
+            "lambda": self.half_log_snr,
+        }
+        rows = [(Function(name)(t), formula) for name, formula in formulas.items()]
+        return aligned(rows, (domain, *values))
+
     def __str__(self) -> str:
         values = "".join(f", {symbol} = {value}" for symbol, value in self.parameters)
+        turned = "; networks are asked at t_min + t_max - t" if self.reversed else ""
         return (
             f"{self.name}: alpha = {self.alpha}, sigma = {self.sigma}, "
-            f"{self.t_min} <= t <= {self.t_max}{values}"
+            f"{self.t_min} <= t <= {self.t_max}{values}{turned}"
         )
 
 
@@ -241,121 +273,3 @@ def _log(ratio: Expr) -> Expr:
 def _expanded_log(positive: Expr) -> Expr:
     """log(a b^c) as log a + c log b."""
     return sympy.expand_log(sympy.log(positive), force=True)
-
-
-def read_parameters(given: Any) -> Parameters:
-    """Pairs of a symbol, positive if its value is, and an exact number."""
-    pairs = given.items() if isinstance(given, Mapping) else given
-    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise ScheduleError(
-            f"parameters: got {naming.shown(given)}; expected a mapping of names to numbers"
-        )
-    parameters: dict[str, tuple[Symbol, Rational]] = {}
-    for pair in pairs:
-        if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise ScheduleError(
-                f"parameters: got {naming.shown(pair)}; expected a pair (name, number)"
-            )
-        key, number = pair
-        name = namespace.parameter(key.name if isinstance(key, Symbol) else key)
-        if name in parameters:
-            raise ScheduleError(f"parameter {name} is given twice; expected one value")
-        try:
-            value = rational(number)
-        except ScheduleError as error:
-            raise ScheduleError(f"parameter {name}: {error}") from error
-        symbol = Symbol(name, positive=True) if value > 0 else Symbol(name, real=True)
-        parameters[name] = (symbol, value)
-        if len(parameters) > size.MAX_PARAMETERS:
-            raise ScheduleError(
-                f"got more than {size.MAX_PARAMETERS} parameters; expected at most that many"
-            )
-    return tuple(parameters.values())
-
-
-def _read_domain(given: Any) -> tuple[Expr, Expr]:
-    try:
-        low, high = given if isinstance(given, tuple | list | np.ndarray) else ()
-    except ValueError as error:
-        raise ScheduleError(
-            f"domain: got {naming.shown(given)}; expected two times (t_min, t_max)"
-        ) from error
-    low, high = (_read_end(end) for end in (low, high))
-    if low < 0:
-        raise ScheduleError(
-            f"domain: got t_min = {low}; expected times >= 0: shift the time variable"
-        )
-    if not low < high:
-        raise ScheduleError(f"domain: got ({low}, {high}); expected t_min < t_max")
-    return low, high
-
-
-def _read_end(given: Any) -> Expr:
-    if isinstance(given, str):
-        given = parse(given)
-    if isinstance(given, Expr):
-        end = exact(given)
-        if end.free_symbols or end.is_real is not True:
-            raise ScheduleError(
-                f"domain: got the end {naming.shown(given)}; expected a finite real number"
-            )
-        return end
-    try:
-        return rational(given)
-    except ScheduleError as error:
-        raise ScheduleError(f"domain: {error}") from error
-
-
-def _read_formulas(alpha: Any, sigma: Any, parameters: Parameters) -> tuple[Expr, Expr]:
-    """alpha and sigma, each of which may be written in the other."""
-    a = _read_expression("alpha", alpha, parameters, symbols.sigma)
-    b = _read_expression("sigma", sigma, parameters, symbols.alpha)
-    if a.has(symbols.sigma) and b.has(symbols.alpha):
-        raise ScheduleError(
-            f"alpha = {a} and sigma = {b} are written in each other; expected one of the two in "
-            "time alone"
-        )
-    found = a.xreplace({symbols.sigma: b}), b.xreplace({symbols.alpha: a})
-    for name, formula in zip(("alpha", "sigma"), found, strict=True):
-        if excess := size.excess_of_formula(formula):
-            raise ScheduleError(f"{name} is too large a formula: {excess}")
-    if (common := size.root(*found)) > size.MAX_ROOT:
-        raise ScheduleError(
-            f"the exponents of alpha and sigma have the common denominator {common}; expected at "
-            f"most {size.MAX_ROOT}"
-        )
-    return found
-
-
-def _read_expression(
-    what: str, given: Any, parameters: Parameters, other: Symbol | None = None
-) -> Expr:
-    """alpha or sigma as an exact expression in the parameters' own symbols, and in the ``other``
-    of the two.
-    """
-    named = {symbol.name: symbol for symbol, _ in parameters}
-    if isinstance(given, str):
-        return parse(given, [*named.values(), *([other] if other else [])])
-    if isinstance(given, bool) or (isinstance(given, sympy.Basic) and not isinstance(given, Expr)):
-        raise ScheduleError(f"{what}: got {naming.shown(given)}; expected a formula of time")
-    if isinstance(given, Expr):
-        expression = exact(given)
-        return expression.xreplace(
-            {e: named[e.name] for e in expression.free_symbols if e.name in named}
-        )
-    try:
-        return rational(given)
-    except ScheduleError as error:
-        raise ScheduleError(f"{what}: {error}; or a formula of time") from error
-
-
-def _time_symbol(alpha: Expr, sigma: Expr, parameters: Parameters) -> Symbol:
-    """The one symbol that is not a parameter."""
-    known = {symbol for symbol, _ in parameters}
-    free = sorted((alpha.free_symbols | sigma.free_symbols) - known, key=str)
-    if len(free) > 1:
-        raise ScheduleError(
-            f"got the symbols {', '.join(map(str, free))}; expected one time symbol "
-            "(give every other symbol a value in parameters)"
-        )
-    return free[0] if free else t

@@ -11,10 +11,18 @@ from solvergen.algebra.functions import REGISTRY
 from solvergen.algebra.tables import Table
 from solvergen.errors import ScheduleError
 from solvergen.naming import shown
-from solvergen.schedules import named
-from solvergen.schedules.schedule import NoiseSchedule, read_parameters
+from solvergen.schedules import declarations, named
+from solvergen.schedules.reading import read_parameters
+from solvergen.schedules.schedule import NoiseSchedule
 
 FIELDS = ("name", "alpha", "sigma", "domain", "parameters")
+OPTIONAL = ("reversed", "declaration", "tables", "functions")
+
+
+DECLARATIONS = (
+    "alpha", "sigma", "beta", "drift", "diffusion-squared", "half-log-snr", "process"
+)  # fmt: skip
+"""Options of the command line that a schedule may be said by."""
 
 
 def tables_of(*formulas: Expr) -> tuple[Table, ...]:
@@ -32,7 +40,7 @@ def tables_of(*formulas: Expr) -> tuple[Table, ...]:
 
 
 def to_dictionary(schedule: NoiseSchedule) -> dict[str, Any]:
-    """The schedule as text and numbers; ``tables`` and ``functions`` only where it has some."""
+    """The schedule as text and numbers; what is optional only where it has some."""
     plain: dict[str, Any] = {
         "name": schedule.name,
         "alpha": to_text(schedule.alpha),
@@ -40,6 +48,10 @@ def to_dictionary(schedule: NoiseSchedule) -> dict[str, Any]:
         "domain": [to_text(end) for end in schedule.domain],
         "parameters": {symbol.name: to_text(value) for symbol, value in schedule.parameters},
     }
+    if schedule.reversed:
+        plain["reversed"] = True
+    if schedule.declaration:
+        plain["declaration"] = dict(schedule.declaration)
     tables = tables_of(schedule.alpha, schedule.sigma)
     if tables:
         plain["tables"] = {one.name: [list(one.x), list(one.y)] for one in tables}
@@ -58,8 +70,8 @@ def from_dictionary(plain: Mapping[str, Any]) -> NoiseSchedule:
         ScheduleError: a field is missing, of another kind or does not read, or a function is not
             registered here.
     """
-    require_fields("the schedule", plain, FIELDS, ("tables", "functions"))
-    for field in ("parameters", "tables", "functions"):
+    require_fields("the schedule", plain, FIELDS, OPTIONAL)
+    for field in ("parameters", "declaration", "tables", "functions"):
         if not isinstance(plain.get(field, {}), Mapping):
             raise ScheduleError(
                 f"{field} of the schedule: got {shown(plain[field])}; expected a mapping of names"
@@ -75,7 +87,26 @@ def from_dictionary(plain: Mapping[str, Any]) -> NoiseSchedule:
         domain=plain["domain"],
         name=plain["name"],
         parameters=parameters,
+        reversed=_is_reversed(plain.get("reversed", False)),
+        declaration=_declaration(plain.get("declaration", {})),
     )
+
+
+def _is_reversed(given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise ScheduleError(f"reversed of the schedule: got {shown(given)}; expected True or False")
+    return given
+
+
+def _declaration(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a schedule was said by, if it is what a declaration writes."""
+    for option, text in given.items():
+        if option not in DECLARATIONS or not isinstance(text, str):
+            raise ScheduleError(
+                f"declaration of the schedule: got {shown({option: text})}; expected the text of "
+                f"one of {', '.join(DECLARATIONS)}"
+            )
+    return tuple(given.items())
 
 
 def _table(name: Any, columns: Any) -> Table:
@@ -124,6 +155,21 @@ def _check_registered(name: Any, given: Any) -> None:
         )
 
 
+def _says(declaration: tuple[tuple[str, str], ...], schedule: NoiseSchedule) -> bool:
+    """Whether it still says the schedule, of which a copy may have another domain."""
+    try:
+        again = declarations.declare(
+            dict(declaration),
+            schedule.domain,
+            schedule.name,
+            schedule.parameters,
+            schedule.reversed,
+        )
+    except ScheduleError:
+        return False
+    return again == schedule
+
+
 def options(schedule: NoiseSchedule) -> list[str] | None:
     """The command line options that say this schedule; None if none can.
 
@@ -140,7 +186,14 @@ def options(schedule: NoiseSchedule) -> list[str] | None:
     if functions.used(schedule.alpha + schedule.sigma):
         return None
     plain = to_dictionary(schedule)
-    found = ["--alpha", plain["alpha"], "--sigma", plain["sigma"], "--domain", *plain["domain"]]
+    said = schedule.declaration
+    if not _says(said, schedule):
+        if schedule.reversed:
+            return None
+        said = ("alpha", plain["alpha"]), ("sigma", plain["sigma"])
+    found = [one for option, text in said for one in (f"--{option}", text)]
+    found += ["--reversed"] if schedule.reversed else []
+    found += ["--domain", *plain["domain"]]
     for parameter, value in plain["parameters"].items():
         found += ["--parameter", f"{parameter}={value}"]
     return [*found, "--name", name]

@@ -35,6 +35,7 @@ from sympy import Expr
 
 from solvergen.algebra import limits, precision
 from solvergen.algebra.evaluation import as_mp
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
 from solvergen.derivation.parameterization import Parameterization, conversion
 from solvergen.derivation.semilinear import SemilinearODE
@@ -88,6 +89,10 @@ class EndPoint:
         """Its time, and what vanishes there."""
         return f"t = {self.time}" + (f", where {self.place}" if self.place else "")
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return paragraphs(str(self))
+
     def __str__(self) -> str:
         where = self.where
         if self.obstacle:
@@ -122,6 +127,10 @@ class EndPoints:
         if self.start.order is None or self.end.order is None:
             return None
         return min(self.start.order, self.end.order)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return paragraphs(str(self))
 
     def __str__(self) -> str:
         start, end = self.start, self.end

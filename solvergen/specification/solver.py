@@ -13,9 +13,10 @@ from typing import Any
 
 from sympy import Expr
 
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
-from solvergen.derivation.parameterization import NOISE, VELOCITY, Parameterization
+from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
@@ -31,6 +32,7 @@ from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints, schemes
 from solvergen.specification.endpoints import EndPoints
+from solvergen.symbols import t
 
 CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
@@ -47,7 +49,8 @@ class Solver:
 
     Args:
         schedule: a NoiseSchedule, or the name of one.
-        prediction: what the network returns: a Parameterization, or its text.
+        prediction: what the network returns: a Parameterization, or its text. Flow is dx/dt in
+            the network's time: on a reversed schedule it is rate(-t) in the schedule's.
         integrand: what is expanded, likewise; the prediction by default.
         expansion: the variable gamma that it is expanded in: a name, an expression in t, alpha,
             sigma, or an Expansion.
@@ -82,7 +85,8 @@ class Solver:
         limiter: Fraction | float | str | bool | None = True,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
-        self._set("prediction", _read(prediction, Parameterization, parameterization.get))
+        said = _read(prediction, Parameterization, parameterization.get)
+        self._set("prediction", _in_network_time(said, self.schedule))
         given = self.prediction if integrand is None else integrand
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
@@ -194,6 +198,15 @@ class Solver:
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
 
+    def _repr_html_(self) -> str:
+        """For notebooks, which set the formulas."""
+        lead = f"{schemes.to_text(self.scheme)} for {self.schedule.name}"
+        choices = (
+            f"The network predicts {self.prediction.name}, {self.integrand.name} is expanded in "
+            f"{self.expansion.name}; {self.order_report}."
+        )
+        return paragraphs(lead, choices, self.weights.latex, str(self.endpoints))
+
     def __str__(self) -> str:
         return "\n".join(
             (
@@ -212,6 +225,11 @@ def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
     if isinstance(value, str):
         return get(value)
     raise SolvergenError(f"got {shown(value)}; expected a {kind.__name__}, or its text")
+
+
+def _in_network_time(prediction: Parameterization, schedule: NoiseSchedule) -> Parameterization:
+    """dx/dt is -dx/dt of a network whose time runs the other way."""
+    return parameterization.rate(-t) if schedule.reversed and prediction == FLOW else prediction
 
 
 def _warn_of_velocity(schedule: NoiseSchedule, prediction: Parameterization) -> None:

@@ -41,7 +41,7 @@ from solvergen.targets.host import columns_text
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.solver_names import class_name
 from solvergen.targets.steps import conversion_code
-from solvergen.targets.target import ON_ANY_GRID, Target
+from solvergen.targets.target import ON_ANY_GRID, Target, require_own_time
 
 TRAIN_TIMESTEPS = 1000
 DOCSTRING_WIDTH = 92
@@ -81,6 +81,7 @@ class Basis:
                 "because a pipeline lists them: give the number of iterations instead "
                 "(adams_moulton:K:M)."
             )
+        require_own_time("diffusers", solver.schedule)
         is_flow = _is_flow(solver.schedule)
         name, prediction = _prediction(solver, is_flow)
         in_levels = in_noise_level if is_flow else in_half_log_snr

@@ -20,6 +20,7 @@ def docstring(solver: Solver, header: str, accuracy: str, any_grid: bool = True)
     parts = (
         _title(solver),
         _schedule(solver),
+        _reversed(solver),
         _step(solver),
         _order(solver, any_grid),
         _kinks(solver),
@@ -34,6 +35,17 @@ def docstring(solver: Solver, header: str, accuracy: str, any_grid: bool = True)
 def ordinal(order: int) -> str:
     """1 -> first."""
     return ORDINALS[order] if order < len(ORDINALS) else f"{order}th"
+
+
+def _reversed(solver: Solver) -> str:
+    """In which time networks are asked; empty if it is t."""
+    if not solver.schedule.reversed:
+        return ""
+    low, high = solver.schedule.domain
+    return _paragraph(
+        f"Networks are asked in the time {low + high} - t, which is {high} at the data: "
+        "``model(x, time)`` and ``Stepper.t`` are in that one, grids and formulas in t."
+    )
 
 
 def _title(solver: Solver) -> str:

@@ -23,7 +23,7 @@ from solvergen.symbols import t
 from solvergen.targets import torch
 from solvergen.targets.evaluations import evaluations_code
 from solvergen.targets.solver_names import function_name
-from solvergen.targets.target import ON_ANY_GRID
+from solvergen.targets.target import ON_ANY_GRID, require_own_time
 
 _SPACES: tuple[tuple[Expr, str], ...] = (
     (Integer(1), "x_0 + sigma noise"),
@@ -45,6 +45,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
             "because models of k-diffusion return the denoised sample: use prediction=data "
             "(--prediction data); the integrand may stay what it is."
         )
+    require_own_time("k-diffusion", solver.schedule)
     space = _space(solver.schedule)
     endpoints.require_both(solver.weights, solver.prediction, solver.program, solver.order)
     return {

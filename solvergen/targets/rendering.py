@@ -96,10 +96,16 @@ def render_baked(solver: Solver, target: str, baked: Baked) -> str:
         "prediction_name": solver.prediction.name,
         "dtypes": found.dtypes,
         **_baked_says(solver),
-        **baked_settings(solver.table, baked),
+        **baked_settings(solver.table, _in_network_time(solver, baked)),
         **found.loop(solver.table),
     }
     return tidy(fill(f"{found.folder}/baked.jinja", filled))
+
+
+def _in_network_time(solver: Solver, baked: Baked) -> Baked:
+    """With the times at which the network is asked."""
+    at = solver.schedule.network_time
+    return replace(baked, rows=tuple((at(time), *factors) for time, *factors in baked.rows))
 
 
 def _baked_says(solver: Solver) -> dict[str, str]:
@@ -129,6 +135,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "specification": specification_code(solver, target),
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
+        "reverses": solver.schedule.reversed,
         "sample_says": says(
             f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
             "and leaves x as it is."

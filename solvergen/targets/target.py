@@ -12,8 +12,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from solvergen.errors import EmissionError
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
+from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 
 INTERFACE = (
@@ -29,6 +31,20 @@ Choice = tuple[str | None, str, str]
 USUAL: Choice = (None, "half_log_snr", "multistep:2")
 ON_ANY_GRID: Choice = ("data", "sigma/(alpha+sigma)", "unipc:2:exact:ramp")
 """No worse than Euler's method on the grids that clients have (``benchmarks/clients.py``)."""
+
+
+def require_own_time(target: str, schedule: NoiseSchedule) -> None:
+    """Refuse a reversed schedule where a library says at which times networks are asked.
+
+    Raises:
+        EmissionError: it is reversed.
+    """
+    if schedule.reversed:
+        raise EmissionError(
+            f"target {target}: the schedule {schedule.name} is reversed, but the library asks "
+            "networks in its own time; expected the schedule without --reversed, in a time in "
+            "which noise grows"
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from solvergen.algebra.functions import REGISTRY
 from solvergen.algebra.numpy_code import column_names, constant_name
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.compiler import load_text
-from solvergen.schedules.schedule import read_parameters
+from solvergen.schedules.reading import read_parameters
 from solvergen.targets import rendering
 
 t = sg.t

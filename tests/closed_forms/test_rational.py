@@ -18,7 +18,7 @@ from solvergen.closed_forms.rational import (
     integrate_with_primitive,
 )
 from solvergen.closed_forms.taylor import taylor_integral
-from solvergen.reports import derivation
+from solvergen.reports import derivation, document
 from solvergen.symbols import s, t
 
 z = Symbol("z", positive=True)
@@ -116,11 +116,11 @@ def test_a_schedule_of_third_degree() -> None:
     weights = sg.Solver(schedule, "noise", "noise", "time").weights
     found = taylor_integral(weights, 1)
     assert found is not None
-    shown = derivation.text(derivation.sections(weights)[3:])
+    shown = document.text(derivation.sections(weights)[3:])
     assert "no closed form" not in shown
     line = "t*(t - s) + (3 - t**3 - t)*sum(c*log((c - t)/(c - s))/(3*c**2 + 1) for roots c of"
     assert line in shown
-    assert r"\sum_{c^{3} + c - 3 = 0}" in derivation.latex_text(derivation.sections(weights))
+    assert r"\sum_{c^{3} + c - 3 = 0}" in document.latex_text(derivation.sections(weights))
     with mpmath.workdps(precision.REFERENCE):
         alpha = compiled(schedule.alpha, (t,), "mpmath")
         clock = compiled(diff(t / schedule.alpha, t), (t,), "mpmath")

@@ -56,7 +56,7 @@ def test_unknown_name_lists_the_known() -> None:
 def test_variance_preserving_ones() -> None:
     names = {name for name in named.names() if named.get(name).is_variance_preserving}
     expected = {"vp_linear", "vp_cosine", "vp_sigmoid", "vp_alphabar", "zero_terminal_snr"}
-    assert names == expected | {"trigonometric", "stable_diffusion"}
+    assert names == expected | {"trigonometric", "stable_diffusion", "straight"}
 
 
 def test_terminal_signal_to_noise() -> None:
@@ -68,7 +68,7 @@ def test_terminal_signal_to_noise() -> None:
     }
     assert pure == {
         "rectified_flow", "flow_shifted", "vp_cosine", "vp_sigmoid", "vp_alphabar",
-        "zero_terminal_snr", "trigonometric",
+        "zero_terminal_snr", "trigonometric", "straight",
     }  # fmt: skip
 
 

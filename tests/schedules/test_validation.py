@@ -34,7 +34,7 @@ BAD = {
     "kink": (of(alpha=1, sigma=Piecewise((t, t < 0.3), (2 * t - 0.3, True))), "kink at t = 0.3"),
     "kink by Abs": (of(alpha=1, sigma=t + sympy.Abs(t - 0.4) / 2), "kink at t = 0.4"),
     "complex alpha": (of(alpha=sqrt(0.47 - t), sigma=t), "alpha.*expected a finite real"),
-    "imaginary": (of(alpha=1, sigma=sympy.I * t), "sigma.*expected a finite real"),
+    "imaginary": (of(alpha=1, sigma=sympy.I * t), "sigma.*written through I"),
     "pole inside": (of(alpha=1, sigma=1 / (0.7 - t) ** 2 + t), "strictly decreases|finite real"),
     "log of a negative": (of(alpha=1, sigma=sympy.log(t)), "sigma"),
     "two time symbols": (of(alpha=1 - t, sigma=u), "symbols t, u; expected one time symbol"),

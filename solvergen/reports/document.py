@@ -1,0 +1,198 @@
+"""What a derivation is written as, before it is text, LaTeX or HTML: sections of blocks.
+
+Words stand beside formulas as they are: a paragraph is a tuple of text and sympy expressions.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sympy import Expr
+
+from solvergen.algebra import typesetting
+
+NO_CLOSED_FORM = "no closed form found; evaluated numerically"
+WIDTH = 96
+"""Of a paragraph in text."""
+
+Words: TypeAlias = tuple[str | Expr, ...]
+"""Text and formulas, one after another."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``left`` = ``right`` = ``also``; where right is None, ``missing`` says why."""
+
+    left: Expr
+    right: Expr | None
+    also: Expr | None = None
+    missing: str = NO_CLOSED_FORM
+    note: str = ""
+
+    @property
+    def sides(self) -> tuple[Expr, ...]:
+        """What is equal."""
+        return tuple(one for one in (self.left, self.right, self.also) if one is not None)
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Equations that are aligned; ``boxed`` ones are what a section is about."""
+
+    rows: tuple[Equation, ...]
+    boxed: bool = False
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Words; ``boxed`` ones are what a section comes to."""
+
+    words: Words
+    boxed: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of words under a head."""
+
+    head: tuple[Words, ...]
+    rows: tuple[tuple[Words, ...], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as SVG, for HTML alone; ``half`` as wide as the page, if that is wide."""
+
+    svg: bytes
+    alt: str
+    caption: Words = ()
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines of a program, or a command."""
+
+    text: str
+
+
+Block: TypeAlias = Equations | Paragraph | Table | Figure | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """Derived quantities that belong together."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """All of them, in their order."""
+        return tuple(row for one in self.blocks if isinstance(one, Equations) for row in one.rows)
+
+
+def words(*parts: str | Expr) -> Words:
+    """Text and formulas as a paragraph has them."""
+    return parts
+
+
+def text(found: tuple[Section, ...]) -> str:
+    """Plain text, aligned within a block."""
+    return "\n\n".join("\n".join((one.title, *_text_lines(one))) for one in found)
+
+
+def _text_lines(section: Section) -> Iterator[str]:
+    for block in section.blocks:
+        if isinstance(block, Equations):
+            width = max((len(typesetting.text(row.left)) for row in block.rows), default=0)
+            for row in block.rows:
+                yield from _equation_lines(row, width)
+        elif isinstance(block, Paragraph):
+            yield from textwrap.wrap(
+                plain(block.words), WIDTH, initial_indent="  ", subsequent_indent="  "
+            )
+        elif isinstance(block, Table):
+            yield from _table_lines(block)
+        elif isinstance(block, Code):
+            yield from (f"    {line}" for line in block.text.splitlines())
+
+
+def _equation_lines(row: Equation, width: int) -> Iterator[str]:
+    """``left = right``, and ``= also`` below it."""
+    right = row.missing if row.right is None else typesetting.text(row.right)
+    note = f"    ({row.note})" if row.note else ""
+    yield f"  {typesetting.text(row.left):<{width}} = {right}{note}"
+    if row.also is not None:
+        yield f"  {'':<{width}} = {typesetting.text(row.also)}"
+
+
+def _table_lines(table: Table) -> Iterator[str]:
+    rows = [[plain(cell) for cell in row] for row in (table.head, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def plain(found: Words) -> str:
+    """Words in text."""
+    return "".join(one if isinstance(one, str) else typesetting.text(one) for one in found)
+
+
+def latex_text(found: tuple[Section, ...]) -> str:
+    """The body of a document: subsections, paragraphs, ``align*`` and ``tabular``.
+
+    It needs the packages amsmath and amssymb alone.
+    """
+    return "\n\n".join("\n".join((rf"\subsection*{{{_escaped(one.title)}}}", *_latex_lines(one)))
+                       for one in found)  # fmt: skip
+
+
+def _latex_lines(section: Section) -> Iterator[str]:
+    for block in section.blocks:
+        if isinstance(block, Equations):
+            yield from _aligned(block)
+        elif isinstance(block, Paragraph):
+            yield f"{_latex_words(block.words)}\n"
+        elif isinstance(block, Table):
+            yield from _tabular(block)
+        elif isinstance(block, Code):
+            yield f"\\begin{{verbatim}}\n{block.text}\n\\end{{verbatim}}"
+
+
+def _aligned(block: Equations) -> Iterator[str]:
+    lines = []
+    for row in block.rows:
+        left, *sides = map(typesetting.latex, row.sides)
+        sides = sides or [rf"\text{{{_escaped(row.missing)}}}"]
+        note = rf" \qquad \text{{({_escaped(row.note)})}}" if row.note else ""
+        lines.append(f"{left} &= {sides[0]}{note}")
+        lines += [f"&= {side}" for side in sides[1:]]
+    yield r"\begin{align*}"
+    yield " \\\\\n".join(lines)
+    yield r"\end{align*}"
+
+
+def _tabular(table: Table) -> Iterator[str]:
+    yield rf"\begin{{center}}\begin{{tabular}}{{{'l' * len(table.head)}}}"
+    for row in (table.head, *table.rows):
+        end = r" \\ \hline" if row is table.head else r" \\"
+        yield " & ".join(map(_latex_words, row)) + end
+    yield r"\end{tabular}\end{center}"
+
+
+def _latex_words(found: Words) -> str:
+    parts = (_escaped(e) if isinstance(e, str) else f"${typesetting.latex(e)}$" for e in found)
+    return "".join(parts)
+
+
+_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+            "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
+
+
+def _escaped(given: str) -> str:
+    """Words as LaTeX prints them."""
+    return re.sub(r"[\\~^<>_&%#${}]", lambda found: _SPECIAL.get(found[0], f"\\{found[0]}"), given)

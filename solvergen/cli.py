@@ -11,6 +11,7 @@ from rich.console import Console
 
 import solvergen
 from solvergen import compiler, schedules, targets
+from solvergen.clients import comfyui
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
@@ -152,7 +153,7 @@ def derive(
 @app.command()
 @with_schedule
 def compile(
-    schedule: NoiseSchedule,
+    schedule: NoiseSchedule | None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     prediction: Prediction = None,
     integrand: Integrand = None,
@@ -164,7 +165,9 @@ def compile(
     ] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
-    target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
+    target: Annotated[
+        str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
+    ] = "numba",
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
     to_the_ends: Annotated[
         bool, typer.Option("--to-the-ends", help="Refuse what cannot run over the whole domain.")
@@ -183,8 +186,12 @@ def compile(
     start: Annotated[float | None, typer.Option(help="Where the grid starts; t_max.")] = None,
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
-    """Emit a standalone module."""
+    """Emit a standalone module, or a folder of them for ComfyUI."""
     choice = (integrand, expansion, scheme)
+    if schedule is None or target == comfyui.TARGET:
+        others = (schedule, prediction, preset, steps, spacing, start, end)
+        _write_folder(output, choice, limiter, force, others)
+        return
     spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
     timesteps = None
     if steps is not None:
@@ -193,6 +200,29 @@ def compile(
         raise SolvergenError("got --spacing, --start or --end without --steps; expected a number.")
     path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
     typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
+
+
+def _write_folder(
+    output: Path,
+    choice: tuple[str | None, str | None, str | None],
+    limiter: str,
+    force: bool,
+    others: tuple[Any, ...],
+) -> None:
+    """The folder of the target comfyui, with the samplers that it ships or with one of a choice."""
+    if any(one is not None for one in others):
+        raise SolvergenError(
+            "target comfyui has the schedules and the prediction of ComfyUI's models, and gets its "
+            "grids from it; expected --integrand, --expansion, --scheme and --limiter at most."
+        )
+    samplers: tuple[comfyui.Sampler, ...] = comfyui.SHIPPED
+    if any(choice):
+        integrand, expansion, scheme = choice
+        usual = (integrand or "data", expansion or USUAL[1], scheme or USUAL[2])
+        samplers = (comfyui.chosen(usual),)
+    bound = True if limiter == "default" else limiter
+    typer.echo(f"{comfyui.write(output, samplers, force, bound)}: ", nl=False)
+    typer.echo(", ".join(one.name for one in samplers))
 
 
 @app.command()
@@ -238,7 +268,8 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
         return (*map(str, (*fixed, *presets.FAMILIES)), *_aliases(presets.ALIASES))
-    return schemes.names() if kind is Listing.schemes else targets.names()
+    known = (*targets.names(), comfyui.listing())
+    return schemes.names() if kind is Listing.schemes else known
 
 
 def _aliases(names: dict[str, str]) -> tuple[str, ...]:

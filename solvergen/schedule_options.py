@@ -15,6 +15,9 @@ from solvergen.errors import ScheduleError
 from solvergen.schedules.declarations import declare
 from solvergen.schedules.schedule import NoiseSchedule
 
+WITH_SCHEDULES = ("comfyui",)
+"""Targets that have schedules of their own."""
+
 
 def with_schedule(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose first argument is a schedule, as one that has the options that say it."""
@@ -25,8 +28,9 @@ def with_schedule(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def called(**given: Any) -> None:
-        schedule = schedule_of(**{name: given.pop(name) for name in names})
-        command(**{first.name: schedule}, **given)
+        said = {name: given.pop(name) for name in names}
+        is_free = given.get("target") in WITH_SCHEDULES and not any(said.values())
+        command(**{first.name: None if is_free else schedule_of(**said)}, **given)
 
     order = sorted((*said, *own), key=lambda one: one.default is not inspect.Parameter.empty)
     keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in order]

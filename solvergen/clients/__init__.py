@@ -1,0 +1,1 @@
+"""Packages for clients that take more than one module."""

@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 EXAMPLES = sorted(set(FOLDER.glob("*.py")) - set(FOLDER.glob("test_*.py")))
-ARGUMENTS = {"train_and_sample": ["--quick"]}
+ARGUMENTS = {"train_and_sample": ["--quick"], "lecture": ["lecture.html", "--quick"]}
 """How an example is asked to do less; what it does is the same."""
 
 
@@ -33,7 +33,9 @@ def run(example: Path, folder: Path, *command: str) -> str:
     return done.stdout
 
 
-PLAIN = [one for one in EXAMPLES if one.stem not in ("train_and_sample", "own_loop_numba")]
+ASKED = ("train_and_sample", "own_loop_numba", "lecture")
+"""Those that are asked more than whether they run."""
+PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 
 
 @pytest.mark.parametrize("example", PLAIN, ids=lambda path: path.stem)
@@ -46,6 +48,19 @@ def test_loop_in_numba_reaches_the_data(tmp_path: Path) -> None:
     printed = run(FOLDER / "own_loop_numba.py", tmp_path)
     found, exact = re.findall(r"of all (\S+) \(exact (\S+)\)", printed)[-1]
     assert abs(float(found) - float(exact)) < 0.006
+
+
+def test_lecture_is_the_page_of_the_docs(tmp_path: Path) -> None:
+    """The sections that are quick, word for word: every formula in them is derived again."""
+    run(FOLDER / "lecture.py", tmp_path)
+    written = (tmp_path / "lecture.html").read_text()
+    page = (FOLDER.parent / "docs" / "lecture.html").read_text()
+    quick, whole = (
+        re.findall(r"<h2>.*?</h2>\n(.*?)</section>", re.sub(r'src="[^"]*"', "", one), re.DOTALL)
+        for one in (written, page)
+    )
+    assert len(quick) == len(whole) - 2 == 5
+    assert all(section in whole for section in quick)
 
 
 def test_training_writes_its_pictures(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from solvergen.compiler import load_text
 from solvergen.errors import SolvergenError, SolvergenWarning
 from solvergen.measurement import problems
 from solvergen.reports.exact_data import DATA_LEVEL, NOISE_LEVEL, Data, Floats, data, quantile_paths
-from solvergen.reports.pictures import COLOURS, new_figure, styled
+from solvergen.reports.pictures import COLOURS, as_svg, new_figure, styled
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
@@ -336,20 +336,34 @@ def draw(found: Comparison, path: str | Path) -> Path:
         SolvergenError: matplotlib is not installed.
     """
     with styled():
-        rows, columns = len(found.data), len(found.schedules)
-        figure = new_figure(1.65 * columns + 0.6, 1.45 * rows + 0.3)
-        grid = np.reshape(figure.subplots(rows, columns), (rows, columns))
-        for i, kind in enumerate(found.data):
-            for j, name in enumerate(found.schedules):
-                _draw_cell(grid[i, j], found.cells[name, kind])
-                if i == 0:
-                    grid[i, j].set_title(name.replace("_", " "), fontsize=10)
-            grid[i, 0].set_ylabel(kind, fontsize=10)
-        for j, name in enumerate(found.schedules):
-            times = found.cells[name, found.data[-1]].times
-            grid[-1, j].set_xticks([times[0], times[-1]], ["noise", "data"])
-        figure.savefig(path, dpi=130, facecolor="w", metadata=_metadata(path))
+        _figure(found).savefig(path, dpi=130, facecolor="w", metadata=_metadata(path))
     return Path(path)
+
+
+def picture(found: Comparison) -> bytes:
+    """The same as SVG.
+
+    Raises:
+        SolvergenError: matplotlib is not installed.
+    """
+    with styled():
+        return as_svg(_figure(found))
+
+
+def _figure(found: Comparison) -> Any:
+    rows, columns = len(found.data), len(found.schedules)
+    figure = new_figure(1.65 * columns + 0.6, 1.45 * rows + 0.3)
+    grid = np.reshape(figure.subplots(rows, columns), (rows, columns))
+    for i, kind in enumerate(found.data):
+        for j, name in enumerate(found.schedules):
+            _draw_cell(grid[i, j], found.cells[name, kind])
+            if i == 0:
+                grid[i, j].set_title(name.replace("_", " "), fontsize=10)
+        grid[i, 0].set_ylabel(kind, fontsize=10)
+    for j, name in enumerate(found.schedules):
+        times = found.cells[name, found.data[-1]].times
+        grid[-1, j].set_xticks([times[0], times[-1]], ["noise", "data"])
+    return figure
 
 
 def _metadata(path: str | Path) -> dict[str, Any] | None:

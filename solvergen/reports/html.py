@@ -30,9 +30,9 @@ from solvergen.reports.style import CSS
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 _SYMBOLS = re.compile(
-    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'/.])(?:"
+    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
     r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho)(?:_\w+)?"
-    r"|[ADFIJMNrstx]_\w+|M0|[Nqhtx](?![\w'.]))(?!\w)"
+    r"|[ADFIJMNprstx]_\w+|M0|g(?=\^2)|[Nqhtx](?![\w'.]))(?:\^\w+)?(?!\w)"
 )
 """What is a symbol in words: gamma, mu_k, r_j, s_1, M_0, N, q, h, t, x, O(h^2)."""
 
@@ -146,7 +146,9 @@ def _symbol(found: str) -> str:
         return f"O(h^{{{found[4:-1]}}})"
     if found == "dq/dgamma":
         return r"dq/d\gamma"
-    return typesetting.latex(Symbol("M_0" if found == "M0" else found))
+    name, _, power = found.partition("^")
+    base = typesetting.latex(Symbol("M_0" if name == "M0" else name))
+    return f"{base}^{{{power}}}" if power else base
 
 
 def _plain(given: str) -> str:

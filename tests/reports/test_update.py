@@ -24,7 +24,7 @@ SOLVERS = {
 
 
 def solver(name: str) -> sg.Solver:
-    return sg.Solver(*SOLVERS[name])
+    return sg.Solver(*SOLVERS[name], limiter=None)
 
 
 class Page:

@@ -186,6 +186,7 @@ def compile(
     """Emit a standalone module."""
     choice = (integrand, expansion, scheme)
     spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
+    spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)

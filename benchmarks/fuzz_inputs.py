@@ -20,7 +20,7 @@ from solvergen.algebra.evaluation import evaluate_mp
 from solvergen.algebra.expressions import parse, rational, to_text
 from solvergen.algebra.tables import read_column
 from solvergen.compiler import load_text
-from solvergen.program import order, program
+from solvergen.program import lowering, order
 from solvergen.specification import schemes
 from solvergen.symbols import t
 from solvergen.targets import rendering
@@ -237,7 +237,7 @@ def answer_scheme(text: str) -> None:
     scheme = schemes.get(text)
     if schemes.get(schemes.to_text(scheme)) != scheme:
         raise WrongAnswerError(f"reads back as {schemes.to_text(scheme)}")
-    order.report(program.lower(scheme), same_clock=False, no_linear_part=False)
+    order.report(lowering.lower(scheme), same_clock=False, no_linear_part=False)
 
 
 # Tables: files of any bytes, and of right ones.

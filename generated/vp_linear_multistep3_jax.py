@@ -345,6 +345,9 @@ class Stepper:
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
         prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
+        if prediction.shape != self._past[0].shape:
+            kept = [*self._past[0].shape]
+            raise ValueError(f"x is {[*self.x.shape]}; expected {kept}, as what is kept of the run")
         self.x, *self._past = _step(row, self.x, prediction, *self._past)
         self.index += 1
 

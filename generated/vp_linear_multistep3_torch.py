@@ -341,6 +341,9 @@ class Stepper:
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
         prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
+        if prediction.shape != self._past[0].shape:
+            kept = [*self._past[0].shape]
+            raise ValueError(f"x is {[*self.x.shape]}; expected {kept}, as what is kept of the run")
         self.x, value = self._plan.advance(row, self.x, prediction, *self._past)
         if self._plan.keeps[self.index]:
             self._past = (value, *self._past[:-1])

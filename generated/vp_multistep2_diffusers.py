@@ -346,6 +346,9 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             timestep = timestep[(0,) * timestep.ndim]  # of the batch
         if self._step_index is None:
             self._begin(timestep, sample)
+        elif self._past[0].shape != sample.shape:
+            got, kept = tuple(sample.shape), tuple(self._past[0].shape)
+            raise ValueError(f"the sample is {got}; expected {kept}, as in the steps before")
         self._require_next(timestep)
         row = self._run[self._step_index - self._first]
         prediction = model_output.to(sample.dtype)

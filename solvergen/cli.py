@@ -193,6 +193,7 @@ def compile(
         _write_folder(output, choice, limiter, force, others)
         return
     spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
+    spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end)

@@ -57,7 +57,7 @@ def emit(
         EmissionError: there is no such target, or the grid is none.
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
-    targets.get(target)
+    spec = adapted(spec, target)
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
     with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
@@ -67,6 +67,16 @@ def emit(
         rendering.require_baking(target)
         baked = baking.bake(spec, _draft(spec), _times(timesteps).tolist())
         return rendering.render_baked(spec, target, baked)
+
+
+def adapted(spec: Solver, target: str) -> Solver:
+    """The solver that a module of a target runs: with the start-up of the target, if its scheme
+    says none.
+
+    Raises:
+        EmissionError: there is no such target.
+    """
+    return spec.counting_steps if targets.get(target).counts_steps else spec
 
 
 @lru_cache(maxsize=4)
@@ -120,7 +130,7 @@ def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = N
     Raises:
         EmissionError: as for ``emit``, or what the target needs is not installed.
     """
-    targets.get(target)
+    spec = adapted(spec, target)
     grid = None if timesteps is None else _times(timesteps)
     name = f"solvergen_{spec.content_hash}{_grid_hash(grid)}_{_generator_hash()}_{target}"
     if name in sys.modules:

@@ -53,7 +53,7 @@ SINGLESTEP_SOURCE = (
 )
 
 
-def multistep(order: int, startup: str = "exact", last: str = "full") -> Scheme:
+def multistep(order: int, startup: str | None = None, last: str = "full") -> Scheme:
     """The k-step method with support {0, -1, .., -(k-1)}: order k in every clock.
 
     Exponential Adams-Bashforth (Hochbruck and Ostermann 2010); DPM-Solver++ multistep
@@ -63,7 +63,8 @@ def multistep(order: int, startup: str = "exact", last: str = "full") -> Scheme:
     Args:
         order: k >= 1.
         startup: ``exact`` spends extra evaluations in the first steps and keeps order k;
-            ``ramp`` starts with orders 1, 2, .. as most samplers do and leaves order 2.
+            ``ramp`` starts with orders 1, 2, .. as most samplers do and leaves order 2. If left,
+            that of the target: exact, and ramp in the libraries that count steps.
         last: ``full`` ends with order k, ``ramp`` with orders .., 2, 1 and leaves order 2.
     """
     _check_order("multistep", order)
@@ -208,7 +209,9 @@ def _iterated(
 BASES = {"exact": INTERPOLATION, "bh1": FROZEN, "bh2": CLASSICAL}
 
 
-def unip(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
+def unip(
+    order: int, variant: str = "exact", startup: str | None = None, last: str = "full"
+) -> Scheme:
     """UniP-p: the predictor of UniPC, support {0, .., -(p-1)} (Zhao et al. 2023).
 
     B(h) enters at p = 2 alone, where the published code fixes the coefficient to 1/2; everywhere
@@ -217,7 +220,7 @@ def unip(order: int, variant: str = "exact", startup: str = "exact", last: str =
     Args:
         order: p >= 1.
         variant: ``exact`` weights, or those of ``bh1`` or ``bh2``.
-        startup: ``exact`` or ``ramp``.
+        startup: ``exact`` or ``ramp``; if left, that of the target.
         last: ``full`` or ``ramp``.
     """
     _check_order("unip", order)
@@ -233,7 +236,9 @@ def unip(order: int, variant: str = "exact", startup: str = "exact", last: str =
     return Scheme(name, main, first, UNIPC_SOURCE, closing)
 
 
-def unipc(order: int, variant: str = "exact", startup: str = "exact", last: str = "full") -> Scheme:
+def unipc(
+    order: int, variant: str = "exact", startup: str | None = None, last: str = "full"
+) -> Scheme:
     """UniPC-p: UniP-p, and the corrector {1, 0, .., -(p-1)} without another evaluation.
 
     Order p + 1 (Zhao et al. 2023): the sample that the network has seen is computed
@@ -244,7 +249,8 @@ def unipc(order: int, variant: str = "exact", startup: str = "exact", last: str 
         order: p >= 1.
         variant: ``exact`` weights, or ``bh1``, ``bh2``: B(h) enters the predictor at p = 2 and the
             corrector at p = 1, where the published code fixes the coefficient to 1/2.
-        startup: ``exact``, or ``ramp``: orders 1, 2, .. with correction, as published.
+        startup: ``exact``, or ``ramp``: orders 1, 2, .. with correction, as published; if left,
+            that of the target.
         last: ``full``, or ``ramp``: predictors of orders .., 2, 1, each after the corrector of the
             order of the predictor before it, as published.
     """
@@ -293,14 +299,14 @@ def _closing(policy: str, order: int, of_order: Callable[[str, int], Phase]) -> 
     return tuple(of_order(f"last_{left}", left + 1) for left in range(count))
 
 
-def _suffix(startup: str, last: str) -> str:
+def _suffix(startup: str | None, last: str) -> str:
     if last != "full":
-        return f":{startup}:{last}"
-    return "" if startup == "exact" else f":{startup}"
+        return f":{startup or 'exact'}:{last}"
+    return "" if startup is None else f":{startup}"
 
 
-def _check_policies(startup: str, last: str) -> None:
-    if startup not in STARTUPS:
+def _check_policies(startup: str | None, last: str) -> None:
+    if startup not in (None, *STARTUPS):
         raise SchemeError(f"startup={startup!r}: expected one of {', '.join(STARTUPS)}.")
     if last not in LAST_STEPS:
         raise SchemeError(f"last={last!r}: expected one of {', '.join(LAST_STEPS)}.")

@@ -26,6 +26,7 @@ __all__ = [
     "adams_moulton",
     "dpm_12",
     "dpm_23",
+    "even",
     "general_linear",
     "get",
     "multistep",
@@ -61,6 +62,8 @@ _FAMILIES: dict[str, Callable[..., Scheme]] = {
     "unip": unip,
     "unipc": unipc,
 }
+_UNSAID = re.compile(r"multistep:\d+|unipc?:\d+:\w+")
+"""Names that leave the start-up open."""
 _IMPLICIT = {"backward_euler": 1, "trapezoidal": 2}
 _NAMED: dict[str, Callable[[], Scheme]] = {
     "implicit_heun": lambda: adams_moulton(2, 1),
@@ -136,6 +139,16 @@ def to_text(scheme: Scheme) -> str:
     except SchemeError:
         pass
     return notation.write(scheme)
+
+
+def even(scheme: Scheme) -> Scheme:
+    """The scheme with orders 1, 2, .. in the first steps, if its start-up was left to the target
+    and spends extra evaluations: one more call of the network is one more step to whoever counts.
+    """
+    name = to_text(scheme)
+    if scheme.extra_evaluations and _UNSAID.fullmatch(name):
+        return get(f"{name}:ramp")
+    return scheme
 
 
 def names() -> tuple[str, ...]:

@@ -100,6 +100,16 @@ class Solver:
     def _set(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)
 
+    @property
+    def counting_steps(self) -> "Solver":
+        """The same for users to whom a step is a call of the network (``schemes.even``)."""
+        scheme = schemes.even(self.scheme)
+        if scheme == self.scheme:
+            return self
+        usual = self.limiter == limiting.default(self.scheme)
+        choices = (self.schedule, self.prediction, self.integrand, self.expansion)
+        return Solver(*choices, scheme, True if usual else self.limiter)
+
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""

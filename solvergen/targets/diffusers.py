@@ -260,6 +260,7 @@ TARGET = Target(
     interface=("ORDER", "SPEC", "coefficients", "Scheduler"),
     settings=settings,
     adapts=False,
+    counts_steps=True,
     method=ON_ANY_GRID,
     formulas=lambda solver: Basis.of(solver).formulas,
 )

@@ -82,6 +82,7 @@ TARGET = replace(
     settings=settings,
     loop=None,
     adapts=False,
+    counts_steps=True,
     prediction="data",
     method=ON_ANY_GRID,
 )

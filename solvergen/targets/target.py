@@ -93,6 +93,8 @@ class Target:
         formulas: the scalars of its modules, where they are not those in time.
         prediction: what its networks return, unless it is said.
         method: what its modules run if nothing is said.
+        counts_steps: whether a step is a call of the network to its users, and a run may begin in
+            the middle, so that a start-up that is not said is the one of no extra evaluations.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Target:
     formulas: Callable[[Solver], Formulas] | None = None
     prediction: str = "noise"
     method: Choice = USUAL
+    counts_steps: bool = False
 
     @property
     def folder(self) -> str:

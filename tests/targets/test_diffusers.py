@@ -19,6 +19,7 @@ from diffusers import (
 )
 
 import solvergen as sg
+from solvergen import compiler
 
 TABLE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 X = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -35,14 +36,21 @@ SOLVERS = {
     "tab3": ("stable_diffusion", "noise", "noise", "time", "multistep:3:ramp"),
     "flow_euler": ("rectified_flow", "flow", "flow", "time", "multistep:1"),
     "flow_3m": ("rectified_flow", "flow", "flow", "time", "multistep:3"),
+    "flow_3m_exact": ("rectified_flow", "flow", "flow", "time", "multistep:3:exact"),
     "flow_heun": ("flow_shifted", "straight", "data", "sigma/(alpha+sigma)", "heun"),
 }
-FLOWS = ("flow_euler", "flow_3m", "flow_heun")
+FLOWS = tuple(name for name in SOLVERS if name.startswith("flow_"))
 DISCRETE = tuple(name for name in SOLVERS if name not in FLOWS)
 
 
+def solver(name: str) -> sg.Solver:
+    """As it runs in a pipeline; without a limiter if it is compared with a peer, which has none."""
+    spec = sg.Solver(*SOLVERS[name], limiter=name not in PEERS)
+    return compiler.adapted(spec, "diffusers")
+
+
 def module(name: str) -> ModuleType:
-    return sg.compile(sg.Solver(*SOLVERS[name]), "diffusers")
+    return sg.compile(solver(name), "diffusers")
 
 
 def scheduler(name: str, **options: Any) -> Any:
@@ -177,7 +185,7 @@ def test_finite_to_the_exact_end(name: str, dtype: torch.dtype, steps: int) -> N
 @pytest.mark.parametrize("name", ["2m", "3m", "2s", "heun_in_theta", "flow_3m", "flow_heun"])
 def test_same_sample_as_the_stepper(name: str) -> None:
     """The compiled solver on its own schedule: Stepper, sample and Scheduler, in float64."""
-    runner, scheduler = sg.compile(sg.Solver(*SOLVERS[name]), "torch"), module(name).Scheduler()
+    runner, scheduler = sg.compile(solver(name), "torch"), module(name).Scheduler()
     scheduler.set_timesteps(timesteps=[950, 700, 420, 200, 80, 15])
     grid = times_of(runner, scheduler)
     x = X.double()
@@ -207,7 +215,7 @@ def times_of(runner: ModuleType, scheduler: Any) -> np.ndarray:
     return np.where(levels < np.inf, runner.time_at_half_log_snr(levels), runner.T_MIN)
 
 
-@pytest.mark.parametrize("name", ["2m", "2s", "unipc", "tab3", "flow_euler", "flow_heun"])
+@pytest.mark.parametrize("name", ["2m", "3m", "2s", "unipc", "tab3", "flow_3m", "flow_heun"])
 def test_a_run_that_begins_in_the_middle_is_a_run_of_its_own(name: str) -> None:
     """As image-to-image does: the same as a run through the later timesteps alone."""
     one, two = scheduler(name), scheduler(name)
@@ -367,8 +375,27 @@ def test_flow_sigmas_of_other_schedulers_are_read() -> None:
     assert module("flow_3m").Scheduler.from_config(peer.config).config.shift == 4.0
 
 
+@pytest.mark.parametrize("scheme", ["multistep:4", "unipc:3:bh2", "unip:3:exact", "unipc:2:bh1"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_steps_are_calls_of_the_network(scheme: str, steps: int) -> None:
+    """Unless the scheme says exact, and then all that it spends is listed."""
+    for schedule, prediction in (("vp_alphabar", "velocity"), ("rectified_flow", "flow")):
+        spec = sg.Solver(schedule, prediction, "data", "half_log_snr", scheme)
+        one = sg.compile(spec, "diffusers").Scheduler()
+        one.set_timesteps(steps)
+        assert len(one.timesteps) == steps
+        assert one.__module__ == sg.compile(_named(spec, f"{scheme}:ramp"), "diffusers").__name__
+        said = sg.compile(_named(spec, f"{scheme}:exact"), "diffusers").Scheduler()
+        said.set_timesteps(steps)
+        assert (len(said.timesteps) > steps) == (steps > 2)  # the last one is of first order
+
+
+def _named(spec: sg.Solver, scheme: str) -> sg.Solver:
+    return sg.Solver(spec.schedule, spec.prediction, spec.integrand, spec.expansion, scheme)
+
+
 def test_no_run_begins_in_a_start_up() -> None:
-    one = scheduler("flow_3m")
+    one = scheduler("flow_3m_exact")
     one.set_timesteps(6)
     one.set_begin_index(4)
     with pytest.raises(ValueError, match="spends extra evaluations in its first steps"):

@@ -9,6 +9,7 @@ import torch
 import torch_extras  # noqa: F401
 
 import solvergen as sg
+from solvergen import compiler
 from solvergen.measurement.problems import GaussianMixture
 
 MIXTURE = GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [0.8]]), np.array([0.09, 0.16]))
@@ -45,7 +46,7 @@ def flow_model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("choice", CHOICES, ids="-".join)
 def test_four_routes_give_one_sample(choice: tuple[str, ...]) -> None:
     """Stepper, sample, the scheduler of a pipeline and the function of k-diffusion, to rounding."""
-    spec = sg.Solver("rectified_flow", "data", *choice)
+    spec = compiler.adapted(sg.Solver("rectified_flow", "data", *choice), "k-diffusion")
     torch_module = sg.compile(spec, "torch")
 
     def model(x: torch.Tensor, t: Any) -> torch.Tensor:
@@ -73,7 +74,7 @@ def test_scaled_schedules_are_one_solver(scheme: str) -> None:
     choice = ("data", "data", "half_log_snr", scheme)
     one, two = (
         sg.compile(sg.Solver("ve", *choice), "k-diffusion"),
-        sg.compile(sg.Solver("vp_alphabar", *choice), "torch"),
+        sg.compile(compiler.adapted(sg.Solver("vp_alphabar", *choice), "k-diffusion"), "torch"),
     )
     sigmas = np.array([14.6, 6.0, 2.2, 0.9, 0.3, 0.03, 0.0])
     times = sigmas**2 / (1 + sigmas**2)
@@ -118,7 +119,7 @@ def test_finite_to_the_exact_end(steps: int, dtype: torch.dtype) -> None:
     for schedule, top in (("ve", 14.6), ("rectified_flow", 1.0)):
         spec = sg.Solver(schedule, "data", "data", "half_log_snr", "multistep:3")
         sigmas = torch.linspace(top, 0.0, steps + 1)
-        found = sg.compile(spec, "k-diffusion").sample_data_multistep_3(
+        found = sampler(sg.compile(spec, "k-diffusion"))(
             lambda x, sigma: x * 0.5, (top * X).to(dtype), sigmas, disable=True
         )
         assert found.dtype == dtype

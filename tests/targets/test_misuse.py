@@ -289,3 +289,40 @@ def test_libraries_of_others(target: str) -> None:
         with pytest.raises(TypeError, match="the model output is a NoneType"):
             sampler(lambda y, s: None, x, grid, disable=True)
     assert torch.equal(x, torch.from_numpy(X))
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, "multistep:2:ramp", "rk4"])
+@pytest.mark.parametrize("rows", [[0], [0, 0, 0], slice(0, 0)])
+@each
+def test_a_batch_that_changes_meets_no_history_of_another(
+    target: str, scheme: str, rows: Any
+) -> None:
+    """A sample of another shape would be combined with values that were kept: numpy's rules make
+    a batch of one fit every batch."""
+    stepper = module(target, scheme).Stepper(as_target(target, X), GRID)
+    stepper.step(predicted(stepper.x, stepper.t))
+    changed = from_target(target, stepper.x)[rows]
+    if target == "numba":  # whose x is a view
+        with pytest.raises(AttributeError):
+            stepper.x = changed
+        return
+    stepper.x = as_target(target, changed)
+    shapes = rf"x is \[{len(changed)}, 3\]; expected \[2, 3\]"
+    with pytest.raises(ValueError, match=shapes):
+        stepper.step(predicted(stepper.x, stepper.t))
+    with pytest.raises(ValueError, match=r"the model output is .*; expected "):
+        stepper.step(as_target(target, X))
+
+
+@pytest.mark.parametrize("scheme", ["multistep:2:ramp", "multistep:3", "unipc:2", "singlestep:2"])
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_a_scheduler_is_for_one_batch(scheme: str, rows: int) -> None:
+    spec = sg.Solver("vp_alphabar", "velocity", "data", "half_log_snr", scheme)
+    scheduler = sg.compile(spec, "diffusers").Scheduler()
+    scheduler.set_timesteps(4)
+    x, other = torch.ones(2, 3), torch.ones(rows, 3)
+    t, s = scheduler.timesteps[:2]
+    scheduler.step(x, t, x)
+    with pytest.raises(ValueError, match=rf"the sample is \({rows}, 3\); expected \(2, 3\)"):
+        scheduler.step(other, s, other)
+    assert scheduler.step(x, s, x).prev_sample.shape == x.shape

@@ -18,7 +18,7 @@ from solvergen import targets
 from solvergen.algebra import precision
 from solvergen.algebra.tables import column
 from solvergen.errors import EmissionError, ScheduleError, explained
-from solvergen.measurement.certificate import statement
+from solvergen.measurement.certificate import accuracy, draft
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
@@ -62,10 +62,9 @@ def emit(
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
     with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
         if timesteps is None:
-            free = spec.unlimited  # what is bounded is not always continuous in the times
-            return rendering.render(spec, target, accuracy=statement(free, _draft(free)))
+            return rendering.render(spec, target, accuracy(spec))
         rendering.require_baking(target)
-        baked = baking.bake(spec, _draft(spec), _times(timesteps).tolist())
+        baked = baking.bake(spec, draft(spec), _times(timesteps).tolist())
         return rendering.render_baked(spec, target, baked)
 
 
@@ -77,12 +76,6 @@ def adapted(spec: Solver, target: str) -> Solver:
         EmissionError: there is no such target.
     """
     return spec.counting_steps if targets.get(target).counts_steps else spec
-
-
-@lru_cache(maxsize=4)
-def _draft(spec: Solver) -> ModuleType:
-    """Its coefficients as code, which is measured, and asked for grids."""
-    return load_text(rendering.coefficients_module(spec), "solvergen_draft")
 
 
 @precision.own
@@ -100,7 +93,7 @@ def grid(
     """
     named = {} if spacing is None else {"spacing": spacing}
     with explained("no such time grid", EmissionError, "expected another one"):
-        times: NDArray[np.float64] = _draft(spec).timesteps(steps, **named, start=start, end=end)
+        times: NDArray[np.float64] = draft(spec).timesteps(steps, **named, start=start, end=end)
     return times
 
 

@@ -23,7 +23,7 @@ def _unsearched():
 
     patch = pytest.MonkeyPatch()
     for one in (compiler, schedulers):
-        patch.setattr(one, "statement", lambda *_: "Not searched.")
+        patch.setattr(one, "accuracy", lambda _: "Not searched.")
     yield
     patch.undo()
 
@@ -35,4 +35,4 @@ def certified(monkeypatch: pytest.MonkeyPatch) -> None:
     from solvergen.measurement import certificate, schedulers
 
     for one in (compiler, schedulers):
-        monkeypatch.setattr(one, "statement", certificate.statement)
+        monkeypatch.setattr(one, "accuracy", certificate.accuracy)

@@ -1,7 +1,8 @@
 """Measures emitted modules in a process where solvergen cannot be imported.
 
-Reads lines of JSON, lists of {"path", "target", "start", "end", "spacing"}, and answers each with a
-line, a list of {"path", "stated", "rates", "errors"}.
+Reads lines of JSON, lists of {"path", "target", "start", "end", "spacing", "interpreted"}, and
+answers each with a line, a list of {"path", "stated", "rates", "errors"}. What is ``interpreted``
+is Python that numba does not compile.
 
 The problem is a one-dimensional mixture of two Gaussians. Its probability-flow ODE moves
 quantiles, F_t(x_t) = F_s(x_s), so the exact solution is a root of the mixture's distribution
@@ -91,6 +92,10 @@ def run(module, job, steps):
 
 def measure(job):
     path = Path(job["path"])
+    if job["target"] == "numba":
+        import numba
+
+        numba.config.DISABLE_JIT = int(job["interpreted"])
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -188,11 +188,13 @@ def at_start(expression: Expr) -> Expr:
     return expression.subs({t: s, alpha: alpha_s, sigma: sigma_s}, simultaneous=True)
 
 
+@lru_cache(maxsize=256)
 def nonlinear(integrand: Parameterization) -> Expr:
     """b = W / det for every schedule; the derivatives cancel for flow and rate(gamma)."""
     return cancel(WRONSKIAN / integrand.determinant)
 
 
+@lru_cache(maxsize=256)
 def linear(integrand: Parameterization) -> Expr:
     """a = (alpha' c_noise - sigma' c_data) / det for every schedule."""
     numerator = alpha_dot * integrand.noise - sigma_dot * integrand.data

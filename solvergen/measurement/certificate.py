@@ -4,6 +4,7 @@ The worst row that a search finds (``search``) is what the docstring says. Beyon
 is no module: the error names the scalar, the step, and alpha or sigma if it is their fault.
 """
 
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -68,6 +69,22 @@ def _require_positive(solver: Solver, module: ModuleType) -> None:
                 f"{times[wrong[0]]}; expected a positive number inside the domain: shorten the "
                 "domain to where it has one"
             )
+
+
+@lru_cache(maxsize=4)
+def draft(solver: Solver) -> ModuleType:
+    """Its coefficients as code, which is measured, and asked for grids."""
+    return load_text(rendering.coefficients_module(solver), "solvergen_draft")
+
+
+def accuracy(solver: Solver) -> str:
+    """What the docstring of its modules says of their coefficients.
+
+    Raises:
+        EmissionError: a coefficient is wrong by more than ``REFUSED``.
+    """
+    free = solver.unlimited  # what is bounded is not always continuous in the times
+    return statement(free, draft(free))
 
 
 def statement(solver: Solver, module: ModuleType) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from solvergen import targets
-from solvergen.measurement.certificate import statement
+from solvergen.measurement.certificate import accuracy
 from solvergen.measurement.checks import Check
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.targets import rendering
@@ -39,7 +39,6 @@ def check_text(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
     """Whether a module without runs is what is emitted; nothing for one that is measured itself."""
     if has_runs(module):
         return ()
-    draft = load_text(rendering.coefficients_module(solver), "solvergen_draft")
-    text = rendering.render(solver, module.SPEC["target"], statement(solver, draft))
+    text = rendering.render(solver, module.SPEC["target"], accuracy(solver))
     same = Path(str(module.__file__)).read_text() == text
     return (Check("text", "what its SPEC gives", "the same" if same else "another", same),)

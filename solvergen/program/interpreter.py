@@ -146,25 +146,26 @@ class _Step:
             a, b = self.scalars.conversion_at(one.stage)
             self.seen = self.y
             prediction = self.model(self.y, self.scalars.time(one.stage))
-            self.values[node_of(one.stage)] = a * self.y + b * prediction
+            self.values[node_of(one.stage)] = self.y * a + prediction * b
         elif isinstance(one, Combine):
             start = self.samples[one.base]
             factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
-            self.y = factor * start + m0 * self._mean(one)
+            self.y = start * factor + self._mean(one) * m0
             self.samples[one.node] = self.y
             self.landing = one
         elif isinstance(one, Estimate):
             m0 = self.scalars.zeroth_moment(one.rival)
-            self.state.error = m0 * (self._mean(self.landing) - self._mean(one.rival))
+            self.state.error = (self._mean(self.landing) - self._mean(one.rival)) * m0
         elif isinstance(one, Accept):
             self.state.x, self.state.previous = self.y, self.samples[CURRENT]
             self.state.past.insert(0, self.values[CURRENT])
 
     def _mean(self, combine: Combine) -> Any:
-        """sum_j ell_j N_j."""
+        """sum_j N_j ell_j: arrays come first, because a number of mpmath that is multiplied by one
+        prints it before it gives way."""
         ell = self.scalars.weights(combine)
         return sum(
-            weight * self._read(node) for weight, node in zip(ell, combine.support, strict=True)
+            self._read(node) * weight for weight, node in zip(ell, combine.support, strict=True)
         )
 
     def _read(self, node: Node) -> Any:

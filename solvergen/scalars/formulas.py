@@ -184,7 +184,7 @@ class Formulas:
         return cls._chosen(solver, adaptive and bool(solver.program.pairs), ends_in_data)
 
     @classmethod
-    @lru_cache(maxsize=16)
+    @lru_cache(maxsize=64)
     def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
         schedule, ode, table = solver.schedule, solver.ode, solver.table
         pairs = _phases(solver, table.pairs) if adaptive else ()

@@ -54,7 +54,7 @@ class ScheduleFormulas:
     reaches_data: bool
 
     @classmethod
-    @lru_cache(maxsize=16)
+    @lru_cache(maxsize=64)
     def of(cls, schedule: NoiseSchedule) -> "ScheduleFormulas":
         """Choose the forms."""
         both, ratio = (schedule.alpha, schedule.sigma), log(schedule.alpha / schedule.sigma)

@@ -1,6 +1,6 @@
 """Orders up to 8, measured in many digits: float64 runs out of them before the rate settles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -26,12 +26,27 @@ TERMS = 40
 
 
 @dataclass(frozen=True)
-class ClockScalars:
-    """The scalars of dx/dt = N in gamma = q = t: Phi = 1, M0 = t - s, mu_k = 1/(k+1)."""
+class EvenSteps:
+    """Step n of a run of even steps, whose weights are those of step 0: they follow from
+    differences of places alone."""
 
     phase: PhaseProgram
     steps: int
     n: int
+
+    def weights(self, combine: Combine) -> list[Any]:
+        return weights_of(replace(self, n=0), combine, mpmath.mp.dps)
+
+
+@cache
+def weights_of(first: Any, combine: Combine, digits: int) -> list[Any]:
+    """Those of a landing, in so many digits."""
+    return first.first_weights(combine)
+
+
+@dataclass(frozen=True)
+class ClockScalars(EvenSteps):
+    """The scalars of dx/dt = N in gamma = q = t: Phi = 1, M0 = t - s, mu_k = 1/(k+1)."""
 
     def place(self, node: Node) -> Fraction:
         offset = -node.index if node.kind is Kind.PAST else self.phase.position(node.index)
@@ -47,7 +62,7 @@ class ClockScalars:
     def zeroth_moment(self, combine: Combine) -> Any:
         return mpmath.mpmathify(self.place(combine.node) - self.place(combine.base))
 
-    def weights(self, combine: Combine) -> list[Any]:
+    def first_weights(self, combine: Combine) -> list[Any]:
         base = self.place(combine.base)
         width = self.place(combine.node) - base
         places = [(self.place(node) - base) / width for node in combine.support]
@@ -64,15 +79,11 @@ class ClockScalars:
 
 
 @dataclass(frozen=True)
-class ExponentialScalars:
+class ExponentialScalars(EvenSteps):
     """The scalars of the data integrand in lambda: q = e^lambda, with alpha = 1 - t, sigma = t.
 
     Phi = sigma_t/sigma_s, M0 = alpha_t (1 - e^-h), mu_k = k! phi_(k+1)(-h)/phi_1(-h).
     """
-
-    phase: PhaseProgram
-    steps: int
-    n: int
 
     def share(self, node: Node) -> Fraction:
         """Where a node is between the ends."""
@@ -103,7 +114,7 @@ class ExponentialScalars:
         decay = 1 - mpmath.exp(-self.gap(node, base))
         return decay / (1 + mpmath.exp(-self.half_log_snr(node)))
 
-    def weights(self, combine: Combine) -> list[Any]:
+    def first_weights(self, combine: Combine) -> list[Any]:
         base, h = combine.base, self.gap(combine.node, combine.base)
         places = [mpmath.mpmathify(self.gap(node, base) / h) for node in combine.support]
 

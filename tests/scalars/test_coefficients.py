@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen.compiler import load_text
 from solvergen.measurement.amplification import check_amplification, lebesgue_constant
+from solvergen.measurement.certificate import draft
 from solvergen.measurement.ends import interior
 from solvergen.methods.rule import lagrange_basis
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, steps_of
-from solvergen.targets import rendering
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coefficients.py"
 CLASSICAL = {
@@ -44,7 +43,7 @@ def solver(schedule: Any, integrand: str, expansion: str, scheme: str = "multist
 
 def landing(spec: sg.Solver, grid: np.ndarray, order: int) -> tuple[float, list[float]]:
     """Phi, and M0 ell_0, M0 ell_1, .. of the last step of a grid."""
-    module = load_text(rendering.coefficients_module(spec), "emitted")
+    module = draft(spec)
     factor, *weights = module.coefficients(grid)[-1].tolist()[spec.table.first_factor :]
     return factor, weights[:order]
 
@@ -151,7 +150,7 @@ def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
 @pytest.mark.parametrize("scheme", ["multistep:1", "multistep:3", "singlestep:3"])
 def test_amplification_is_below_the_lebesgue_constant(scheme: str) -> None:
     spec = sg.Solver("vp_linear", sg.NOISE, sg.DATA, "half_log_snr", scheme)
-    module = load_text(rendering.coefficients_module(spec), "emitted")
+    module = draft(spec)
     check = check_amplification(module, spec, *interior(module))
     assert check.passed, check
     assert float(check.found) >= 1

@@ -193,7 +193,7 @@ def _read(option: str, formula: Any, domain: Domain, parameters: Parameters) -> 
 
 def _without_reciprocals(e: Expr) -> Expr:
     """Without cotangents, to which sympy turns tan(pi/2 - t), and which texts have no word for."""
-    return sympy.sympify(e).replace(sympy.cot, lambda angle: 1 / sympy.tan(angle))
+    return sympy.sympify(e).replace(sympy.cot, lambda x: sympy.cos(x) / sympy.sin(x))
 
 
 def _turned(formula: Expr, domain: Domain) -> Expr:

@@ -53,8 +53,12 @@ class Method:
 
     @cached_property
     def solver(self) -> sg.Solver:
-        """One object for every target and test: what it derives, it derives once."""
-        return sg.Solver("rectified_flow", sg.FLOW, self.integrand, self.expansion, self.scheme)
+        """One object for every target and test: what it derives, it derives once.
+
+        Without bounds on weights, which would act on steps of clearly different lengths.
+        """
+        choices = (self.integrand, self.expansion, self.scheme)
+        return sg.Solver("rectified_flow", sg.FLOW, *choices, limiter=None)
 
 
 def _methods() -> dict[str, Method]:

@@ -121,8 +121,8 @@ def run_preset(peer: Peer, preset: Preset, steps: int) -> Floats:
 def solver(peer: Peer, preset: Preset) -> Solver:
     """A preset for what the peer solves."""
     if peer.eta:
-        return preset.solver(drift(named.get(peer.schedule), peer.eta), DATA)
-    return preset.solver(named.get(peer.schedule), peer.prediction)
+        return preset.solver(drift(named.get(peer.schedule), peer.eta), DATA, limiter=None)
+    return preset.solver(named.get(peer.schedule), peer.prediction, limiter=None)
 
 
 def drift(schedule: NoiseSchedule, eta: int) -> NoiseSchedule:
@@ -139,8 +139,8 @@ def drift(schedule: NoiseSchedule, eta: int) -> NoiseSchedule:
 
 @cache
 def compiled(preset: Preset, schedule: NoiseSchedule, prediction: str) -> ModuleType:
-    """A preset as a numpy module."""
-    spec = preset.solver(schedule, prediction)
+    """A preset as a numpy module: its weights as the paper has them, without bounds."""
+    spec = preset.solver(schedule, prediction, limiter=None)
     return load_text(rendering.render(spec, "numpy", ""), preset.name)
 
 

@@ -20,7 +20,6 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from solvergen.tuning import problems
 
 import solvergen as sg
 from solvergen.compiler import load_text
@@ -28,6 +27,7 @@ from solvergen.measurement import client_grids
 from solvergen.measurement.client_grids import Levels
 from solvergen.measurement.problems import Problem, model
 from solvergen.targets import rendering
+from solvergen.tuning import problems
 
 Floats = NDArray[np.float64]
 RESULTS = Path(__file__).parent / "RESULTS_clients.md"

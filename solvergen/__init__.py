@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 from solvergen import report, schedules
 from solvergen.algebra.registration import register_function
-from solvergen.compiler import compile, emit, write
+from solvergen.compiler import compile, emit, emit_fitted, write
 from solvergen.derivation.expansion import Expansion
 from solvergen.derivation.parameterization import (
     DATA,
@@ -39,6 +39,7 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.tuning import Method, choose, tune
 
 __version__ = version("solvergen")
 
@@ -52,6 +53,7 @@ __all__ = [
     "DerivationError",
     "EmissionError",
     "Expansion",
+    "Method",
     "NoiseSchedule",
     "Parameterization",
     "ScheduleError",
@@ -63,8 +65,10 @@ __all__ = [
     "SolvergenWarning",
     "alpha",
     "alpha_dot",
+    "choose",
     "compile",
     "emit",
+    "emit_fitted",
     "from_specification",
     "presets",
     "rate",
@@ -75,6 +79,7 @@ __all__ = [
     "sigma",
     "sigma_dot",
     "t",
+    "tune",
     "write",
 ]
 

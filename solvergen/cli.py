@@ -12,6 +12,7 @@ from rich.console import Console
 import solvergen
 from solvergen import compiler, schedules, targets
 from solvergen.clients import comfyui
+from solvergen.commands import tuning
 from solvergen.derivation import parameterization
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
@@ -183,22 +184,27 @@ def compile(
     spacing: Annotated[
         str | None, typer.Option(help="The variable in which they are even.")
     ] = None,
+    shift: Annotated[
+        float | None, typer.Option(help="How far they are moved to the noise; 1.")
+    ] = None,
     start: Annotated[float | None, typer.Option(help="Where the grid starts; t_max.")] = None,
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module, or a folder of them for ComfyUI."""
     choice = (integrand, expansion, scheme)
     if schedule is None or target == comfyui.TARGET:
-        others = (schedule, prediction, preset, steps, spacing, start, end)
+        others = (schedule, prediction, preset, steps, spacing, shift, start, end)
         _write_folder(output, choice, limiter, force, others)
         return
     spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
     spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
-        timesteps = compiler.grid(spec, steps, spacing, start, end)
-    elif any(one is not None for one in (spacing, start, end)):
-        raise SolvergenError("got --spacing, --start or --end without --steps; expected a number.")
+        timesteps = compiler.grid(spec, steps, spacing, start, end, shift)
+    elif any(one is not None for one in (spacing, shift, start, end)):
+        raise SolvergenError(
+            "got --spacing, --shift, --start or --end without --steps; expected a number."
+        )
     path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
     typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
 
@@ -366,6 +372,10 @@ def plot_schedule(
 
     written = page_pictures.plot_schedule(schedule, output)
     typer.echo(f"{written}: {schedule}")
+
+
+app.command()(tuning.tune)
+app.command()(tuning.choose)
 
 
 def main() -> None:

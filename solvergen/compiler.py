@@ -22,10 +22,10 @@ from solvergen.measurement.certificate import accuracy, draft
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
-from solvergen.targets import cache, rendering
+from solvergen.targets import cache, fitted, rendering
 from solvergen.targets.files import load, load_source, load_text, write_text
 
-__all__ = ["compile", "emit", "grid", "load", "load_text", "write"]
+__all__ = ["compile", "emit", "emit_fitted", "grid", "load", "load_text", "write"]
 
 REMEDY = (
     "expected formulas that can be evaluated all over the domain, their derivatives too: write "
@@ -42,6 +42,7 @@ def emit(
     target: str = "numba",
     to_the_ends: bool = False,
     timesteps: ArrayLike | None = None,
+    remarks: str = "",
 ) -> str:
     """The source of a standalone module.
 
@@ -52,6 +53,7 @@ def emit(
             says what it cannot touch, and refuses such a grid.
         timesteps: a decreasing time grid. The module then is for this grid alone: it has its
             coefficients, in 50 digits and rounded once, in place of what computes them.
+        remarks: a paragraph for the docstring of a module of one grid: how that was found.
 
     Raises:
         EmissionError: there is no such target, or the grid is none.
@@ -65,7 +67,32 @@ def emit(
             return rendering.render(spec, target, accuracy(spec))
         rendering.require_baking(target)
         baked = baking.bake(spec, draft(spec), _times(timesteps).tolist())
-        return rendering.render_baked(spec, target, baked)
+        return rendering.render_baked(spec, target, baked, remarks)
+
+
+def emit_fitted(
+    spec: Solver, target: str, timesteps: ArrayLike, landings: ArrayLike, remarks: str = ""
+) -> str:
+    """The source of a module whose coefficients were fitted (``solvergen.tune``).
+
+    Args:
+        spec: the solver that they began with.
+        target: a name that ``solvergen list targets`` prints.
+        timesteps: the grid.
+        landings: [evaluations + 1, evaluations + 2], the time and the factors of x and of all
+            predictions in the input of every evaluation, and in the result.
+        remarks: a paragraph for the docstring: how they were fitted.
+
+    Raises:
+        EmissionError: there is no such target, it has no such modules, or the numbers are none.
+    """
+    targets.get(target)
+    rows = np.asarray(landings, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != rows.shape[0] + 1 or not np.isfinite(rows).all():
+        raise EmissionError(
+            f"landings: got {rows.shape}; expected finite numbers [N + 1, N + 2] for N evaluations"
+        )
+    return fitted.render_fitted(spec, target, _times(timesteps).tolist(), rows.tolist(), remarks)
 
 
 def adapted(spec: Solver, target: str) -> Solver:
@@ -85,15 +112,17 @@ def grid(
     spacing: str | None = None,
     start: float | None = None,
     end: float | None = None,
+    shift: float | None = None,
 ) -> NDArray[np.float64]:
     """The decreasing times [steps + 1] that the solver's module has under these arguments.
 
     Raises:
         EmissionError: there is no such grid.
     """
-    named = {} if spacing is None else {"spacing": spacing}
+    given = {"spacing": spacing, "start": start, "end": end, "shift": shift}
+    named = {name: value for name, value in given.items() if value is not None}
     with explained("no such time grid", EmissionError, "expected another one"):
-        times: NDArray[np.float64] = draft(spec).timesteps(steps, **named, start=start, end=end)
+        times: NDArray[np.float64] = draft(spec).timesteps(steps, **named)
     return times
 
 

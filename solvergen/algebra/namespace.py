@@ -21,8 +21,8 @@ SYMBOLS = frozenset((
 """The symbols of a derivation, which no parameter can be."""
 
 _CONSTANTS = """
-    COEFFICIENTS EVALUATIONS_PER_STEP EXTRA_EVALUATIONS LOG_ALPHA LOG_ALPHA_T MAX_ITERATIONS
-    OFFSET ORDER ORDER_TO_THE_ENDS SPEC TIMESTEPS TOLERANCE T_MAX T_MIN
+    COEFFICIENTS EVALUATIONS_PER_STEP EXTRA_EVALUATIONS LANDINGS LOG_ALPHA LOG_ALPHA_T
+    MAX_ITERATIONS OFFSET ORDER ORDER_TO_THE_ENDS SPEC TIMESTEPS TOLERANCE T_MAX T_MIN
 """
 
 CONSTANTS = frozenset(_CONSTANTS.split())
@@ -54,7 +54,7 @@ _NAMES = """
     schedule_timesteps segments self set_begin_index set_timesteps shape share shift
     shift_terminal sigma sigma_max sigma_min sigma_s sigma_t sigmas size snr_shift_scale
     source spacing speed spread stage start starts state step step_index stepper steps
-    steps_offset stretch sums sys t table taken target tensor theta time time_at
+    steps_offset stretch sums sys t table taken target tensor term terms theta time time_at
     time_at_expansion_variable time_at_half_log_snr time_shift_type time_speed times
     timestep timestep_spacing timesteps to tolerances torch total trained_betas trange
     tree_flatten tree_unflatten typing u uniform upper use_beta_sigmas

@@ -29,6 +29,11 @@ def require(path: str | Path) -> bool:
             "emitted."
         ) from error
     found = set(_bound(tree.body))
+    if "LANDINGS" in found:
+        raise EmissionError(
+            f"{path} has fitted coefficients, of which no order and no accuracy is claimed; "
+            "expected a module with those of a scheme. Its docstring says what was measured."
+        )
     baked = "TIMESTEPS" in found
     needed = OF_ONE_GRID if baked else OF_A_SCHEDULER if "Scheduler" in found else INTERFACE
     missing = [one for one in needed if one not in found]

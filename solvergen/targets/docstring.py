@@ -15,8 +15,13 @@ LONG = 130
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
-def docstring(solver: Solver, header: str, accuracy: str, any_grid: bool = True) -> str:
-    """The whole docstring, quotes included; of a module for one grid without what holds at ends."""
+def docstring(
+    solver: Solver, header: str, accuracy: str, any_grid: bool = True, remarks: str = ""
+) -> str:
+    """The whole docstring, quotes included; of a module for one grid without what holds at ends.
+
+    ``remarks`` say how its grid was found.
+    """
     parts = (
         _title(solver),
         _schedule(solver),
@@ -24,12 +29,32 @@ def docstring(solver: Solver, header: str, accuracy: str, any_grid: bool = True)
         _step(solver),
         _order(solver, any_grid),
         _kinks(solver),
+        _paragraph(remarks),
         _paragraph(accuracy),
         _paragraph(f"Sources: {solver.scheme.source}.") if solver.scheme.source else "",
         header,
     )
     body = "\n\n".join(part for part in parts if part)
     return literals.docstring(body)
+
+
+def fitted_docstring(solver: Solver, header: str, evaluations: int, remarks: str) -> str:
+    """That of a module whose coefficients were fitted, quotes included."""
+    scheme = schemes.to_text(solver.scheme)
+    parts = (
+        f"Fitted coefficients of {evaluations} evaluations for the noise schedule "
+        f"{solver.schedule.name}.",
+        _schedule(solver),
+        _paragraph(
+            f"The network predicts {solver.prediction.name}. Its inputs are combinations of x, the "
+            f"noise, and all predictions before, z_i = C_i0 x + sum_j C_i,j+1 P_j. They began as "
+            f"those of {scheme} for {solver.ode.integrand.name} in {_gamma(solver)}, and were then "
+            "fitted: no order is claimed."
+        ),
+        _paragraph(remarks),
+        header,
+    )
+    return literals.docstring("\n\n".join(part for part in parts if part))
 
 
 def ordinal(order: int) -> str:

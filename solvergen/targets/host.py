@@ -281,6 +281,8 @@ SPACINGS = {
 FURTHER_SPACINGS = {
     "exponential": SPACINGS["half_log_snr"],
     "quadratic": "(np.sqrt, np.square)",
+    "cubic": "(np.cbrt, lambda v: v**3)",
+    "theta": "(lambda t: np.arctan(np.exp(-level(t))), lambda v: time_at(-np.log(np.tan(v))))",
     "beta": "(np.asarray, lambda t: end + (start - end) * _beta((t - end) / (start - end)))",
 }
 """Those that a grid which is baked in may have too."""

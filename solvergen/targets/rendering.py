@@ -73,8 +73,8 @@ def require_baking(target: str) -> None:
         )
 
 
-def render_baked(solver: Solver, target: str, baked: Baked) -> str:
-    """The formatted source of a module for one grid.
+def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -> str:
+    """The formatted source of a module for one grid; ``remarks`` say how that was found.
 
     Raises:
         EmissionError: a step repeats its last evaluation to a tolerance.
@@ -88,7 +88,9 @@ def render_baked(solver: Solver, target: str, baked: Baked) -> str:
         )
     filled = {
         "before_passes": "",
-        "docstring": docstring(solver, header(solver, target, grid=True), statement(baked), False),
+        "docstring": docstring(
+            solver, header(solver, target, grid=True), statement(baked), False, remarks
+        ),
         "standard": "\n".join(found.standard),
         "imports": _imports(found),
         "order": solver.order,

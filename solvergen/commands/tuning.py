@@ -1,0 +1,156 @@
+"""tune and choose: which solver, which grid."""
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from solvergen import targets, tuning
+from solvergen.algebra.tables import read_column
+from solvergen.errors import SolvergenError
+from solvergen.naming import shown
+from solvergen.schedule_options import with_schedule
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.targets.files import write_text
+from solvergen.tuning import problems
+from solvergen.tuning.execution import Progress
+from solvergen.tuning.methods import Setting
+
+Evaluations = Annotated[
+    str, typer.Option(help="Calls of the network: a number, or several, 5,8,12.")
+]
+Start = Annotated[float | None, typer.Option(help="Where a run starts; t_max.")]
+End = Annotated[float | None, typer.Option(help="Where it ends; t_min.")]
+Jobs = Annotated[int, typer.Option(help="Processes that compute candidates.", min=1)]
+Prediction = Annotated[str, typer.Option(help="What the network returns.")]
+Seed = Annotated[int, typer.Option(help="Of the noises.")]
+Shape = Annotated[str | None, typer.Option(help="Of one sample: 1,28,28.")]
+
+
+@with_schedule
+def tune(
+    schedule: NoiseSchedule,
+    prediction: Prediction = "noise",
+    model: Annotated[
+        str | None,
+        typer.Option(help="package.module:function, which returns the model. It is imported."),
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(help=f"An exact problem instead: {', '.join(problems.NAMED)}.")
+    ] = None,
+    shape: Shape = None,
+    evaluations: Evaluations = "8",
+    start: Start = None,
+    end: End = None,
+    timesteps: Annotated[
+        Path | None, typer.Option(help="A grid that is imposed: a column of decreasing times.")
+    ] = None,
+    search: Annotated[str, typer.Option(help="likely, or all methods.")] = "likely",
+    coefficients: Annotated[
+        str, typer.Option(help="order, those of a scheme; last or all rows fitted.")
+    ] = "order",
+    validate: Annotated[int | None, typer.Option(help="Noises to judge on.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Evaluations of single samples at most.", min=1)
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples of one call at most.", min=1)] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="A preset that the report is to name.")
+    ] = None,
+    jobs: Jobs = 1,
+    seed: Seed = 0,
+    target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="The file; {n} is the number of calls.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
+) -> None:
+    """Find the best solver and grid for a network and a number of calls of it."""
+    counts = numbers("--evaluations", evaluations)
+    if (model is None) == (problem is None):
+        raise SolvergenError("expected one of --model and --problem.")
+    if output is not None and len(counts) > 1 and "{n}" not in output:
+        raise SolvergenError(f"got one file, {output}, for {evaluations}; expected {{n}} in it.")
+    subject: tuning.ExactModel | str = model or ""
+    if problem is not None:
+        setting = Setting.of(schedule, prediction, start, end)
+        subject = problems.ExactModel(problem, problems.get(problem), setting)
+    size = None if shape is None else tuple(numbers("--shape", shape))
+    grid = None if timesteps is None else read_column(timesteps)
+    with executor(jobs) as pool, progress() as show:
+        tuned = [
+            tuning.tune(
+                subject, schedule, prediction, count, shape=size, start=start, end=end,
+                timesteps=grid, validate=validate, search=search, coefficients=coefficients,
+                budget=budget, executor=pool, batch=batch, against=against or (), seed=seed,
+                progress=show,
+            )
+            for count in counts
+        ]  # fmt: skip
+    written = [(one, one.source(target)) for one in tuned] if output else []
+    for one in tuned:
+        typer.echo(f"{one.report}\n")
+    for one, source in written:
+        path = Path(str(output).replace("{n}", str(one.report.evaluations)))
+        typer.echo(f"{write_text(source, path, force)}: {one.solver.order_report}")
+
+
+@with_schedule
+def choose(
+    schedule: NoiseSchedule,
+    prediction: Prediction = "noise",
+    evaluations: Evaluations = "8",
+    data_std: Annotated[float, typer.Option(help="Standard deviation of the data.")] = 1.0,
+    shape: Shape = None,
+    start: Start = None,
+    end: End = None,
+    jobs: Jobs = 1,
+    seed: Seed = 0,
+) -> None:
+    """Rank the solvers for a schedule on exact problems, where no network is at hand."""
+    size = (64,) if shape is None else tuple(numbers("--shape", shape))
+    with executor(jobs) as pool:
+        for count in numbers("--evaluations", evaluations):
+            choice = tuning.choose(
+                schedule, prediction, count, data_std=data_std, shape=size, start=start, end=end,
+                executor=pool, seed=seed,
+            )  # fmt: skip
+            typer.echo(f"{choice}\n")
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """The positive numbers of 5,8,12.
+
+    Raises:
+        SolvergenError: they are none.
+    """
+    parts = [one.strip() for one in text.split(",")]
+    if not all(one.isdecimal() and len(one) < 8 and int(one) > 0 for one in parts):
+        raise SolvergenError(f"{option}: got {shown(text)}; expected numbers such as 8 or 5,8,12.")
+    return [int(one) for one in parts]
+
+
+@contextlib.contextmanager
+def executor(jobs: int) -> Iterator[Executor | None]:
+    """So many processes; None for this one."""
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """A line on stderr with the stage, the evaluations spent and the best error."""
+    console = Console(stderr=True)
+    with console.status("the teacher") as status:
+
+        def show(stage: str, spent: int, best: float) -> None:
+            status.update(f"{stage}: {spent} evaluations, best error {best:.2g}")
+
+        yield show

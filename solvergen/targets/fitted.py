@@ -1,0 +1,79 @@
+"""A module whose coefficients were fitted: every input a combination of x and all predictions.
+
+The tables of a scheme keep few values from step to step, because most factors follow from one
+another. Fitted ones do not, so a run keeps all predictions (THEORY section 11, the unrolled form).
+"""
+
+import textwrap
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from solvergen import targets
+from solvergen.specification.solver import Solver
+from solvergen.targets import rendering
+from solvergen.targets.definitions import literal, specification_code
+from solvergen.targets.docstring import fitted_docstring
+from solvergen.targets.files import MARK
+from solvergen.targets.products import says
+
+ARRAYS = """\
+    x = np.array(x)
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"x is {x.dtype}; expected float32 or float64")"""
+TENSORS = """\
+    if not (isinstance(x, torch.Tensor) and x.is_floating_point()):
+        raise TypeError(f"x is {getattr(x, 'dtype', type(x))}; expected a floating tensor")"""
+KINDS = {
+    "torch": ("import numpy as np\nimport torch", TENSORS, "prediction"),
+    "jax": ("import jax.numpy as jnp\nimport numpy as np", "    x = jnp.asarray(x)", "prediction"),
+}
+"""(imports, what is checked, how a prediction is kept) of a target; numpy's for the others, whose
+arrays may be written again by the model."""
+PLAIN = "import numpy as np", ARRAYS, "np.array(prediction)"
+WIDTH = 94
+
+
+def render_fitted(
+    solver: Solver,
+    target: str,
+    timesteps: Sequence[float],
+    landings: Sequence[Sequence[float]],
+    remarks: str,
+) -> str:
+    """The formatted source.
+
+    Args:
+        solver: the scheme that the coefficients began with.
+        target: as for ``rendering.render_baked``.
+        timesteps: the grid.
+        landings: the time of every evaluation and the factors of its input; the last row is the
+            result, at the end of the grid.
+        remarks: how they were fitted.
+
+    Raises:
+        EmissionError: the target has no modules for one grid.
+    """
+    rendering.require_baking(target)
+    imports, checked, kept = KINDS.get(target, PLAIN)
+    arguments = f"solvergen.from_specification(SPEC), {target!r}, TIMESTEPS, LANDINGS"
+    command = f"solvergen.emit_fitted({arguments})"
+    header = (
+        f"{MARK} {version('solvergen')} from inputs {solver.content_hash}. "
+        f"Do not edit; generate it again:\n\n    {command}"
+    )
+    text = f"From x to TIMESTEPS[-1]; model(x, t) returns the {solver.prediction.name} prediction."
+    filled = {
+        "docstring": fitted_docstring(solver, header, len(landings) - 1, remarks),
+        "imports": imports,
+        "specification": specification_code(solver, target),
+        "timesteps": _wrapped(", ".join(map(repr, timesteps)), "    "),
+        "rows": "\n".join(_wrapped(f"{literal(tuple(row))},", "    ") for row in landings),
+        "says": says(text),
+        "checked": checked,
+        "kept": kept,
+    }
+    return rendering.tidy(rendering.fill(f"{targets.get(target).folder}/fitted.jinja", filled))
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.indent("\n".join(textwrap.wrap(text, WIDTH)), indent)

@@ -1,0 +1,128 @@
+"""Which solver to take where no network is at hand: a search on exact problems, in seconds."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvergen.derivation.parameterization import NOISE, Parameterization
+from solvergen.errors import SolvergenError
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification.solver import Solver
+from solvergen.tuning.methods import Setting, published, searched
+from solvergen.tuning.pool import exams, ranked
+from solvergen.tuning.search import Trial, candidates, tables
+from solvergen.tuning.words import table, why
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Solvers in the order of their errors on exact problems.
+
+    Attributes:
+        setting: schedule, prediction and range.
+        evaluations: calls of the network.
+        problems: what they were measured on.
+        trials: best first, one for each method.
+        best_published: the best of the presets.
+    """
+
+    setting: Setting
+    evaluations: int
+    problems: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    best_published: Trial
+
+    @property
+    def best(self) -> Trial:
+        """The first one."""
+        return self.trials[0]
+
+    @property
+    def solver(self) -> Solver:
+        """The best one's specification."""
+        return self.setting.solver(self.best.candidate.method)
+
+    @property
+    def timesteps(self) -> tuple[float, ...]:
+        """The best one's grid."""
+        return self.best.candidate.timesteps
+
+    @property
+    def command(self) -> str:
+        """What compiles the best one."""
+        options = self.solver.arguments
+        if options is None:
+            return "solvergen.write(choice.solver, 'numba', FILE, timesteps=choice.timesteps)"
+        grid = self.best.candidate.grid.split()
+        extra = ["--steps", str(len(self.timesteps) - 1), "--spacing", grid[0]]
+        extra += ["--shift", grid[1]] if len(grid) > 1 else []
+        extra += ["--start", repr(self.setting.start), "--end", repr(self.setting.end)]
+        return f"solvergen compile {options} {shlex.join(extra)} -o solver.py"
+
+    def __str__(self) -> str:
+        shown = [*self.trials[:SHOWN]]
+        if self.best_published not in shown:
+            shown.append(self.best_published)
+        count = f"{self.evaluations} evaluations, {self.setting.schedule.name}, "
+        lead = f"{count}{self.setting.prediction.name}; measured on {', '.join(self.problems)}."
+        rows = [(one, self.setting.solver(one.candidate.method).order) for one in shown]
+        reason = why(self.best, self.best_published)
+        return "\n\n".join((lead, table(rows), reason, f"    {self.command}"))
+
+
+def choose(
+    schedule: NoiseSchedule | str,
+    prediction: Parameterization | str = NOISE,
+    evaluations: int = 8,
+    *,
+    data_std: float = 1.0,
+    shape: tuple[int, ...] = (64,),
+    start: float | None = None,
+    end: float | None = None,
+    executor: Executor | None = None,
+    seed: int = 0,
+) -> Choice:
+    """The best solvers for data of some scale, from exact problems.
+
+    Args:
+        schedule, prediction: of the network that is not at hand.
+        evaluations: how often it may be called.
+        data_std: standard deviation of the data.
+        shape: of a sample.
+        start, end: of the run; the whole domain by default.
+        executor: computes candidates; this process by default.
+        seed: of the noises.
+
+    Raises:
+        SolvergenError: no method runs over the range.
+    """
+    setting = Setting.of(schedule, prediction, start, end)
+    if not 0 < data_std < np.inf:
+        raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
+    pool = exams(setting, data_std, math.prod(shape), seed)
+    methods = (*published(), *searched(evaluations))
+    found = list(tables(setting, candidates(setting, methods, evaluations)))
+    trials = ranked(pool, found, executor)
+    published_ones = [one for one in trials if one.candidate.method.preset]
+    if not published_ones:
+        raise SolvergenError(
+            f"no published solver runs from t = {setting.start:g} to {setting.end:g} with "
+            f"{evaluations} evaluations; expected more of them, or a range inside the domain"
+        )
+    names = tuple(one.name for one in pool)
+    best = _distinct(trials)
+    return Choice(setting, evaluations, names, best, published_ones[0])
+
+
+def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The best grid of each method."""
+    found: dict[str, Trial] = {}
+    for one in trials:
+        found.setdefault(str(one.candidate.method), one)
+    return tuple(found.values())

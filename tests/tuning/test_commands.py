@@ -1,0 +1,101 @@
+"""tune and choose on the command line."""
+
+import shlex
+import sys
+
+import numpy as np
+import pytest
+
+import solvergen as sg
+from solvergen import cli, tuning
+from solvergen.tuning.choice import choose
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """``solvergen ARGUMENTS`` in the test's folder: exit code, output, error."""
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments):
+        monkeypatch.setattr(sys, "argv", ["solvergen", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return called
+
+
+@pytest.fixture(scope="module")
+def choice():
+    return choose("rectified_flow", "flow", 6, data_std=0.5, shape=(4, 4))
+
+
+def test_the_command_compiles_the_winner_and_its_grid(run, choice):
+    words = shlex.split(choice.command)
+    assert words[:2] == ["solvergen", "compile"]
+    code, *_ = run(*words[1:])
+    assert code == 0
+    module = sg.compiler.load("solver.py")
+    np.testing.assert_allclose(module.TIMESTEPS, choice.timesteps, rtol=1e-12, atol=1e-15)
+    assert len(module.COEFFICIENTS) == 6
+    assert sg.from_specification(module.SPEC).specification == choice.solver.specification
+
+
+def test_the_table_is_ranked_and_says_why(choice):
+    errors = [one.error for one in choice.trials]
+    assert errors == sorted(errors)
+    assert choice.best.error <= choice.best_published.error
+    assert len({str(one.candidate.method) for one in choice.trials}) == len(choice.trials)
+    text = str(choice)
+    for part in ("6 evaluations", "two points", "digits", choice.command,
+                 f"integrates {choice.solver.integrand.name}", "best published"):  # fmt: skip
+        assert part in text
+
+
+@pytest.mark.parametrize("spacing", ["cubic", "theta"])
+def test_grids_even_in_further_variables(spacing):
+    spec = sg.Solver("vp_linear", "noise", "data", "time", "multistep:1")
+    grid = sg.compiler.grid(spec, 6, spacing, 1.0, 1e-3)
+    setting = tuning.methods.Setting.of("vp_linear", "noise", 1.0, 1e-3)
+    same = next(one for one in tuning.grids.GRIDS if one.name == spacing)
+    np.testing.assert_allclose(grid, setting.times(same, 6), rtol=1e-9)
+
+
+def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path):
+    small = {"search": [sg.Method("velocity", "theta", "unipc:2:exact:ramp")], "validate": 8}
+    whole = tuning.tune
+
+    def quick(*arguments, **options):
+        return whole(*arguments, **{**options, **small})
+
+    monkeypatch.setattr(tuning, "tune", quick)
+    flow = ["--schedule", "rectified_flow", "--prediction", "flow", "--problem", "two_points"]
+    code, output, _ = run("tune", *flow, "--evaluations", "3,4", "-o", "{n}.py",
+                          "--target", "numpy")  # fmt: skip
+    assert code == 0
+    for count in (3, 4):
+        module = sg.compiler.load(tmp_path / f"{count}.py")
+        assert len(module.COEFFICIENTS) == count
+        assert f"{count} evaluations of the exact problem two_points" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["tune"], "one of --model and --problem"),
+        (["tune", "--problem", "digitz"], "unknown problem 'digitz'"),
+        (["tune", "--problem", "digits", "--evaluations", "4;5"], "numbers such as 8 or 5,8,12"),
+        (["tune", "--problem", "digits", "--evaluations", "4,5", "-o", "x.py"], "{n}"),
+        (["tune", "--model", "os.path", "--shape", "3"], "package.module:function"),
+        (["choose", "--evaluations", "0"], "numbers such as"),
+        (["choose", "--data-std", "-1"], "0 < standard deviation"),
+        (["choose", "--start", "3"], "start > end"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_file(run, tmp_path, options, words):
+    code, output, error = run(*options, "--schedule", "vp_linear")
+    assert (code, output) == (2, "")
+    assert error.count("\n") == 1
+    assert words in error
+    assert list(tmp_path.iterdir()) == []

@@ -228,6 +228,22 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             levels = np.append(levels, end)
         self._plan(levels, device)
 
+    @property
+    def alphas_cumprod(self):
+        """alpha^2 at the steps of the network's table."""
+        return torch.from_numpy(np.exp(2.0 * self._log_alpha)).float()
+
+    @property
+    def betas(self):
+        """1 - the ratio of alpha^2 to that of the step before."""
+        ratios = np.diff(self._log_alpha, prepend=0.0)
+        return torch.from_numpy(-np.expm1(2.0 * ratios)).float()
+
+    def get_velocity(self, sample, noise, timesteps):
+        """alpha noise - sigma x_0 at ``timesteps`` [batch], what v-predictions are trained on."""
+        a, b = self._amplitudes(timesteps, sample)
+        return a * noise - b * sample
+
     def _spaced(self, count):
         """The steps of the network's table that the config's spacing names."""
         last, spacing = len(self), self.config.timestep_spacing
@@ -306,11 +322,14 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
     def add_noise(self, original_samples, noise, timesteps):
         """alpha x_0 + sigma noise at ``timesteps`` [batch]."""
-        level = self._level(_numbers(timesteps))
-        shape = (-1, *[1] * (original_samples.ndim - 1))
-        scales = alpha(level), sigma(level)
-        a, b = (torch.from_numpy(one).to(original_samples).reshape(shape) for one in scales)
+        a, b = self._amplitudes(timesteps, original_samples)
         return a * original_samples + b * noise
+
+    def _amplitudes(self, timesteps, like):
+        """alpha and sigma at ``timesteps`` [batch], for samples like these."""
+        level, shape = self._level(_numbers(timesteps)), (-1, *[1] * (like.ndim - 1))
+        scales = alpha(level), sigma(level)
+        return [torch.from_numpy(one).to(like).reshape(shape) for one in scales]
 
     def step(
         self,

@@ -125,6 +125,32 @@ def test_tables_are_those_of_diffusers(kind: str) -> None:
         assert (found - expected).abs().max() < 3e-6
 
 
+@pytest.mark.parametrize("kind", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("zero_snr", [False, True])
+def test_what_trainers_ask_for_is_that_of_diffusers(kind: str, zero_snr: bool) -> None:
+    options = {"beta_schedule": kind, "rescale_betas_zero_snr": zero_snr}
+    peer = DDIMScheduler(num_train_timesteps=200, **options)
+    ours = module("ddim").Scheduler.from_config(peer.config)
+    for name in ("alphas_cumprod", "betas"):
+        expected, found = (getattr(one, name) for one in (peer, ours))
+        assert found.dtype == expected.dtype
+        assert torch.allclose(found, expected, rtol=2e-3 if zero_snr else 2e-5, atol=1e-6)
+    steps = torch.tensor([150, 3])
+    expected, found = (one.get_velocity(X, 2 * X + 1, steps) for one in (peer, ours))
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_shift_may_be_set_between_runs() -> None:
+    peer, ours = FlowMatchEulerDiscreteScheduler(), module("flow_euler").Scheduler()
+    for shift in (3.0, 1.5):
+        peer.set_shift(shift)
+        ours.set_shift(shift)
+        places = np.linspace(1, 1 / 7, 7)
+        peer.set_timesteps(sigmas=places)
+        ours.set_timesteps(sigmas=places)
+        np.testing.assert_allclose(ours.sigmas, peer.sigmas, rtol=1e-6, atol=1e-7)
+
+
 def test_trained_betas_are_read() -> None:
     betas = np.linspace(1e-4, 0.03, 100).tolist()
     peer = DDPMScheduler(num_train_timesteps=100, trained_betas=betas)

@@ -174,14 +174,23 @@ class PhasePrinter(PhaseNames):
             if names:
                 yield f"{unpacked(names, given)} = _means({self.interval(combine)})"
             return
-        if formulas.integrals.mass:
-            mass = "mass" if self.is_single else f"mass_{stage}"
-            names, given = [mass, *(names if given else [])], given + 1
+        if formulas.integrals.mass and (names or self._mass_is_read(combine)):
+            names, given = [self._mass(stage), *(names if given else [])], given + 1
         if names:
             yield f"{unpacked(names, given)} = _means({', '.join(self.ends(combine))})"
         if reads_mass:
             moment = self.short(zeroth_moment(stage))
             yield f"{moment} = _moment({', '.join(self.ends(combine))}, {names[0]})"
+
+    def _mass_is_read(self, combine: Combine) -> bool:
+        """Whether int q' over a landing's interval is, by its M0 or by a density at its end."""
+        first = self.phase.intervals.first
+        dense = (one for one in self.phase.weights if one.density is not None)
+        return self._reads_mass(combine) or combine.stage in (first(one.combine) for one in dense)
+
+    def _mass(self, stage: int) -> str:
+        """The name of int q' over the interval of a landing; a correction has one of its own."""
+        return "mass" if self.is_single and stage else f"mass_{stage}"
 
     def _weights(self, one: LandingWeights) -> Iterator[str]:
         """The means of an interval where it is first read, and the weights of a landing."""
@@ -202,7 +211,7 @@ class PhasePrinter(PhaseNames):
             return "1.0"
         arguments = [self.interval(combine)]
         if self.formulas.exponent is None:
-            mass = "mass" if self.is_single else f"mass_{self.phase.intervals.first(combine)}"
+            mass = self._mass(self.phase.intervals.first(combine))
             arguments = [*self.ends(combine), *arguments, mass]
         return f"_end_density({', '.join(arguments)})"
 

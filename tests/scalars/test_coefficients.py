@@ -188,3 +188,31 @@ def _phi_moment(k: int, z) -> mpmath.mpf:
     for j in range(k + 1):
         phi.append((phi[j] - 1 / mpmath.factorial(j)) / z)
     return mpmath.factorial(k) * phi[k + 1] / phi[1]
+
+
+@pytest.mark.parametrize("scheme", ["unipc:2:bh1:ramp", "unipc:3:bh1:ramp:ramp"])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        ("rectified_flow", "flow", "half_log_snr"),
+        ("rectified_flow", "straight", "theta"),
+        ("vp_linear", "velocity", "half_log_snr"),
+        ("vp_linear", "data", "half_log_snr"),
+    ],
+    ids="-".join,
+)
+def test_frozen_moments_of_a_step_and_of_its_correction(
+    choice: tuple[str, ...], scheme: str
+) -> None:
+    """Each has the density and the mean of its own interval."""
+    schedule, integrand, expansion = choice
+    spec = sg.Solver(schedule, integrand, integrand, expansion, scheme)
+    module = draft(spec)
+    grid = np.array([0.95, 0.8, 0.45, 0.3, 0.1, 0.02])
+    rows, reference = module.coefficients(grid), Reference(spec.weights, spec.prediction)
+    for n, (number, first) in enumerate(steps_of(spec.program, spec.table, grid)):
+        phase = spec.table.phases[number]
+        scalars = ReferenceScalars.over(reference, phase.program, grid.tolist(), n)
+        for k, exact in enumerate(exact_rows(spec.table, phase, scalars)):
+            found = rows[first + k, spec.table.first_factor :][: len(exact)]
+            assert error(found.tolist(), exact) < 1e-13, (n, phase.name)

@@ -198,7 +198,9 @@ class Measured:
 
     @classmethod
     def of(cls, spec: sg.Solver, scheme: str) -> "Measured":
-        plain = sg.Solver(spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme)
+        plain = sg.Solver(
+            spec.schedule, spec.integrand, spec.integrand, spec.expansion, scheme, None
+        )
         return cls(load_text(rendering.coefficients_module(plain), "measured"), plain)
 
     def weights(self, grid: np.ndarray) -> dict[float, float]:

@@ -21,7 +21,7 @@ PARABOLA = sg.NoiseSchedule("1 - t**2", "t", name="parabola")
 
 
 def solver(integrand: str = "data", variable: str = "time", scheme: str = "multistep:2:ramp"):
-    return sg.Solver(PARABOLA, "flow", integrand, variable, scheme)
+    return sg.Solver(PARABOLA, "flow", integrand, variable, scheme, limiter=None)
 
 
 def damaged(spec: sg.Solver, old: str, new: str) -> ModuleType:

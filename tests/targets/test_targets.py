@@ -40,7 +40,7 @@ OF_EVERY_TARGET = [
     (SPECS[0], ()),
     (SPECS[2], ()),
     (("vp_linear", "noise", "data", "half_log_snr", "multistep:3"), ()),
-    (("ve", "data", "noise", "half_log_snr", "multistep:3"), ("k-diffusion",)),
+    (("ve", "data", "noise", "half_log_snr", "multistep:3:ramp"), ("k-diffusion",)),
 ]
 
 
@@ -58,7 +58,7 @@ def test_coefficients_are_the_same_numbers(choice: tuple[str, ...], more: tuple)
 
 def test_a_scheduler_computes_the_same_from_noise_levels() -> None:
     """Without a time; its first column is lambda."""
-    spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:3")
+    spec = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:3:ramp")
     runner = sg.compile(spec, "numpy")
     expected = runner.coefficients(GRID)
     found = sg.compile(spec, "diffusers").coefficients(runner.half_log_snr(GRID))

@@ -128,6 +128,17 @@ class TablePhase:
     before: Combine | None = None
     error: Terms = field(default_factory=dict)
 
+    @cached_property
+    def read(self) -> frozenset[Symbol]:
+        """The symbols that its rows are written in."""
+        factors = (
+            factor
+            for row in self.rows
+            for part in (row.landing, row.value)
+            for factor in part.values()
+        )
+        return frozenset(symbol for factor in factors for symbol in factor.free_symbols)
+
 
 @dataclass(frozen=True)
 class Shape:

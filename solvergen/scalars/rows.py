@@ -73,7 +73,7 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
         values[zeroth_moment(i)] = scalars.zeroth_moment(combine)
         values |= {weight(i, j): ell for j, ell in enumerate(scalars.weights(combine))}
         for j in program.evaluations[1:]:
-            if j < i:
+            if j < i and phi(i, j) in phase.read:
                 from_stage = replace(combine, base=node_of(j))
                 values[phi(i, j)] = scalars.integrating_factor(from_stage)
     if phase.before is not None:

@@ -1,9 +1,8 @@
 """Grids by Levenberg-Marquardt."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from solvergen.tuning import problems
 from solvergen.tuning.examples import Score, errors
@@ -12,9 +11,10 @@ from solvergen.tuning.methods import Candidate, Method, Setting
 from solvergen.tuning.search import Bench
 from solvergen.tuning.teacher import EXACT, taught
 
-THETA = arrays.arrays(np.float64, st.integers(1, 12), elements=st.floats(-8, 8))
+THETA = st.lists(st.floats(-8, 8), min_size=1, max_size=12).map(np.array)
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(THETA)
 def test_every_theta_is_a_grid(theta):
     grid = grid_of(theta, 0.9, 0.1)

@@ -26,6 +26,7 @@ from solvergen.compiler import load_text
 from solvergen.measurement import client_grids
 from solvergen.measurement.client_grids import Levels
 from solvergen.measurement.problems import Problem, model
+from solvergen.specification.presets import LAMBDA, MIDPOINT_2M, STRAIGHT
 from solvergen.targets import rendering
 from solvergen.tuning import problems
 
@@ -46,21 +47,20 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "64-d, std .5, guidance 5": lambda: problems.guided(64, 16, 5.0, 0.5, seed=5),
     "digits": problems.digits,
 }
-STRAIGHT = "sigma/(alpha+sigma)"
 METHODS = {
     "A": ("straight", STRAIGHT, "unipc:2:exact:ramp", True),
     "C": ("data", STRAIGHT, "unipc:2:exact:ramp", True),
-    "data, lambda, 2": ("data", "half_log_snr", "multistep:2:ramp", True),
-    "data, lambda, 3": ("data", "half_log_snr", "multistep:3:ramp", True),
+    "data, lambda, 2": ("data", LAMBDA, "multistep:2:ramp", True),
+    "data, lambda, 3": ("data", LAMBDA, "multistep:3:ramp", True),
     "A, no limiter": ("straight", STRAIGHT, "unipc:2:exact:ramp", None),
     "C, no limiter": ("data", STRAIGHT, "unipc:2:exact:ramp", None),
-    "data, lambda, 3, no limiter": ("data", "half_log_snr", "multistep:3:ramp", None),
+    "data, lambda, 3, no limiter": ("data", LAMBDA, "multistep:3:ramp", None),
 }
 PEERS = {
     "Euler": ("noise", "sigma/alpha", "euler", None),
-    "DPM++ 2M": ("data", "half_log_snr", "1:{0} | 1:{0,-1}~classical", None),
-    "UniPC-2": ("data", "half_log_snr", "unipc:2:bh2:ramp:ramp", None),
-    "DEIS-3": ("noise", "half_log_snr", "multistep:3:ramp", None),
+    "DPM++ 2M": ("data", LAMBDA, MIDPOINT_2M, None),
+    "UniPC-2": ("data", LAMBDA, "unipc:2:bh2:ramp:ramp", None),
+    "DEIS-3": ("noise", LAMBDA, "multistep:3:ramp", None),
     "iPNDM": ("noise", "sigma/alpha", sg.presets.find("ipndm_as_published").scheme, None),
 }
 RECOMMENDED = ("A", "C")
@@ -93,7 +93,7 @@ class Case:
         inner = np.linspace(top, -7.5, REFERENCE_STEPS)
         levels = np.exp(inner) if self.family == "eps" else 1.0 / (1.0 + np.exp(-inner))
         grid = np.concatenate([[first], levels[levels < first * (1.0 - 1e-12)], [0.0]])
-        return self.sample(("data", "half_log_snr", "multistep:3", True), grid)
+        return self.sample(("data", LAMBDA, "multistep:3", True), grid)
 
 
 def _level(family: str, sigma: float) -> float:

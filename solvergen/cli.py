@@ -77,20 +77,19 @@ def _solver(
     A target's own method is meant where there is no choice at all; one of three choices alone goes
     with what the others usually are.
     """
-    bound = True if limiter == "default" else limiter
     prediction = prediction or target.prediction
     if preset is None:
         usual = USUAL if any(choice) else target.method
         integrand, expansion, scheme = (a or b for a, b in zip(choice, usual, strict=True))
         assert expansion is not None
         assert scheme is not None
-        return Solver(schedule, prediction, integrand, expansion, scheme, bound)
+        return Solver(schedule, prediction, integrand, expansion, scheme, limiter)
     if any(choice):
         raise SolvergenError(
             f"got --preset {preset} together with its choices; expected one of the two: drop "
             "--integrand, --expansion and --scheme, or drop --preset."
         )
-    return presets.get(preset, schedule, prediction, bound)
+    return presets.get(preset, schedule, prediction, limiter)
 
 
 def _show_version(wanted: bool) -> None:
@@ -227,8 +226,7 @@ def _write_folder(
         integrand, expansion, scheme = choice
         usual = (integrand or "data", expansion or USUAL[1], scheme or USUAL[2])
         samplers = (comfyui.chosen(usual),)
-    bound = True if limiter == "default" else limiter
-    typer.echo(f"{comfyui.write(output, samplers, force, bound)}: ", nl=False)
+    typer.echo(f"{comfyui.write(output, samplers, force, limiter)}: ", nl=False)
     typer.echo(", ".join(one.name for one in samplers))
 
 

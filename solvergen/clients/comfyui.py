@@ -8,7 +8,7 @@ model. Levels up to 5,000 are covered: networks whose last level is almost all n
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from solvergen import compiler
 from solvergen.errors import EmissionError, explained
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.specification.presets import LAMBDA, MIDPOINT_2M, STRAIGHT
 from solvergen.specification.solver import Solver
 from solvergen.targets import rendering
 from solvergen.targets.files import MARK, is_ours, write_text
@@ -26,7 +27,6 @@ from solvergen.targets.target import ON_ANY_GRID, Choice
 TARGET = "comfyui"
 PART = "a part of a folder for ComfyUI; do not edit"
 SIGMA_MAX = 5000
-STRAIGHT = "sigma/(alpha+sigma)"
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,8 @@ class Sampler:
 SHIPPED = (
     Sampler("solvergen_data", "on any grid, from 5 steps on", "data", *ON_ANY_GRID[1:]),
     Sampler("solvergen_straight", "from 8 steps on", "straight", STRAIGHT, "unipc:2:exact:ramp"),
-    Sampler(
-        "solvergen_data_2m",
-        "dpmpp_2m with bounded weights",
-        "data",
-        "half_log_snr",
-        "1:{0} | 1:{0,-1}~classical",
-    ),
-    Sampler("solvergen_singlestep_2", "two calls a step", "data", "half_log_snr", "singlestep:2"),
+    Sampler("solvergen_data_2m", "dpmpp_2m with bounded weights", "data", LAMBDA, MIDPOINT_2M),
+    Sampler("solvergen_singlestep_2", "two calls a step", "data", LAMBDA, "singlestep:2"),
 )
 
 
@@ -69,7 +63,7 @@ def chosen(choice: Choice) -> Sampler:
     integrand, expansion, scheme = choice
     found = Sampler("", "as compiled", integrand or "data", expansion, scheme)
     name = function_name(found.solver(named.get("ve")))
-    return Sampler(f"solvergen_{name}", found.says, found.integrand, expansion, scheme)
+    return replace(found, name=f"solvergen_{name}")
 
 
 def write(

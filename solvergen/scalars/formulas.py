@@ -218,7 +218,7 @@ class Formulas:
             integrals,
             phases,
             pairs,
-            solver.limiter if solver.program.is_limited else None,
+            solver.limiter,
         )
 
     @property

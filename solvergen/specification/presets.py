@@ -27,6 +27,7 @@ from typing import Any
 
 from solvergen.derivation.parameterization import Parameterization
 from solvergen.errors import SolvergenError
+from solvergen.methods.limiter import is_default
 from solvergen.naming import meant, shown
 from solvergen.schedules import named
 from solvergen.schedules.schedule import NoiseSchedule
@@ -98,8 +99,9 @@ class Preset:
         By default its weights are bounded (``Solver``), but for the steps of published code.
         """
         scheme = replace(schemes.get(self.scheme), source=self.source)
-        bound = None if limiter is True and self.name.endswith("_as_published") else limiter
-        return Solver(schedule, prediction, self.integrand, self.expansion, scheme, bound)
+        if is_default(limiter) and self.name.endswith("_as_published"):
+            limiter = None
+        return Solver(schedule, prediction, self.integrand, self.expansion, scheme, limiter)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.integrand}, {self.expansion}, {self.scheme}; {self.source}"

@@ -101,14 +101,17 @@ class Solver:
         object.__setattr__(self, field, value)
 
     @property
+    def _has_usual_limiter(self) -> bool:
+        return self.limiter == limiting.default(self.scheme)
+
+    @property
     def counting_steps(self) -> "Solver":
         """The same for users to whom a step is a call of the network (``schemes.even``)."""
         scheme = schemes.even(self.scheme)
         if scheme == self.scheme:
             return self
-        usual = self.limiter == limiting.default(self.scheme)
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
-        return Solver(*choices, scheme, True if usual else self.limiter)
+        return Solver(*choices, scheme, True if self._has_usual_limiter else self.limiter)
 
     @cached_property
     def ode(self) -> SemilinearODE:
@@ -180,7 +183,6 @@ class Solver:
 
     @cached_property
     def _specification(self) -> dict[str, Any]:
-        usual = self.limiter == limiting.default(self.scheme)
         bound = "none" if self.limiter is None else str(self.limiter)
         return {
             "schedule": serialization.to_dictionary(self.schedule),
@@ -188,7 +190,7 @@ class Solver:
             "integrand": self.integrand.text,
             "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
-            **({} if usual else {"limiter": bound}),
+            **({} if self._has_usual_limiter else {"limiter": bound}),
         }
 
     @cached_property
@@ -204,7 +206,7 @@ class Solver:
         if options is None:
             return None
         spec = self._specification
-        for key in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
+        for key in _said(spec):
             options += [f"--{key}", spec[key]]
         return " ".join(map(shlex.quote, options))
 
@@ -226,6 +228,11 @@ class Solver:
                 str(self.endpoints),
             )
         )
+
+
+def _said(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """The choices that a specification says."""
+    return (*CHOICES, *(["limiter"] if "limiter" in spec else []))
 
 
 def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
@@ -261,7 +268,7 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
     serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("limiter", "target"))
-    for name in (*CHOICES, *(["limiter"] if "limiter" in spec else [])):
+    for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])

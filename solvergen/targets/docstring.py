@@ -209,7 +209,7 @@ def _order(solver: Solver, any_grid: bool) -> str:
             "of the implicit equation, solved: it holds where the iteration converges, and the "
             "error of a run stops to fall near the tolerance."
         )
-    if solver.limiter is not None and solver.program.is_limited and any_grid:
+    if solver.limiter is not None and any_grid:
         lines.append(
             "In steps that are much longer than the ones before, weights are bounded: sum |ell_j| "
             f"is at most {_times(solver.limiter)}what it is on even steps, by blending with those "

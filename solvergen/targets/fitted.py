@@ -6,14 +6,12 @@ another. Fitted ones do not, so a run keeps all predictions (THEORY section 11, 
 
 import textwrap
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from solvergen import targets
 from solvergen.specification.solver import Solver
 from solvergen.targets import rendering
 from solvergen.targets.definitions import literal, specification_code
 from solvergen.targets.docstring import fitted_docstring
-from solvergen.targets.files import MARK
 from solvergen.targets.products import says
 
 ARRAYS = """\
@@ -57,10 +55,7 @@ def render_fitted(
     imports, checked, kept = KINDS.get(target, PLAIN)
     arguments = f"solvergen.from_specification(SPEC), {target!r}, TIMESTEPS, LANDINGS"
     command = f"solvergen.emit_fitted({arguments})"
-    header = (
-        f"{MARK} {version('solvergen')} from inputs {solver.content_hash}. "
-        f"Do not edit; generate it again:\n\n    {command}"
-    )
+    header = rendering.generated_by(solver, command)
     text = f"From x to TIMESTEPS[-1]; model(x, t) returns the {solver.prediction.name} prediction."
     filled = {
         "docstring": fitted_docstring(solver, header, len(landings) - 1, remarks),

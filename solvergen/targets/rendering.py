@@ -256,10 +256,14 @@ def header(solver: Solver, target: str, grid: bool = False) -> str:
         times = ", timesteps=TIMESTEPS" if grid else ""
         command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{times})"
     lines = textwrap.wrap(command, LINE_LENGTH - 11, break_long_words=False, break_on_hyphens=False)
-    shown = " \\\n        ".join(lines)
+    return generated_by(solver, " \\\n        ".join(lines))
+
+
+def generated_by(solver: Solver, command: str) -> str:
+    """The header's line, by which a module is known as ours, and a command."""
     return (
         f"{MARK} {version('solvergen')} from inputs {solver.content_hash}. "
-        f"Do not edit; generate it again:\n\n    {shown}"
+        f"Do not edit; generate it again:\n\n    {command}"
     )
 
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sympy import Expr
 
 from solvergen.algebra.typesetting import paragraphs
@@ -28,6 +29,8 @@ from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table
 from solvergen.program.tabulation import tabulate
+from solvergen.runs import propagator
+from solvergen.runs.propagator import Propagator
 from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import endpoints, schemes
@@ -169,6 +172,22 @@ class Solver:
     def table(self) -> Table:
         """A run as rows, and the passes that take them."""
         return tabulate(self.program, self.converts)
+
+    def propagator(self, timesteps: ArrayLike) -> Propagator:
+        """The matrix of a run: z_i, the input of every evaluation, in x_T and the predictions.
+
+        Args:
+            timesteps: a decreasing grid [steps + 1] inside the domain.
+
+        Returns:
+            ``times`` [N] of the evaluations and ``landings`` [N + 1, N + 1], in float64; the last
+            row is the result, and ``sample`` runs it.
+
+        Raises:
+            SolvergenError: the grid is none, factors are infinite on it, or the scheme repeats an
+                evaluation to a tolerance.
+        """
+        return propagator.of(self.weights, self.prediction, self.integrand, self.program, timesteps)
 
     @cached_property
     def estimate_powers(self) -> tuple[int, ...]:

@@ -165,6 +165,9 @@ def compile(
     ] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
+    parallel: Annotated[
+        bool, typer.Option("--parallel", help="With sample_parallel: fewer calls, more rows.")
+    ] = False,
     target: Annotated[
         str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
     ] = "numba",
@@ -196,7 +199,7 @@ def compile(
         _write_folder(output, choice, limiter, force, others)
         return
     spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
-    spec = compiler.adapted(spec, target)
+    spec = compiler.adapted(spec.in_parallel if parallel else spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end, shift)

@@ -20,7 +20,13 @@ from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
-from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
+from solvergen.errors import (
+    DerivationError,
+    SchemeError,
+    SolvergenError,
+    SolvergenWarning,
+    explained,
+)
 from solvergen.methods import limiter as limiting
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
@@ -61,6 +67,7 @@ class Solver:
         limiter: by how much the weights of old nodes may exceed those of even steps, c of
             ``solvergen.methods.limiter``: a number, True for the default of the scheme, None for
             no bound.
+        parallel: whether modules have ``sample_parallel`` too.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -76,6 +83,7 @@ class Solver:
     expansion: Expansion
     scheme: Scheme
     limiter: Fraction | None
+    parallel: bool
     weights: Weights = field(compare=False)
 
     def __init__(
@@ -86,6 +94,7 @@ class Solver:
         expansion: Expansion | Expr | str = HALF_LOG_SNR,
         scheme: Scheme | str = "multistep:2",
         limiter: Fraction | float | str | bool | None = True,
+        parallel: bool = False,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         said = _read(prediction, Parameterization, parameterization.get)
@@ -94,6 +103,12 @@ class Solver:
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
+        self._set("parallel", parallel is True)
+        if self.parallel and self.scheme.main.iteration is not None:
+            raise SchemeError(
+                f"parallel: the scheme {schemes.to_text(self.scheme)} repeats an evaluation to a "
+                "tolerance, so that a run is no fixed table; expected a number of iterations"
+            )
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -114,7 +129,8 @@ class Solver:
         if scheme == self.scheme:
             return self
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
-        return Solver(*choices, scheme, True if self._has_usual_limiter else self.limiter)
+        limiter = True if self._has_usual_limiter else self.limiter
+        return Solver(*choices, scheme, limiter, self.parallel)
 
     @cached_property
     def ode(self) -> SemilinearODE:
@@ -125,6 +141,12 @@ class Solver:
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
         return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter)
+
+    @cached_property
+    def in_parallel(self) -> "Solver":
+        """The same with modules that have ``sample_parallel``."""
+        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
+        return Solver(*choices, self.limiter, True)
 
     @cached_property
     def unlimited(self) -> "Solver":
@@ -210,6 +232,7 @@ class Solver:
             "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
             **({} if self._has_usual_limiter else {"limiter": bound}),
+            **({"parallel": "yes"} if self.parallel else {}),
         }
 
     @cached_property
@@ -227,6 +250,7 @@ class Solver:
         spec = self._specification
         for key in _said(spec):
             options += [f"--{key}", spec[key]]
+        options += ["--parallel"] if self.parallel else []
         return " ".join(map(shlex.quote, options))
 
     def _repr_html_(self) -> str:
@@ -286,10 +310,15 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
     Raises:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
-    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("limiter", "target"))
+    optional = ("limiter", "parallel", "target")
+    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), optional)
     for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
     choices = {name: spec[name] for name in CHOICES}
-    return Solver(schedule, **choices, limiter=spec.get("limiter", True))
+    parallel = spec.get("parallel", "no")
+    if parallel not in ("yes", "no"):
+        raise SolvergenError(f"SPEC: parallel is {shown(parallel)}; expected yes or no")
+    limiter = spec.get("limiter", True)
+    return Solver(schedule, **choices, limiter=limiter, parallel=parallel == "yes")

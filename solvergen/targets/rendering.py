@@ -20,6 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
+from solvergen.targets import parallel
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -55,6 +56,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _run(solver, formulas, found.library),
         _repetition(solver),
         _adaptive(solver, formulas),
+        parallel.settings(solver, found.batches, formulas),
         found.settings(solver, formulas),
     )
 
@@ -91,7 +93,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "docstring": docstring(
             solver, header(solver, target, grid=True), statement(baked), False, remarks
         ),
-        "standard": "\n".join(found.standard),
+        "standard": _standard(found, *parallel.imports(solver, found.batches)),
         "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
@@ -100,6 +102,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         **_baked_says(solver),
         **baked_settings(solver.table, _in_network_time(solver, baked)),
         **found.loop(solver.table),
+        **parallel.baked_settings(solver, found.batches, baked),
     }
     return tidy(fill(f"{found.folder}/baked.jinja", filled))
 
@@ -121,14 +124,14 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     """What every module says of itself."""
     found = targets.get(target)
     standard = [
-        *found.standard,
+        *parallel.imports(solver, found.batches),
         *(("from itertools import groupby",) if host["phase_numbers"] else ()),
         *(("from functools import wraps",) if host["quiet"] else ()),
         *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),
     ]
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
-        "standard": "\n".join(sorted(standard, key=lambda one: (one.startswith("from"), one))),
+        "standard": _standard(found, *standard),
         "imports": _imports(found),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
@@ -143,6 +146,12 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
             "and leaves x as it is."
         ),
     }
+
+
+def _standard(target: Target, *others: str) -> str:
+    """The imports of Python's own library, in the order of linters."""
+    found = {*target.standard, *others}
+    return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
 def _imports(target: Target) -> str:

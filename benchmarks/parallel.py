@@ -1,11 +1,11 @@
 """Samples in parallel in time: calls one after another, evaluations, errors, and seconds here.
 
-    python benchmarks/parallel.py --write benchmarks/RESULTS_parallel.md [--steps 3000] [--device cuda]
+    python benchmarks/parallel.py --write benchmarks/RESULTS_parallel.md [--device cuda]
 
 A flow network of the digits is trained (examples/train_and_sample.py), the digits themselves are an
 exact model. Depth is the number of calls one after another; errors are relative to the sequential
-sample, the worst of the batch. Seconds are those of the device at hand: a batched call that costs as
-much as its rows is no gain, and is said to be none.
+sample, the worst of the batch. Seconds are those of the device at hand: a batched call that costs
+as much as its rows is no gain, and is said to be none.
 """
 
 import argparse

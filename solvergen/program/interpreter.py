@@ -151,6 +151,8 @@ class _Step:
             start = self.samples[one.base]
             factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
             self.y = start * factor + self._mean(one) * m0
+            if one.mirrored:
+                self.y = self.y + self.y - self.seen * factor
             self.samples[one.node] = self.y
             self.landing = one
         elif isinstance(one, Estimate):

@@ -70,4 +70,4 @@ def lower_phase(phase: Phase, factor: Fraction | None = None) -> PhaseProgram:
 
 def _lower_stage(number: int, one: Stage, factor: Fraction | None = None) -> Combine:
     found = bound_of(one, factor)
-    return Combine(number, one.position, one.support, one.rule, one.base, found)
+    return Combine(number, one.position, one.support, one.rule, one.base, found, one.mirrored)

@@ -113,6 +113,8 @@ class Solver:
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
             self._set("weights", Weights.derive(self.ode, self.expansion))
+        if self.scheme.is_reversible:
+            require_reversible(self.weights)
         _warn_of_velocity(self.schedule, self.prediction)
 
     def _set(self, field: str, value: Any) -> None:
@@ -270,6 +272,27 @@ class Solver:
                 f"{schemes.to_text(self.scheme)}: {self.order_report}",
                 str(self.endpoints),
             )
+        )
+
+
+def require_reversible(weights: Weights) -> None:
+    """Refuse clocks in which a reversible run amplifies the rounding of what it carries.
+
+    Raises:
+        DerivationError: the integrand is not the flow or the velocity, or gamma is infinite at an
+            end, where a step of first order would not mirror.
+    """
+    integrand = weights.ode.integrand
+    if integrand not in (FLOW, VELOCITY, parameterization.rate(-t)):
+        raise DerivationError(
+            f"the scheme reversible: got the integrand {integrand.name}, along which the distance "
+            "of its two samples grows by Phi from step to step, a hundredfold and more over a run; "
+            "expected flow (Phi = 1) or velocity (Phi = 1 where alpha^2 + sigma^2 is constant)"
+        )
+    if weights.reaches_infinity:
+        raise DerivationError(
+            f"the scheme reversible: got the expansion {weights.expansion.name}, which is infinite "
+            "at an end of the domain; expected one that is finite, such as time or theta"
         )
 
 

@@ -16,6 +16,9 @@ class Batches:
         on_host: the times of all rows in numpy's float64, from those of a run.
         wide_product: a b in a dtype that sums.
         pads: whether all calls have one shape.
+        like_z: what a plan for ``z`` is made with, behind its times.
+        difference: of the pair (x, z), as a run keeps it.
+        seen: the input of the network, as it stays.
     """
 
     xp: str
@@ -26,6 +29,9 @@ class Batches:
     on_host: str
     wide_product: str = "a * b"
     pads: bool = False
+    like_z: str = "z.dtype"
+    difference: str = "x - z"
+    seen: str = "run.x"
 
 
 NUMPY = Batches(

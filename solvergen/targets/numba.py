@@ -156,6 +156,8 @@ PARALLEL = replace(
     NUMPY,
     copied_run="deepcopy(run, {id(run._plan): run._plan})  # its steps write in place",
     imports=("from copy import deepcopy",),
+    difference='np.array(x - z, order="C").reshape(-1)',
+    seen="np.array(run.x)",
 )
 
 TARGET = Target(

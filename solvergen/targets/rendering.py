@@ -57,6 +57,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _repetition(solver),
         _adaptive(solver, formulas),
         parallel.settings(solver, found.batches, formulas),
+        _reversible(solver, found),
         found.settings(solver, formulas),
     )
 
@@ -201,7 +202,11 @@ def coefficients_module(solver: Solver, finer: bool = False) -> str:
     if finer:
         integrals = replace(formulas.integrals, panel=formulas.integrals.panel / 4)
         formulas = replace(formulas, integrals=integrals)
-    filled = {**host_part(solver, formulas), "definitions": definitions_code(formulas)}
+    filled = {
+        **host_part(solver, formulas),
+        "definitions": definitions_code(formulas),
+        "reversible": solver.program.is_reversible,
+    }
     filled["spacings"] = f"{filled['spacings']}, {further_spacings()}"
     return fill("common/draft.jinja", filled)
 
@@ -213,6 +218,27 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     if twice:
         raise EmissionError(f"{', '.join(twice)} filled twice; expected every key once.")
     return {key: value for part in parts for key, value in part.items()}
+
+
+def _reversible(solver: Solver, target: Target) -> dict[str, Any]:
+    """What runs of pairs are spelled with.
+
+    Raises:
+        EmissionError: the target takes no steps of its own.
+    """
+    found, spelled = target.batches, solver.program.is_reversible
+    if spelled and found is None:
+        raise EmissionError(
+            f"target {target.name}: the library that it is for has one sample at a time, and the "
+            "scheme reversible carries two; expected a target that samples by itself, such as "
+            "torch, jax, numba or numpy"
+        )
+    return {
+        "reversible": spelled,
+        "planned_like": found.like_z if found else "",
+        "pair_difference": found.difference if found else "",
+        "seen_by_network": found.seen if found else "",
+    }
 
 
 def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:

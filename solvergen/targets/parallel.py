@@ -96,7 +96,7 @@ def _filled(solver: Solver, batches: Batches | None, times: str) -> dict[str, An
     Raises:
         EmissionError: the target has no loop of its own.
     """
-    found = {"parallel": solver.parallel, "is_baked": False, "slope_numbers": ""}
+    found = {"parallel": solver.parallel, "is_baked": False}
     if not solver.parallel:
         return {**found, **dict.fromkeys(KEYS, "")}
     if batches is None:

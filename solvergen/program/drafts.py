@@ -16,6 +16,7 @@ from solvergen.program.table import (
     conversion,
     phi,
     rival_weight,
+    spread,
     weight,
     weight_before,
     zeroth_moment,
@@ -91,6 +92,8 @@ class PhaseDraft:
             for node, factor in self._landing(reached).items():
                 if node is not Array.START:
                     rest[node] = rest.get(node, Integer(0)) - ratio * factor
+        if self.phase.draw_of(combine.stage) is not None:
+            found[Array.NOISE] = spread(combine.stage)
         return {**found, **{one: factor for one, factor in rest.items() if factor != 0}}
 
     def _ratio(self, combine: Combine, reached: Combine) -> Expr:

@@ -5,7 +5,7 @@ The interpreter follows the instructions one by one, unfused, on numpy arrays of
 the mpmath reference and the tests of every backend are this interpreter with other numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from solvergen.methods.scheme import CURRENT, Kind, Node, past
 from solvergen.program.program import (
     Accept,
     Combine,
+    Draw,
     Estimate,
     Evaluate,
     Instruction,
@@ -43,6 +44,12 @@ class StepScalars(Protocol):
     def weights(self, combine: Combine) -> Sequence[Any]:
         """ell_ij, one for each node of the support."""
 
+    def spread(self, draw: Draw) -> Any:
+        """nu of a draw."""
+
+    def carried(self, draw: Draw) -> Any:
+        """Phi from where the draw before ends to where this one does."""
+
     def conversion_at(self, stage: int) -> tuple[Any, Any]:
         """(A, B) with N = A y + B prediction at evaluation ``stage``."""
 
@@ -56,12 +63,16 @@ class State:
         past: the last steps' integrand values, newest first.
         previous: the last step's sample, corrected if the program corrects; None at first.
         error: the last step's estimate of its error; None if the phase has none.
+        normals: one after another the normals that a run draws, like x.
+        path: the noise of the last landing of the step before.
     """
 
     x: Any
     past: list[Any] = field(default_factory=list)
     previous: Any = None
     error: Any = None
+    normals: Iterator[Any] = field(default_factory=lambda: iter(()))
+    path: Any = 0
 
 
 Settled = Callable[[Repeat, int, Any, Any, Any], bool]
@@ -129,6 +140,7 @@ class _Step:
         seen: what it has seen last.
         values: N at the nodes of this step.
         samples: the sample at the places that a landing may start from.
+        paths: the noise of those.
     """
 
     scalars: StepScalars
@@ -139,6 +151,8 @@ class _Step:
         self.y = self.seen = self.state.x
         self.values: dict[Node, Any] = {}
         self.samples = {CURRENT: self.state.x, past(1): self.state.previous}
+        self.paths: dict[Node, Any] = {CURRENT: 0}
+        self.path: Any = 0
 
     def do(self, one: Instruction) -> None:
         """Follow an instruction other than Repeat."""
@@ -150,15 +164,25 @@ class _Step:
         elif isinstance(one, Combine):
             start = self.samples[one.base]
             factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
-            self.y = start * factor + self._mean(one) * m0
-            self.samples[one.node] = self.y
+            self.y = start * factor + self._mean(one) * m0 + self._noise(one, factor)
+            self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one
+        elif isinstance(one, Draw):
+            taken = self.path * self.scalars.carried(one) if one.since else 0
+            self.path = next(self.state.normals) * self.scalars.spread(one) + taken
         elif isinstance(one, Estimate):
             m0 = self.scalars.zeroth_moment(one.rival)
             self.state.error = (self._mean(self.landing) - self._mean(one.rival)) * m0
         elif isinstance(one, Accept):
             self.state.x, self.state.previous = self.y, self.samples[CURRENT]
+            self.state.path = self.path
             self.state.past.insert(0, self.values[CURRENT])
+
+    def _noise(self, combine: Combine, factor: Any) -> Any:
+        """The noise since the base: of a correction, the path of the step before."""
+        if combine.stage == 0:
+            return self.state.path
+        return self.path - self.paths[combine.base] * factor
 
     def _mean(self, combine: Combine) -> Any:
         """sum_j N_j ell_j: arrays come first, because a number of mpmath that is multiplied by one
@@ -178,9 +202,13 @@ def run(
     model: Model,
     x: Any,
     steps: int,
+    normals: Iterable[Any] = (),
 ) -> Any:
-    """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n."""
-    state = State(np.asarray(x))
+    """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n.
+
+    ``normals`` are what a run with noise draws, one for each draw.
+    """
+    state = State(np.asarray(x), normals=iter(normals))
     for n in range(steps):
         phase = program.all_phases[program.number(n, steps - 1 - n)]
         run_step(phase, scalars(phase, n), model, state)

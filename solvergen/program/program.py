@@ -1,11 +1,12 @@
 """StepProgram, the intermediate representation: what one step computes, and in which order.
 
-Five instructions say everything that today's schemes do:
+Six instructions say everything that today's schemes do:
 
     Evaluate(i)                      P = model(y, t_i);   N_i = A_i y + B_i P
     Combine(i, base, support, rule)  y = x_i = Phi_i x_base + M_i sum_j ell_ij N_j
     Repeat(i, tolerance, limit)      back to Evaluate(i) until y stays what it is
     Estimate(support, rule)          e = M_n (sum_j ell_nj N_j - sum_j ell^_j N_j)
+    Draw(i, j)                       w_i = Phi(t_i, t_j) w_j + nu(t_i, t_j) z, z a fresh normal
     Accept                           the last landing is the next sample; the history moves back
 
 with x_0 the sample at the start of the step and y what the network sees next (y = x_0 at i = 0).
@@ -15,12 +16,18 @@ computed from the previous step's sample with N_0 known. Estimate leaves the dif
 landing x_n from a second one with the weights ell^; both start from x_0, so that Phi_n x_0 cancels.
 A program is one list of instructions for each phase.
 
+With noise on the way (``solvergen.derivation.stochasticity``) every landing at stage i has w_i added
+to it: the path of one Brownian motion from the start of the step, w_0 = 0, drawn piece by piece as
+far as the landings go, so that all of them read the same one. A correction reads the path of the
+step that it corrects.
+
 Repeat is the one instruction that looks at the values of N. What to do with an estimate, taking the
 step or taking a shorter one, is up to whoever runs the program: a phase that is not accepted leaves
 the sample as it was.
 
 It cannot express: estimates of steps that read earlier steps, other implicit equations than that
-of the last landing, combinations of the sample at several earlier steps, stochastic increments.
+of the last landing, combinations of the sample at several earlier steps, noise in steps that
+estimate an error or repeat, landings that go back in time beside noise.
 
 ``solvergen.program.fusion`` fuses a phase into passes over memory.
 """
@@ -123,6 +130,24 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """The noise of landing ``stage``: that of landing ``since`` taken along, and a fresh piece."""
+
+    stage: int
+    since: int
+
+    @property
+    def ends(self) -> tuple[Node, Node]:
+        """From the end to the start of the fresh piece."""
+        return node_of(self.stage), node_of(self.since)
+
+    def __str__(self) -> str:
+        i, j = self.stage, self.since
+        kept = f"Phi_{i},{j} w_{j} + " if j else ""
+        return f"w_{i} = {kept}nu_{i},{j} z"
+
+
+@dataclass(frozen=True)
 class Accept:
     """The last landing is the next sample."""
 
@@ -130,7 +155,7 @@ class Accept:
         return "x = y;  shift the history"
 
 
-Instruction = Evaluate | Combine | Repeat | Estimate | Accept
+Instruction = Evaluate | Combine | Repeat | Estimate | Draw | Accept
 
 
 @dataclass(frozen=True)
@@ -157,6 +182,15 @@ class PhaseProgram:
     def landings(self) -> tuple[Combine, ...]:
         """The correction, if any, and the stages."""
         return tuple(one for one in self.instructions if isinstance(one, Combine))
+
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """The noise of its landings, in their order."""
+        return tuple(one for one in self.instructions if isinstance(one, Draw))
+
+    def draw_of(self, stage: int) -> Draw | None:
+        """The fresh noise of a landing."""
+        return next((one for one in self.draws if one.stage == stage), None)
 
     @property
     def evaluations(self) -> tuple[int, ...]:
@@ -284,6 +318,11 @@ class StepProgram:
         return replace(self, phases=phases, closing=closing)
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether noise is added on the way."""
+        return bool(self.main.draws)
+
+    @property
     def main(self) -> PhaseProgram:
         """What every step runs once the history is long enough, until the closing ones."""
         return self.phases[-1]
@@ -322,6 +361,7 @@ def check_phase(phase: PhaseProgram, available: int) -> None:
     known = {past(j) for j in range(1, available + 1)}
     used: set[Node] = set()
     landed = Fraction(0)
+    _check_draws(phase)
     for one in phase.instructions:
         if isinstance(one, Evaluate):
             known.add(node_of(one.stage))
@@ -345,6 +385,30 @@ def check_phase(phase: PhaseProgram, available: int) -> None:
             f"phase {phase.name!r} evaluates the model at {', '.join(map(str, unused))} and "
             "never reads the value; drop the stage or put it into a support."
         )
+
+
+def _check_draws(phase: PhaseProgram) -> None:
+    """Refuse noise that skips a piece of the step, or draws one twice.
+
+    Raises:
+        SchemeError: a piece does not begin where the one before ends, a landing lies before the
+            noise that is drawn, or the last piece does not end with the step.
+    """
+    drawn, reached = 0, Fraction(0)
+    for one in phase.instructions if phase.draws else ():
+        if isinstance(one, Draw):
+            if one.since != drawn or phase.position(one.stage) <= reached:
+                raise SchemeError(
+                    f"phase {phase.name!r} draws {one} after the noise up to landing {drawn} at "
+                    f"theta = {reached}; expected the next piece of one path."
+                )
+            drawn, reached = one.stage, phase.position(one.stage)
+        elif isinstance(one, Combine) and one.stage and one.position != reached:
+            raise SchemeError(
+                f"phase {phase.name!r}: {one} lands where the noise that is drawn does not end, "
+                f"theta = {reached}. All landings of a step read one path, piece by piece; expected "
+                "stages that go on in time, or no stochasticity."
+            )
 
 
 def node_of(index: int) -> Node:

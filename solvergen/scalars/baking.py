@@ -20,7 +20,6 @@ from sympy import Expr
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, is_real
-from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
@@ -128,7 +127,7 @@ class PreciseReference(Reference):
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
         end, start = self._inside(end), self._inside(start)
-        b = nonlinear(self.weights.ode.integrand)
+        b = self.weights.ode.nonlinear
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
         total, sums = mpmath.mpf(0), [mpmath.mpf(0)] * len(functions)

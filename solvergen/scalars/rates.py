@@ -40,7 +40,7 @@ from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, nonlinear
+from solvergen.derivation.semilinear import RADIUS, WRONSKIAN
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
@@ -93,7 +93,7 @@ class Rates:
         """The rates in the forms that keep their digits."""
         schedule, ode = weights.schedule, weights.ode
         variable = total_derivative(weights.expansion.variable)
-        speed = nonlinear(ode.integrand) / (1 if ode.factor is None else ode.factor)
+        speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
         if weights.same_clock:
             factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
             variable = variable if factor is None else factor * speed

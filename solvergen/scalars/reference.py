@@ -19,7 +19,6 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import Parameterization, conversion, total_derivative
-from solvergen.derivation.semilinear import linear, nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.program import Combine, PhaseProgram
@@ -58,12 +57,12 @@ class Reference:
         factor = self.weights.ode.factor
         if factor is not None:
             return self._value(factor, end) / self._value(factor, start)
-        a = linear(self.weights.ode.integrand)
+        a = self.weights.ode.linear
         return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
 
     def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
         """M0, and the means over the clock of functions of theta."""
-        b = nonlinear(self.weights.ode.integrand)
+        b = self.weights.ode.nonlinear
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
 
@@ -84,7 +83,7 @@ class Reference:
 
     def density(self, time: Any) -> Any:
         """b/gamma', the density of M0 in gamma at the time where it ends."""
-        b = self._value(nonlinear(self.weights.ode.integrand), time)
+        b = self._value(self.weights.ode.nonlinear, time)
         return b / self._value(total_derivative(self.weights.expansion.variable), time)
 
     @cached_property

@@ -19,7 +19,15 @@ from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
 from solvergen.derivation.weights import Weights
-from solvergen.errors import DerivationError, SolvergenError, SolvergenWarning, explained
+from solvergen.derivation import stochasticity as noise
+from solvergen.derivation.stochasticity import Stochasticity
+from solvergen.errors import (
+    DerivationError,
+    SchemeError,
+    SolvergenError,
+    SolvergenWarning,
+    explained,
+)
 from solvergen.methods import limiter as limiting
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
@@ -36,6 +44,8 @@ from solvergen.symbols import t
 
 CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
+FURTHER = ("limiter", "stochasticity")
+"""What it says where that is not usual."""
 
 REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
 
@@ -58,6 +68,8 @@ class Solver:
         limiter: by how much the weights of old nodes may exceed those of even steps, c of
             ``solvergen.methods.limiter``: a number, True for the default of the scheme, None for
             no bound.
+        stochasticity: how much noise is added on the way: 'eta: 1', another text of
+            ``solvergen.derivation.stochasticity``, a number for eta, or None.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -73,6 +85,7 @@ class Solver:
     expansion: Expansion
     scheme: Scheme
     limiter: Fraction | None
+    stochasticity: Stochasticity | None
     weights: Weights = field(compare=False)
 
     def __init__(
@@ -83,6 +96,7 @@ class Solver:
         expansion: Expansion | Expr | str = HALF_LOG_SNR,
         scheme: Scheme | str = "multistep:2",
         limiter: Fraction | float | str | bool | None = True,
+        stochasticity: Stochasticity | str | float | None = None,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         said = _read(prediction, Parameterization, parameterization.get)
@@ -91,6 +105,8 @@ class Solver:
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
+        self._set("stochasticity", noise.get(stochasticity))
+        _require_steps(self.stochasticity, self.scheme)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -111,17 +127,19 @@ class Solver:
         if scheme == self.scheme:
             return self
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
-        return Solver(*choices, scheme, True if self._has_usual_limiter else self.limiter)
+        limiter = True if self._has_usual_limiter else self.limiter
+        return Solver(*choices, scheme, limiter, self.stochasticity)
 
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""
-        return SemilinearODE.derive(self.schedule, self.integrand)
+        return SemilinearODE.derive(self.schedule, self.integrand, self.stochasticity)
 
     @cached_property
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
-        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter)
+        is_noisy = self.stochasticity is not None
+        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter, is_noisy)
 
     @cached_property
     def unlimited(self) -> "Solver":
@@ -191,6 +209,7 @@ class Solver:
             "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
             **({} if self._has_usual_limiter else {"limiter": bound}),
+            **({"stochasticity": self.stochasticity.text} if self.stochasticity else {}),
         }
 
     @cached_property
@@ -232,7 +251,7 @@ class Solver:
 
 def _said(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """The choices that a specification says."""
-    return (*CHOICES, *(["limiter"] if "limiter" in spec else []))
+    return (*CHOICES, *(one for one in FURTHER if one in spec))
 
 
 def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
@@ -247,6 +266,20 @@ def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
 def _in_network_time(prediction: Parameterization, schedule: NoiseSchedule) -> Parameterization:
     """dx/dt is -dx/dt of a network whose time runs the other way."""
     return parameterization.rate(-t) if schedule.reversed and prediction == FLOW else prediction
+
+
+def _require_steps(stochasticity: Stochasticity | None, scheme: Scheme) -> None:
+    """Refuse noise in steps that are repeated until they stay what they are.
+
+    Raises:
+        SchemeError: the scheme has an implicit equation that is solved to a tolerance.
+    """
+    if stochasticity is not None and scheme.main.iteration is not None:
+        raise SchemeError(
+            f"stochasticity {stochasticity}: the scheme {schemes.to_text(scheme)} repeats an "
+            "evaluation to a tolerance, which judges samples without noise; expected a number of "
+            "iterations (adams_moulton:K:M), or another scheme."
+        )
 
 
 def _warn_of_velocity(schedule: NoiseSchedule, prediction: Parameterization) -> None:
@@ -267,10 +300,11 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
     Raises:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
-    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), ("limiter", "target"))
+    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), (*FURTHER, "target"))
     for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
     choices = {name: spec[name] for name in CHOICES}
-    return Solver(schedule, **choices, limiter=spec.get("limiter", True))
+    further = {"limiter": True, **{name: spec[name] for name in FURTHER if name in spec}}
+    return Solver(schedule, **choices, **further)

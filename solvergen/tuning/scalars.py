@@ -18,7 +18,6 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import compiled, evaluate_float
 from solvergen.derivation.parameterization import conversion, total_derivative
-from solvergen.derivation.semilinear import nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.errors import SolvergenError
 from solvergen.methods.scheme import Kind, Node
@@ -158,7 +157,7 @@ class Clockwork:
     @cached_property
     def nonlinear(self) -> Callable[[Points], Floats]:
         """b."""
-        return self._function(nonlinear(self.weights.ode.integrand))
+        return self._function(self.weights.ode.nonlinear)
 
     @cached_property
     def conversions(self) -> tuple[Callable[[Points], Floats], ...]:

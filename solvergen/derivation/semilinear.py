@@ -143,7 +143,8 @@ class SemilinearODE:
         """Phi(t, s) in t, alpha, sigma, s, alpha_s, sigma_s: one formula for every schedule."""
         if self.factor is None:
             return None
-        return self.factor / at_start(self.factor)
+        found = self.factor / at_start(self.factor)
+        return found if self.noise is None else powsimp(found, combine="base")
 
     @cached_property
     def general_zeroth_moment(self) -> Expr | None:

@@ -64,7 +64,7 @@ class State:
         previous: the last step's sample, corrected if the program corrects; None at first.
         error: the last step's estimate of its error; None if the phase has none.
         normals: one after another the normals that a run draws, like x.
-        path: the noise of the last landing of the step before.
+        path: the noise of the last landing of the step before; None without noise.
     """
 
     x: Any
@@ -72,7 +72,7 @@ class State:
     previous: Any = None
     error: Any = None
     normals: Iterator[Any] = field(default_factory=lambda: iter(()))
-    path: Any = 0
+    path: Any = None
 
 
 Settled = Callable[[Repeat, int, Any, Any, Any], bool]
@@ -151,8 +151,8 @@ class _Step:
         self.y = self.seen = self.state.x
         self.values: dict[Node, Any] = {}
         self.samples = {CURRENT: self.state.x, past(1): self.state.previous}
-        self.paths: dict[Node, Any] = {CURRENT: 0}
-        self.path: Any = 0
+        self.paths: dict[Node, Any] = {}
+        self.path: Any = None
 
     def do(self, one: Instruction) -> None:
         """Follow an instruction other than Repeat."""
@@ -164,12 +164,14 @@ class _Step:
         elif isinstance(one, Combine):
             start = self.samples[one.base]
             factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
-            self.y = start * factor + self._mean(one) * m0 + self._noise(one, factor)
+            self.y = start * factor + self._mean(one) * m0
+            self._add_noise(one, factor)
             self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one
         elif isinstance(one, Draw):
-            taken = self.path * self.scalars.carried(one) if one.since else 0
-            self.path = next(self.state.normals) * self.scalars.spread(one) + taken
+            fresh = next(self.state.normals) * self.scalars.spread(one)
+            taken = self.path * self.scalars.carried(one) if one.since else None
+            self.path = fresh if taken is None else fresh + taken
         elif isinstance(one, Estimate):
             m0 = self.scalars.zeroth_moment(one.rival)
             self.state.error = (self._mean(self.landing) - self._mean(one.rival)) * m0
@@ -178,11 +180,14 @@ class _Step:
             self.state.path = self.path
             self.state.past.insert(0, self.values[CURRENT])
 
-    def _noise(self, combine: Combine, factor: Any) -> Any:
+    def _add_noise(self, combine: Combine, factor: Any) -> None:
         """The noise since the base: of a correction, the path of the step before."""
-        if combine.stage == 0:
-            return self.state.path
-        return self.path - self.paths[combine.base] * factor
+        path = self.state.path if combine.stage == 0 else self.path
+        if path is not None:
+            self.y = self.y + path
+        before = self.paths.get(combine.base) if combine.stage else None
+        if before is not None:
+            self.y = self.y - before * factor
 
     def _mean(self, combine: Combine) -> Any:
         """sum_j N_j ell_j: arrays come first, because a number of mpmath that is multiplied by one

@@ -158,6 +158,8 @@ def report(
     by 1 + O(h): what they are without bounds, on steps of any lengths, and where the bounds are
     those of even steps, on even ones.
 
+    With noise on the way it is that of the steps without (``program.weak_order`` is for with).
+
     Args:
         program: what is run.
         same_clock: the expansion variable is the integrand's own clock.
@@ -169,6 +171,8 @@ def report(
         SchemeError: the local error has no power of h within what is computed, which a scheme with
             consistent weights does not have.
     """
+    if program.is_noisy:
+        return report(program.quiet, same_clock, no_linear_part, ratios, field)
     if program.is_limited:
         found = report(program.unlimited, same_clock, no_linear_part, ratios, field)
         if program.at_its_limits == program.unlimited:

@@ -35,6 +35,7 @@ estimate an error or repeat, landings that go back in time beside noise.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from solvergen.errors import SchemeError
@@ -300,6 +301,23 @@ class StepProgram:
     def unlimited(self) -> "StepProgram":
         """The same without bounds."""
         return self._with(lambda one: replace(one, bound=None))
+
+    @cached_property
+    def quiet(self) -> "StepProgram":
+        """The same without noise: the mean of a step, given the values that it reads."""
+        if not self.is_noisy:
+            return self
+
+        def of(phase: PhaseProgram) -> PhaseProgram:
+            kept = (one for one in phase.instructions if not isinstance(one, Draw))
+            return PhaseProgram(phase.name, tuple(kept))
+
+        return replace(
+            self,
+            phases=tuple(map(of, self.phases)),
+            closing=tuple(map(of, self.closing)),
+            at_infinity=None if self.at_infinity is None else of(self.at_infinity),
+        )
 
     @property
     def at_its_limits(self) -> "StepProgram":

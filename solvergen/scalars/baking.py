@@ -141,6 +141,11 @@ class PreciseReference(Reference):
             ]
         return total, [one / total for one in sums]
 
+    def integral(self, function: Any, end: Any, start: Any) -> Any:
+        """The integral of a function of time from start to end."""
+        nodes = self._nodes(self._inside(end), self._inside(start))
+        return mpmath.fsum(weight * function(u) for u, weight in nodes)
+
     def gamma_or_infinity(self, time: float) -> Any:
         """The expansion variable; infinite at an end of the domain where it has no finite limit."""
         for end in self.weights.schedule.domain:

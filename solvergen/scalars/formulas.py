@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
-from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log
+from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log, sqrt
 
 from solvergen.algebra import tables
 from solvergen.derivation.parameterization import DATA, at_schedule
+from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.program.program import node_of
 from solvergen.program.table import (
     Shape,
@@ -30,7 +31,7 @@ from solvergen.program.table import (
     phi,
     zeroth_moment,
 )
-from solvergen.scalars import landings
+from solvergen.scalars import landings, noise
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
@@ -42,6 +43,7 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import (
     alpha,
+    eta,
     gamma,
     half_log_snr_symbol,
     sigma,
@@ -50,6 +52,8 @@ from solvergen.symbols import (
 
 MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
+VARIANCE = Symbol("variance", positive=True)
+"""That of the noise over R^2, where it is integrated."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,11 @@ class Formulas:
         zeroth_moment: M0 in the same symbols, ``H``, ``GAP`` and ``MASS``.
         needs: what the weights of all landings read.
         exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
+        stretch: what a length is multiplied with in that density: 1, or 1 + eta^2.
+        spread: nu, in the symbols of M0, and ``VARIANCE`` where that is integrated; None without
+            noise.
+        noise: what says eta of each step, where that is a matter of the run; None where it is
+            fixed, or there is no noise.
         integrals: what is integrated over lambda.
         phases: the scalars of each phase, in the order of their numbers, then of other pairs.
         pairs: those that estimate their errors; empty for a module without adaptive steps.
@@ -167,6 +176,9 @@ class Formulas:
     zeroth_moment: Expr
     needs: Needs
     exponent: Expr | None
+    stretch: Expr
+    spread: Expr | None
+    noise: Stochasticity | None
     integrals: Integrals
     phases: tuple[PhaseFormulas, ...]
     pairs: tuple[PhaseFormulas, ...]
@@ -192,11 +204,22 @@ class Formulas:
         phases = tuple(named.values())
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
-        exponent = _exponent(solver)
+        exponent, stretch = _exponent(solver)
+        spread = noise.spread(ode)
+        if ode.noise is not None and ode.factor is not None and spread is None:
+            spread = _shortest(ode.factor, schedule) * sqrt(VARIANCE)
         moment = _zeroth_moment(solver, lengths)
         inner = any(one.intervals.inner for one in phases)
         reads = replace(needs, gaps=needs.gaps or inner or moment.has(GAP))
-        integrals = Integrals.of(solver, reads, lengths, moment.has(MASS), exponent is not None)
+        integrals = Integrals.of(
+            solver,
+            reads,
+            lengths,
+            moment.has(MASS),
+            exponent is not None,
+            spread is not None and spread.has(VARIANCE),
+        )
+        noise.require_closed(ode, integrals)
         in_schedule = ScheduleFormulas.of(schedule)
         goes_on = ends_in_data and not in_schedule.reaches_data
         rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)
@@ -215,11 +238,33 @@ class Formulas:
             moment,
             needs,
             exponent,
+            stretch,
+            spread,
+            ode.noise if ode.noise is not None and ode.noise.is_constant else None,
             integrals,
             phases,
             pairs,
             solver.limiter,
-        )
+        )._with_fixed_eta
+
+    @property
+    def _with_fixed_eta(self) -> "Formulas":
+        """The same with a number for eta where an integral reads it: one for a whole run."""
+        found = self.integrals
+        rates = [one for one in (found.clock, found.spread) if one is not None]
+        if self.noise is None or not any(one.has(eta) for one in rates):
+            return self
+        value = {eta: self.noise.value}
+        names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
+        forms = {name: getattr(self, name) for name in names}
+        put_in = {name: form and form.xreplace(value) for name, form in forms.items()}
+        fixed = found.at(eta, self.noise.value)
+        return replace(self, noise=None, integrals=fixed, **put_in)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether noise is added on the way."""
+        return self.spread is not None
 
     @property
     def has_inner(self) -> bool:
@@ -247,6 +292,7 @@ class Formulas:
         if self.is_time and self.is_half_log_snr:
             return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
+        reads |= self.spread is not None and self.spread.has(H)
         if self.is_half_log_snr:
             reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1
@@ -328,13 +374,16 @@ class Formulas:
         return "\n".join([*lines, *map(str, weights)])
 
 
-def _exponent(solver: Solver) -> Expr | None:
-    """k with dq/dgamma ~ e^(k gamma), gamma = lambda: 1 for data and -1 for noise."""
+def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:
+    """(k, c) with dq/dgamma ~ e^(k c gamma), gamma = lambda: k = 1 for data and -1 for noise, and
+    c = 1, or 1 + eta^2 for data with noise on the way."""
     density = solver.weights.density
     if solver.expansion.name != "half_log_snr" or not isinstance(density, exp):
-        return None
-    k = density.args[0] / gamma
-    return k if k.is_number else None
+        return None, Integer(1)
+    k = factor_terms(density.args[0] / gamma)
+    if k.has(eta) and not k.has(gamma, t):
+        return Integer(1), k
+    return (k if k.is_number else None), Integer(1)
 
 
 def _infinite_ends(solver: Solver) -> tuple[bool, bool]:

@@ -40,7 +40,7 @@ from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, WRONSKIAN
+from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, SemilinearODE
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
@@ -79,6 +79,8 @@ class Rates:
         clock: dq/dlambda in lambda and t; without R if R has no closed form.
         expansion: dgamma/dlambda, likewise; dt/dlambda if that is a multiple of it.
         time: dt/dlambda, likewise, or du/dlambda.
+        spread: 2 eta^2 sigma^2/R^2, likewise, the rate of the noise's variance over R^2; None
+            without noise, or without R.
         table: of which u is the interpolation, where it takes the place of t.
     """
 
@@ -86,6 +88,7 @@ class Rates:
     expansion: Expr
     time: Expr
     table: Table | None = None
+    spread: Expr | None = None
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -105,7 +108,7 @@ class Rates:
             time, table = _short(diff(value, l), schedule), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
-        return cls(clock, expansion, time, table)
+        return cls(clock, expansion, time, table, _spread(ode, time))
 
     def is_rough(self, schedule: NoiseSchedule) -> bool:
         """Whether a rate has kinks where the schedule has."""
@@ -308,6 +311,14 @@ def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
     (call,) = calls
     rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
     return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
+
+
+def _spread(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """2 eta^2 sigma^2/R^2 in lambda, from g^2 = -2 sigma^2 lambda'."""
+    if ode.noise is None or ode.factor is None:
+        return None
+    speed = 2 * ode.noise.squared * sigma * WRONSKIAN / (alpha * ode.factor**2)
+    return _rate(-speed, time, ode.schedule)
 
 
 def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:

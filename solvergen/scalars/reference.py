@@ -19,10 +19,12 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import Parameterization, conversion, total_derivative
+from solvergen.derivation.semilinear import WRONSKIAN
 from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.program import Combine, Draw, PhaseProgram
 from solvergen.schedules.values import at_time
+from solvergen.symbols import alpha, sigma
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,21 @@ class Reference:
 
         zeroth = integral(lambda theta: 1)
         return zeroth, [integral(function) / zeroth for function in functions]
+
+    def spread(self, end: Any, start: Any) -> Any:
+        """nu: the root of int Phi(t, u)^2 eta^2 g^2 du."""
+        ode = self.weights.ode
+        assert ode.noise is not None
+        rate = 2 * ode.noise.squared * sigma * WRONSKIAN / alpha
+
+        def variance(u: Any) -> Any:
+            return self.integrating_factor(end, u) ** 2 * self._value(rate, u)
+
+        return mpmath.sqrt(-self.integral(variance, end, start))
+
+    def integral(self, function: Any, end: Any, start: Any) -> Any:
+        """The integral of a function of time from start to end."""
+        return mpmath.quad(function, self.path(start, end), method="gauss-legendre")
 
     def density(self, time: Any) -> Any:
         """b/gamma', the density of M0 in gamma at the time where it ends."""
@@ -160,6 +177,12 @@ class ReferenceScalars:
 
     def weights(self, combine: Combine) -> list[Any]:
         return self._means(combine)[1]
+
+    def spread(self, draw: Draw) -> Any:
+        return self.reference.spread(*map(self._at, draw.ends))
+
+    def carried(self, draw: Draw) -> Any:
+        return self.reference.integrating_factor(*map(self._at, draw.ends))
 
     def places(self, combine: Combine) -> list[Any]:
         """theta of the nodes of a landing's support."""

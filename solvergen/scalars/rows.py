@@ -18,6 +18,7 @@ from solvergen.program.table import (
     conversion,
     phi,
     rival_weight,
+    spread,
     weight,
     weight_before,
     zeroth_moment,
@@ -76,6 +77,7 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
             if j < i and phi(i, j) in phase.read:
                 from_stage = replace(combine, base=node_of(j))
                 values[phi(i, j)] = scalars.integrating_factor(from_stage)
+    values |= {spread(draw.stage): scalars.spread(draw) for draw in program.draws}
     if phase.before is not None:
         before = scalars.weights(shifted(phase.before))
         values |= {weight_before(j): ell for j, ell in enumerate(before)}

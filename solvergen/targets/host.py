@@ -53,6 +53,9 @@ class HostCode:
     phase_numbers: str
     columns: str
     limiter: str
+    further: str
+    further_arguments: str
+    noise_column: int | None
     width: int
     all_rows: str
 
@@ -98,9 +101,26 @@ def host_code_of(
         phase_numbers=_numbered(formulas, program, phases),
         columns=_columns(formulas),
         limiter="" if formulas.limiter is None else float_literal(formulas.limiter),
+        further="".join(f", {name}={value}" for name, value in _further(formulas)),
+        further_arguments="".join(f", {name}" for name, _ in _further(formulas)),
+        noise_column=formulas.table.first_factor if formulas.is_noisy else None,
         width=formulas.table.width,
-        all_rows=_joined(formulas, program, phases),
+        all_rows=f"\n{INDENT}".join([*_etas(formulas), _joined(formulas, program, phases)]),
     )
+
+
+def _further(formulas: Formulas) -> list[tuple[str, str]]:
+    """The arguments of ``coefficients`` behind the grid, with their defaults."""
+    found = []
+    if formulas.limiter is not None:
+        found.append(("limiter", float_literal(formulas.limiter)))
+    noise = formulas.noise
+    if noise is not None and noise.kind != "renoise":
+        name = "e" if noise.kind == "ancestral" else "eta"
+        found.append((name, float_literal(noise.formula)))
+    if formulas.is_noisy:
+        found.append(("noise_scale", "1.0"))
+    return found
 
 
 def kind_codes(table: Table, phase: TablePhase) -> tuple[str, ...]:
@@ -129,38 +149,76 @@ def _columns(formulas: Formulas) -> str:
     """The docstring of ``coefficients``."""
     table = formulas.table
     text = says(f"float64 [evaluations, {table.width}]: {columns_text(table)}.")
-    if formulas.limiter is None:
+    parts = [LIMITS] if formulas.limiter is not None else []
+    parts += [_noise_says(formulas)] if formulas.is_noisy else []
+    if not parts:
         return text
     first = text.removesuffix('"""').rstrip()
-    return f'{first}\n\n{INDENT}{LIMITS}\n{INDENT}"""'
+    return "\n\n".join([first, *(INDENT + one for one in parts)]) + f'\n{INDENT}"""'
+
+
+def _noise_says(formulas: Formulas) -> str:
+    """Of the arguments about noise."""
+    scale = "The noise is multiplied by ``noise_scale``."
+    noise = formulas.noise
+    if noise is None or noise.kind == "renoise":
+        return scale
+    if noise.kind == "ancestral":
+        return f"``e`` is DDIM's eta, from 0, the ODE, to 1; one for all steps, or one each.\n{INDENT}{scale}"
+    return f"``eta`` is a number from 0, the ODE, or one for every step.\n{INDENT}{scale}"
+
+
+def _etas(formulas: Formulas) -> list[str]:
+    """Statements that make ``eta`` of every step."""
+    noise = formulas.noise
+    if noise is None:
+        return []
+    if noise.kind == "renoise":
+        return ["eta = np.full(t.size - 1, np.inf)  # nothing is left of the noise before"]
+    name, most = ("e", " and at most 1") if noise.kind == "ancestral" else ("eta", "")
+    bound = f"({name} <= 1)" if most else f"({name} < np.inf)"
+    lines = [
+        f"{name} = np.broadcast_to(np.asarray({name}, dtype=np.float64), t.size - 1)",
+        f"if not (({name} >= 0) & {bound}).all():",
+        f'    raise ValueError(f"{name} is {{{name}}}; expected numbers from 0 on{most}")',
+    ]
+    if most:
+        lines += [
+            "h = np.minimum(_length(t[1:], t[:-1]), 1e300)",
+            "eta = np.sqrt(-np.log1p(e**2 * np.expm1(-2 * h)) / (2 * h))",
+            "eta = np.where(e < 1, eta, 1.0)",
+        ]
+    return lines
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
     if program.closing or formulas.table.variants:
         first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
-        return _by_number(first, formulas.limiter is not None)
+        return _by_number(first, formulas.limiter is not None, formulas.noise is not None)
     steps = phases[: len(program.phases)]
     if program.at_infinity is None:
-        calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
+        calls = [_sliced(one, n, ("t", "eta"), len(steps)) for n, one in enumerate(steps)]
         if len(calls) == 1:
             return f"rows = {calls[0]}"
         return _listed("rows = np.concatenate([", calls, "])")
     first_order = phases[len(program.phases)].name
-    calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
+    calls = [_sliced(one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
+    etas = phases[len(program.phases)].eta
     at_start, at_end = formulas.infinite_ends
     lines = [
         f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
+        *(["e_u = eta[finite[1:] & finite[:-1]]"] if etas else []),
         _listed("rows = [", calls, "]"),
     ]
     chosen = "[0]" if phases[len(program.phases)].phase.error else ""
     if at_start:
-        call = f"{first_order}(t[1:2], t[:1]){chosen}"
+        call = f"{first_order}(t[1:2], t[:1]{', eta[:1]' if etas else ''}){chosen}"
         lines += ["if not finite[0]:", f"    rows.insert(0, {call})"]
     if at_end:
         known = " and (finite[0] or t.size > 2)" if at_start else ""
-        call = f"{first_order}(t[-1:], t[-2:-1]){chosen}"
+        call = f"{first_order}(t[-1:], t[-2:-1]{', eta[-1:]' if etas else ''}){chosen}"
         lines += [f"if not finite[-1]{known}:", f"    rows.append({call})"]
     return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
 
@@ -176,8 +234,12 @@ def _listed(opening: str, calls: list[str], closing: str) -> str:
     return f"\n{INDENT}".join(lines)
 
 
-def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
-    """The call of a phase for the steps that run it: step ``number``, or all from there on."""
+def _sliced(phase: PhasePrinter, number: int, named: tuple[str, str], count: int) -> str:
+    """The call of a phase for the steps that run it: step ``number``, or all from there on.
+
+    ``named`` are the times of the grid, and eta of every step.
+    """
+    grid, etas = named
     is_last = number == count - 1
     arguments = []
     for back in range(len(phase.arguments)):
@@ -188,7 +250,9 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
         else:
             arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
     rows = "[0]" if phase.phase.error else ""
-    return f"{phase.name}({', '.join((*arguments, *phase.bounds))}){rows}"
+    eta = f"{etas}[{number or ''}:{'' if is_last else number + 1}]"
+    bounds = (eta if one == "eta" else one for one in phase.bounds)
+    return f"{phase.name}({', '.join((*arguments, *bounds))}){rows}"
 
 
 def empty_rows(table: Table) -> str:
@@ -196,9 +260,10 @@ def empty_rows(table: Table) -> str:
     return f"np.empty((0, {table.width}))"
 
 
-def _by_number(first: str, is_limited: bool) -> str:
+def _by_number(first: str, is_limited: bool, has_eta: bool) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
     names, bounds = ("function, starts", "")
+    etas = ", eta[n]" if has_eta else ""
     if is_limited:
         names, bounds = ("function, starts, bounds", ", *[limiter][:bounds]")
     lines = (
@@ -206,7 +271,7 @@ def _by_number(first: str, is_limited: bool) -> str:
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
         f"    {names} = _PHASES[number]",
-        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){bounds}))",
+        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){bounds}{etas}))",
         "rows = np.concatenate(rows)",
     )
     return f"\n{INDENT}".join(lines)
@@ -220,7 +285,7 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     items: list[tuple[str, ...]] = [(one.name, str(len(one.arguments) - 2)) for one in numbered]
     read = "how many earlier starts of steps each reads"
     if formulas.limiter is not None:
-        items = [(*item, str(len(one.bounds))) for item, one in zip(items, numbered, strict=True)]
+        items = [(*item, str(len(one.bounds) - len(one.eta))) for item, one in zip(items, numbered, strict=True)]
         read += ", and whether the limiter"
     listed = ", ".join(f"({', '.join(item)})" for item in items)
     count = len(program.phases)

@@ -26,7 +26,12 @@ def place_name(table: Table, place: Array | Place) -> str:
 def arrays(table: Table) -> tuple[str, ...]:
     """The arguments of every pass after the row."""
     state = ("x", "y") if table.keeps_start else ("x",)
-    return (*state, "prediction", *values(table))
+    return (*state, "prediction", *noise(table), *values(table))
+
+
+def noise(table: Table) -> tuple[str, ...]:
+    """The fresh normal of a row, if noise is added on the way."""
+    return ("z",) if any(Array.NOISE in one.landing for one in table.shapes) else ()
 
 
 def values(table: Table) -> tuple[str, ...]:

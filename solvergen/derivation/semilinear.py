@@ -93,7 +93,7 @@ class SemilinearODE:
         noise.require(schedule)
         tilt = None if factor is None else noise.exponent(alpha / factor, schedule)
         damped = None if factor is None or tilt is None else _joined(factor / tilt)
-        with_eta = schedule.with_symbol(eta, noise.value)
+        with_eta = schedule.with_symbol(eta, noise.value) if noise.is_constant else schedule
         found = _noisy_clock(schedule, integrand, (factor, clock), tilt, noise)
         return cls(with_eta, integrand, damped, found, noise)
 

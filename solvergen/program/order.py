@@ -195,7 +195,7 @@ def _report(
 ) -> OrderReport | None:
     """The report, or None if the powers do not suffice to see the error of the main step."""
     steps = MAIN_STEPS if program.corrects else 1
-    grid = _grid(ratios, program.history + steps + 1)
+    grid = grid_of(ratios, program.history + steps + 1)
     staying, last = _main_errors(program, problem, grid, steps)
     if staying >= problem.length:
         return None
@@ -206,7 +206,7 @@ def _report(
     return OrderReport(staying - 1, startup, shown)
 
 
-def _grid(ratios: Sequence[Fraction], steps: int) -> tuple[Fraction, ...]:
+def grid_of(ratios: Sequence[Fraction], steps: int) -> tuple[Fraction, ...]:
     """c_0 = 0, c_1, ..."""
     total, grid = Fraction(0), [Fraction(0)]
     for n in range(steps):
@@ -230,7 +230,7 @@ def _main_errors(
 def _closing_error(program: StepProgram, problem: Problem, ratios: Sequence[Fraction]) -> int:
     """The power at which main steps from exact values leave the solution with the closing steps."""
     n, count = program.history, len(program.closing)
-    grid = _grid(ratios, n + MAIN_STEPS + count)
+    grid = grid_of(ratios, n + MAIN_STEPS + count)
     state = _exact(program, problem, grid)
     for i in range(MAIN_STEPS + count):
         phase = program.all_phases[program.number(n, MAIN_STEPS + count - 1 - i)]

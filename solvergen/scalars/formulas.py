@@ -205,9 +205,9 @@ class Formulas:
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
-        spread = noise.spread(ode)
+        spread = noise.spread(ode, lengths.half_log_snr)
         if ode.noise is not None and ode.factor is not None and spread is None:
-            spread = _shortest(ode.factor, schedule) * sqrt(VARIANCE)
+            spread = _shortest(ode.factor, ode.schedule) * sqrt(VARIANCE)
         moment = _zeroth_moment(solver, lengths)
         inner = any(one.intervals.inner for one in phases)
         reads = replace(needs, gaps=needs.gaps or inner or moment.has(GAP))
@@ -419,12 +419,12 @@ def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
     ode = solver.ode
     if lengths.zeroth_moment is not None:
         return lengths.zeroth_moment
-    return _shortest(Integer(1) if ode.factor is None else ode.factor, solver.schedule) * MASS
+    return _shortest(Integer(1) if ode.factor is None else ode.factor, ode.schedule) * MASS
 
 
 def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:
     """A function of alpha and sigma as that, unless it is a number for this schedule."""
     at_time = schedule.simplest(at_schedule(factor, schedule))
-    if at_time.has(t) and factor.free_symbols <= {alpha, sigma}:
+    if at_time.has(t) and factor.free_symbols <= {alpha, sigma, eta}:
         return factor
     return in_time(at_time, schedule)

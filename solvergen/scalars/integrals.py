@@ -112,7 +112,7 @@ class Integrals:
 
     def _measured(self, solver: Solver) -> "Integrals":
         """The same with the rates, and the rule that integrates them."""
-        schedule, weights = solver.schedule, solver.weights
+        schedule, weights = solver.weights.schedule, solver.weights
         rates = Rates.derive(weights)
         has_speed = self.gap or self.moments or self.end_density
         return replace(

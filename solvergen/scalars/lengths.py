@@ -124,10 +124,10 @@ def _gap(expansion: Expansion, schedule: NoiseSchedule, h: Expr | None) -> Expr 
         return -d
     if expansion.name == "half_log_snr":
         return None if h is None else H
-    return _difference_of(expansion.variable, schedule, h)
+    return difference_of(expansion.variable, schedule, h)
 
 
-def _difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
+def difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
     """The difference of a function of t, alpha and sigma over a step."""
     at_time = at_schedule(variable, schedule)
     forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
@@ -167,7 +167,7 @@ def _zeroth_moment(
     scale = cancel(ode.clock / expansion.variable)
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
-    found = _difference_of(ode.clock, ode.schedule, h)
+    found = difference_of(ode.clock, ode.schedule, h)
     return None if found is None else cancel(ode.factor * found)
 
 

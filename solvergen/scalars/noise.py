@@ -13,15 +13,18 @@ where alpha_s = 0: there h is infinite, and nu = sigma_t.
 from sympy import Expr, log, sqrt
 from sympy.codegen.cfunctions import expm1
 
-from solvergen.derivation.semilinear import SemilinearODE, at_start
+from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.errors import EmissionError
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.lengths import H
+from solvergen.scalars.lengths import H, difference_of
 from solvergen.symbols import alpha, alpha_s, eta, sigma, sigma_s
 
 
-def spread(ode: SemilinearODE) -> Expr | None:
-    """nu in t, alpha, sigma, s, alpha_s, sigma_s and h; None where it is integrated."""
+def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
+    """nu in t, alpha, sigma, s, alpha_s, sigma_s and ``H``; None where it is integrated.
+
+    ``h`` is the form of that length.
+    """
     if ode.noise is None or ode.factor is None:
         return None
     data, noise = ode.integrand.data, ode.integrand.noise
@@ -30,8 +33,8 @@ def spread(ode: SemilinearODE) -> Expr | None:
     if data == 0 and ode.noise.is_constant:
         return eta * alpha * sigma_s / alpha_s * sqrt(-expm1(-2 * H))
     if noise == 0:
-        tilted = log(sigma / ode.factor)
-        return sigma * sqrt(-expm1(-2 * (tilted - at_start(tilted))))
+        kappa = difference_of(log(sigma / ode.factor), ode.schedule, h)
+        return None if kappa is None else sigma * sqrt(-expm1(-2 * kappa))
     return None
 
 

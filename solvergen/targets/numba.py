@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets import functional
+from solvergen.targets import functional, normals
 from solvergen.targets.functional import pair_reads, signature
-from solvergen.targets.passes import Control, Sums, values
+from solvergen.targets.passes import Control, Sums, noise, values
 from solvergen.targets.products import together
 from solvergen.targets.target import Target
 
@@ -87,6 +87,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The statements of a step."""
     return {
         "passes": f"{before_passes(formulas.table)}\n\n\n{passes(formulas.table)}",
+        "normals": normals.NUMPY,
         "step_lines": "\n        ".join(step_lines(formulas.table, _names(formulas.table))),
         "landing_name": "self._y",
         "waits": False,
@@ -111,7 +112,7 @@ def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
     lines += [f"before = {names.x}.copy() if repeats else None"] if repeats else []
     restores = repeats and table.places > 0  # the pass reads what it writes over, each time
     lines += [f"oldest = {names.past}[-1].copy() if repeats else None"] if restores else []
-    lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *past])})")
+    lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *noise(table), *past])})")
     if repeats:
         lines.append("if repeats and self._is_unsolved(before):")
         lines += [f"    {names.past}[-1][...] = oldest"] if restores else []

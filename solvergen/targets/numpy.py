@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import normals
 from solvergen.targets.functional import Names, combination, kept, pair_reads, signature, step_lines
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.target import Target
@@ -44,6 +45,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     call = Control(table).pass_name()
     return {
         "passes": passes(table),
+        "normals": normals.NUMPY,
         "step_lines": "\n        ".join(step_lines(table, call)),
         "zeros": "np.zeros_like",
         "landing_name": "self.x",

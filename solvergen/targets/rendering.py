@@ -158,6 +158,7 @@ def _run(solver: Solver, formulas: Formulas, library: Library | None) -> dict[st
         "definitions": definitions_code(formulas, library),
         "kinds": control.definition(),
         "planned_kinds": control.planned("rows"),
+        "noisy": formulas.is_noisy,
         "keeps_start": table.keeps_start,
         "places": table.places,
         "measures": bool(solver.program.repeat or formulas.pairs),

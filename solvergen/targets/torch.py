@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import normals
 from solvergen.targets.functional import Names, pair_reads, step_lines, widened_passes
 from solvergen.targets.passes import Control
 from solvergen.targets.target import Library, Target
@@ -73,6 +74,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     call = "self._plan.advance" if not names else "self._plan.passes[advance]"
     return {
         "passes": passes(table),
+        "normals": normals.TORCH,
         "step_lines": "\n        ".join(step_lines(table, call)),
         "pass_names": ", ".join(names),
         "zeros": "torch.zeros_like",

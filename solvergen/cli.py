@@ -14,6 +14,7 @@ from solvergen import compiler, schedules, targets
 from solvergen.clients import comfyui
 from solvergen.commands import tuning
 from solvergen.derivation import parameterization
+from solvergen.derivation import stochasticity as stochastic
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
 from solvergen.program import lowering
@@ -53,6 +54,17 @@ Limiter = Annotated[
 ]
 
 
+Eta = Annotated[
+    str | None, typer.Option(help="Noise on the way: 1 for the reverse SDE; a number, or in t.")
+]
+Noise = Annotated[
+    str | None,
+    typer.Option(
+        "--stochasticity", help="The same as a text (see: list stochasticities), for all kinds."
+    ),
+]
+
+
 class Listing(StrEnum):
     """What ``list`` can show."""
 
@@ -61,6 +73,7 @@ class Listing(StrEnum):
     expansions = "expansions"
     presets = "presets"
     schemes = "schemes"
+    stochasticities = "stochasticities"
     targets = "targets"
 
 
@@ -71,6 +84,7 @@ def _solver(
     preset: str | None,
     choice: tuple[str | None, str | None, str | None],
     limiter: str,
+    noise: str | None = None,
 ) -> Solver:
     """The solver that the options of ``compile`` say.
 
@@ -83,13 +97,26 @@ def _solver(
         integrand, expansion, scheme = (a or b for a, b in zip(choice, usual, strict=True))
         assert expansion is not None
         assert scheme is not None
-        return Solver(schedule, prediction, integrand, expansion, scheme, limiter)
+        return Solver(schedule, prediction, integrand, expansion, scheme, limiter, noise)
     if any(choice):
         raise SolvergenError(
             f"got --preset {preset} together with its choices; expected one of the two: drop "
             "--integrand, --expansion and --scheme, or drop --preset."
         )
-    return presets.get(preset, schedule, prediction, limiter)
+    return presets.get(preset, schedule, prediction, limiter, noise)
+
+
+def _noise(eta: str | None, stochasticity: str | None) -> str | None:
+    """What the two options say.
+
+    Raises:
+        SolvergenError: both are given.
+    """
+    if eta is not None and stochasticity is not None:
+        raise SolvergenError(
+            f"got --eta {eta} together with --stochasticity {stochasticity}; expected one of them."
+        )
+    return stochasticity if eta is None else f"eta: {eta}"
 
 
 def _show_version(wanted: bool) -> None:
@@ -124,6 +151,8 @@ def derive(
     scheme: Annotated[str | None, typer.Option(help="multistep:3 by default.")] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
+    eta: Eta = None,
+    stochasticity: Noise = None,
     title: Annotated[str | None, typer.Option(help="The heading of the page or section.")] = None,
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
@@ -141,8 +170,8 @@ def derive(
     if preset is None:
         integrand = integrand or prediction or "data"
         prediction, scheme = prediction or integrand, scheme or "multistep:3"
-    choice = (integrand, expansion, scheme)
-    spec = _solver(schedule, targets.get("numpy"), prediction, preset, choice, limiter)
+    choice, noise = (integrand, expansion, scheme), _noise(eta, stochasticity)
+    spec = _solver(schedule, targets.get("numpy"), prediction, preset, choice, limiter, noise)
     if html is not None:
         page.page(spec, html, title)
         typer.echo(f"{html}: {title or page.title_of(spec)}, {spec.order_report}")
@@ -165,6 +194,8 @@ def compile(
     ] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
+    eta: Eta = None,
+    stochasticity: Noise = None,
     target: Annotated[
         str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
     ] = "numba",
@@ -190,12 +221,12 @@ def compile(
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module, or a folder of them for ComfyUI."""
-    choice = (integrand, expansion, scheme)
+    choice, noise = (integrand, expansion, scheme), _noise(eta, stochasticity)
     if schedule is None or target == comfyui.TARGET:
-        others = (schedule, prediction, preset, steps, spacing, shift, start, end)
+        others = (schedule, prediction, preset, noise, steps, spacing, shift, start, end)
         _write_folder(output, choice, limiter, force, others)
         return
-    spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
+    spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
     spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
@@ -205,7 +236,8 @@ def compile(
             "got --spacing, --shift, --start or --end without --steps; expected a number."
         )
     path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
-    typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
+    report = spec.weak_report or spec.order_report
+    typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {report}")
 
 
 def _write_folder(
@@ -273,6 +305,8 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
         return (*map(str, (*fixed, *presets.FAMILIES)), *_aliases(presets.ALIASES))
+    if kind is Listing.stochasticities:
+        return stochastic.LISTING
     known = (*targets.names(), comfyui.listing())
     return schemes.names() if kind is Listing.schemes else known
 

@@ -42,6 +42,15 @@ from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
 KINDS = ("eta", "diffusion", "retention", "ancestral", "renoise")
 """What a text may begin with."""
 
+LISTING = (
+    "eta: EXPR           in t, alpha, sigma; a number may change run by run; 1: the SDE",
+    "diffusion: EXPR     eta g, the diffusion coefficient itself",
+    "retention: EXPR     e^-K, the correlation of old and new noise, with the integrand data",
+    "ancestral: NUMBER   DDIM's and Euler ancestral's eta, from 0 to 1, with the integrand data",
+    "renoise             all noise anew in every step (LCM), with the integrand data",
+)
+"""For people."""
+
 WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 MAX_ETA = 100
 """Of a constant: at 100, no noise outlives a step of 1/100 000 in lambda."""

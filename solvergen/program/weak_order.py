@@ -35,7 +35,7 @@ from solvergen.errors import SchemeError
 from solvergen.program.chances import Chance
 from solvergen.program.generic import Problem, ProblemScalars
 from solvergen.program.interpreter import State, run_step, unchanged
-from solvergen.program.order import UNEVEN, grid_of
+from solvergen.program.order import EVEN, UNEVEN, grid_of
 from solvergen.program.program import Draw, StepProgram
 from solvergen.program.series import MODULAR, Field, Series
 
@@ -207,6 +207,13 @@ class WeakReport:
         parts = (self.main, self.startup, self.last)
         return min(one for one in parts if one is not None)
 
+    def __str__(self) -> str:
+        parts = [(self.startup, "left by the start-up"), (self.last, "in the last sample")]
+        left = [f"O(h^{power}) {where}" for power, where in parts if power is not None]
+        where = "in a main step" if left else "in every step"
+        errors = ", ".join((f"O(h^{self.main + 1}) {where}", *left))
+        return f"weak order {self.order}: moments off by {errors}"
+
 
 @lru_cache(maxsize=256)
 def weak_report(
@@ -218,7 +225,7 @@ def weak_report(
     """The weak order of a program with noise.
 
     Args:
-        program: what is run; weights that are bounded are taken without their bounds.
+        program: what is run; of weights that are bounded as in ``order.report``.
         same_clock: the expansion variable is the integrand's own clock.
         no_linear_part: Phi = 1.
         ratios: lengths of the steps, repeated.
@@ -226,6 +233,10 @@ def weak_report(
     Raises:
         SchemeError: all moments agree in every power that is computed.
     """
+    if program.at_its_limits != program.unlimited and ratios != EVEN:
+        even = weak_report(program.at_its_limits, same_clock, no_linear_part, EVEN)
+        free = weak_report(program.unlimited, same_clock, no_linear_part, ratios)
+        return min(even, free, key=lambda one: one.order)
     for length in LENGTHS:
         problem = NoisyProblem.drawn(length, same_clock, no_linear_part, MODULAR)
         found = _Chain(program.unlimited, problem, ratios).report()

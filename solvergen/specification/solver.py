@@ -31,7 +31,7 @@ from solvergen.errors import (
 from solvergen.methods import limiter as limiting
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
-from solvergen.program import lowering, order
+from solvergen.program import lowering, order, weak_order
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table
@@ -158,6 +158,14 @@ class Solver:
         clocks = (self.weights.same_clock, self.weights.no_linear_part)
         return order.report(self.program, *clocks, field=self.order_field)
 
+    @cached_property
+    def weak_report(self) -> weak_order.WeakReport | None:
+        """The weak order of runs with noise, from their moments as power series; None without."""
+        if self.stochasticity is None:
+            return None
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return weak_order.weak_report(self.program, *clocks)
+
     @property
     def order_field(self) -> Field:
         """What the series' coefficients are: rationals, or modulo a prime for long programs."""
@@ -239,11 +247,13 @@ class Solver:
         return paragraphs(lead, choices, self.weights.latex, str(self.endpoints))
 
     def __str__(self) -> str:
+        noisy = [] if self.weak_report is None else [f"{self.stochasticity}: {self.weak_report}"]
         return "\n".join(
             (
                 str(self.schedule),
                 str(self.weights),
                 f"{schemes.to_text(self.scheme)}: {self.order_report}",
+                *noisy,
                 str(self.endpoints),
             )
         )

@@ -50,10 +50,10 @@ TORCH = f'''{_SAYS}
 
 JAX = '''def _keys(noise, x):
     """A key for every sample: of a number, to which sample i adds i, of a list, or as given."""
-    if isinstance(noise, jax.Array):
-        return noise if jnp.issubdtype(noise.dtype, jax.dtypes.prng_key) else noise
     if noise is None:
         raise ValueError("noise is None; expected a seed, or a seed or key for every sample")
+    if isinstance(noise, jax.Array) and jnp.issubdtype(noise.dtype, jax.dtypes.prng_key):
+        return noise if noise.ndim else jax.random.split(noise, len(x))
     seeds = noise + jnp.arange(len(x)) if isinstance(noise, int) else jnp.asarray(noise)
     return jax.vmap(jax.random.key)(seeds)
 

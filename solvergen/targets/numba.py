@@ -87,7 +87,6 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The statements of a step."""
     return {
         "passes": f"{before_passes(formulas.table)}\n\n\n{passes(formulas.table)}",
-        "normals": normals.NUMPY,
         "step_lines": "\n        ".join(step_lines(formulas.table, _names(formulas.table))),
         "landing_name": "self._y",
         "waits": False,
@@ -150,4 +149,5 @@ TARGET = Target(
     requires=("from numba import njit",),
     settings=settings,
     loop=loop,
+    normals=normals.NUMPY,
 )

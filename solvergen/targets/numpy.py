@@ -45,7 +45,6 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     call = Control(table).pass_name()
     return {
         "passes": passes(table),
-        "normals": normals.NUMPY,
         "step_lines": "\n        ".join(step_lines(table, call)),
         "zeros": "np.zeros_like",
         "landing_name": "self.x",
@@ -75,4 +74,5 @@ TARGET = Target(
     to_numpy=_same,
     settings=settings,
     loop=loop,
+    normals=normals.NUMPY,
 )

@@ -79,7 +79,6 @@ class Target:
     Attributes:
         name: what a user types.
         dtypes: what its modules take, in words.
-
         to_array: a numpy array as its modules take it.
         to_numpy: the way back.
         standard: imports from Python's own library, beside those that every module has.
@@ -96,6 +95,7 @@ class Target:
         method: what its modules run if nothing is said.
         counts_steps: whether a step is a call of the network to its users, and a run may begin in
             the middle, so that a start-up that is not said is the one of no extra evaluations.
+        normals: what its modules draw noise with; empty if that is its users' matter.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Target:
     prediction: str = "noise"
     method: Choice = USUAL
     counts_steps: bool = False
+    normals: str = ""
 
     @property
     def folder(self) -> str:

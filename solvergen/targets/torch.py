@@ -74,7 +74,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     call = "self._plan.advance" if not names else "self._plan.passes[advance]"
     return {
         "passes": passes(table),
-        "normals": normals.TORCH,
+        "flat": False,
         "step_lines": "\n        ".join(step_lines(table, call)),
         "pass_names": ", ".join(names),
         "zeros": "torch.zeros_like",
@@ -107,4 +107,5 @@ TARGET = Target(
     library=LIBRARY,
     settings=settings,
     loop=loop,
+    normals=normals.TORCH,
 )

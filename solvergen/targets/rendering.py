@@ -132,7 +132,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
         "standard": "\n".join(sorted(standard, key=lambda one: (one.startswith("from"), one))),
-        "imports": _imports(found),
+        "imports": _imports(found, solver.stochasticity is not None),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "evaluations_per_step": solver.scheme.main.evaluations,
@@ -153,9 +153,10 @@ def _noise_says(solver: Solver) -> str:
     return "" if solver.stochasticity is None else "; ``noise`` is a seed, seeds, or a function"
 
 
-def _imports(target: Target) -> str:
+def _imports(target: Target, is_noisy: bool = False) -> str:
     """Those of numpy and the target, in the order of linters."""
     found = ["import numpy as np", *target.requires]
+    found += target.requires_for_noise if is_noisy else []
     return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 

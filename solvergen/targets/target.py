@@ -82,7 +82,7 @@ class Target:
         to_array: a numpy array as its modules take it.
         to_numpy: the way back.
         standard: imports from Python's own library, beside those that every module has.
-        requires: imports of others, numpy aside.
+        requires: imports of others, numpy aside; for noise beside those.
         settings: what its template asks for beside what all do, its passes among that; refuses a
             solver that it has no place for.
         loop: what its template for one grid asks for beside what all do: the passes and the
@@ -105,6 +105,7 @@ class Target:
     to_numpy: Callable[[Any], NDArray[Any]]
     standard: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    requires_for_noise: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
     library: Library | None = None
     adapts: bool = True

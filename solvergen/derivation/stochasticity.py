@@ -73,7 +73,12 @@ class Stochasticity:
     @property
     def is_constant(self) -> bool:
         """Whether eta is constant over every step, and so chosen when a run is planned."""
-        return self.kind in ("ancestral", "renoise") or not self.formula.has(t, alpha, sigma)
+        return self.varies or not self.formula.has(t, alpha, sigma)
+
+    @property
+    def varies(self) -> bool:
+        """Whether it follows from the length of every step."""
+        return self.kind in ("ancestral", "renoise")
 
     @property
     def text(self) -> str:

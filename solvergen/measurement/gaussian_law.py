@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from solvergen import targets
 from solvergen.measurement.arrays import as_input, as_numpy
+from solvergen.measurement.checks import Check, accuracy
+from solvergen.measurement.ends import interior
 from solvergen.schedules.values import at_time
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha as alpha_symbol
@@ -28,6 +30,10 @@ from solvergen.symbols import sigma as sigma_symbol
 _SYMBOLS = (alpha_symbol, sigma_symbol)
 MEAN, SPREAD = 0.7, 0.3
 """Of the data."""
+STEPS = (80, 160, 320, 640)
+TOLERANCE = 0.15
+MEAN_TOLERANCE = 1e-11
+"""Of some hundred steps, each of which keeps the mean of data that it knows."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,41 @@ def law(
         stepper.step(model(stepper.x, stepper.t), noise=as_input(module, unit))
     found = as_numpy(module, stepper.x)[:, 0]
     return Law(found[0], float(np.sum(found[1:] ** 2)), alpha[-1] * mean, float(exact[-1]))
+
+
+def checks(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
+    """The weak order in the module against the one computed anew, and the rate at which the error
+    of the variance falls when the number of steps doubles; the mean, which every step keeps."""
+    report = solver.weak_report
+    if report is None:
+        found = law(module, solver, _grid(module, solver, STEPS[0]))
+        mean = abs(found.mean - found.exact_mean)
+        return (accuracy("mean of Gaussian data", mean, MEAN_TOLERANCE),)
+    stated = module.WEAK_ORDER == report.order
+    proved = Check("weak order, proved", str(report.order), f"states {module.WEAK_ORDER}", stated)
+    errors, rate, mean = [], np.nan, 0.0
+    for steps in STEPS:
+        found = law(module, solver, _grid(module, solver, steps))
+        errors.append(abs(found.variance_error))
+        mean = max(mean, abs(found.mean - found.exact_mean))
+        if len(errors) > 1:
+            rate = float(np.log2(errors[-2] / errors[-1]))
+        if len(errors) > 2 and abs(rate - report.order) <= TOLERANCE:
+            break
+    is_right = abs(rate - report.order) <= TOLERANCE
+    wanted = f"{report.order} +- {TOLERANCE}"
+    return (
+        proved,
+        Check("weak order, variance of Gaussian data", wanted, f"{rate:.3f}", bool(is_right)),
+        accuracy("mean of Gaussian data", mean, MEAN_TOLERANCE),
+    )
+
+
+def _grid(module: ModuleType, solver: Solver, steps: int) -> NDArray[np.float64]:
+    start, end = interior(module)
+    spacing = "time" if solver.expansion.name == "time" else "half_log_snr"
+    found: NDArray[np.float64] = module.timesteps(steps, spacing, start=start, end=end)
+    return found
 
 
 def _affine(

@@ -54,7 +54,7 @@ def require_closed(ode: SemilinearODE, integrals: Integrals) -> None:
             "'retention: EXPR' in t, alpha, sigma, which is e^-K itself."
         )
     rates = (integrals.clock, integrals.spread)
-    if ode.noise.kind in ("ancestral", "renoise") and any(
+    if ode.noise.varies and any(
         one is not None and one.has(eta) for one in rates
     ):
         raise EmissionError(

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, Integer
 
 from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
@@ -144,13 +144,26 @@ class Solver:
     @cached_property
     def unlimited(self) -> "Solver":
         """The same with weights that are not bounded."""
-        if self.limiter is None:
-            return self
+        return self if self.limiter is None else self._but(limiter=None)
+
+    def _but(self, **changed: Any) -> "Solver":
+        """The same with other values of what nothing else is derived from."""
         found = object.__new__(Solver)
         for one in fields(self):
-            found._set(one.name, getattr(self, one.name))
-        found._set("limiter", None)
+            found._set(one.name, changed.get(one.name, getattr(self, one.name)))
         return found
+
+    @cached_property
+    def with_one_eta(self) -> "Solver":
+        """The same with eta = 1 in every step, where it follows from the step's length."""
+        if self.stochasticity is None or not self.stochasticity.varies:
+            return self
+        return self.with_eta(Integer(1))
+
+    def with_eta(self, value: Expr) -> "Solver":
+        """The same with a constant eta."""
+        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
+        return Solver(*choices, self.limiter, Stochasticity("eta", value))
 
     @cached_property
     def order_report(self) -> order.OrderReport:
@@ -160,8 +173,12 @@ class Solver:
 
     @cached_property
     def weak_report(self) -> weak_order.WeakReport | None:
-        """The weak order of runs with noise, from their moments as power series; None without."""
-        if self.stochasticity is None:
+        """The weak order of runs with noise, from their moments as power series.
+
+        None without noise, and where all of it is drawn anew in every step: the more steps, the
+        further from any equation.
+        """
+        if self.stochasticity is None or self.stochasticity.kind == "renoise":
             return None
         clocks = (self.weights.same_clock, self.weights.no_linear_part)
         return weak_order.weak_report(self.program, *clocks)

@@ -83,6 +83,8 @@ def _title(solver: Solver) -> str:
     kind = f"{kind}-order steps"
     if solver.weak_report is not None:
         kind = f"Steps with noise, of weak order {solver.weak_report.order},"
+    elif solver.stochasticity is not None:
+        kind = "Steps with all noise anew"
     return f"{kind} of {scheme} for the noise schedule {solver.schedule.name}."
 
 
@@ -184,6 +186,11 @@ def _noise(solver: Solver, any_grid: bool) -> str:
         "renoise": "eta = inf: every step draws all noise anew",
     }.get(chosen.kind, f"stochasticity {chosen}" + ("" if chosen.is_constant else ", eta^2 = "
           f"{chosen.squared}"))
+    if solver.weak_report is None:
+        return _paragraph(
+            f"Noise is added on the way, {said}: x_t = alpha x0 + sigma z from the last prediction "
+            "alone. The more steps, the further is that from any equation: no order is claimed."
+        )
     return _paragraph(
         f"Noise is added on the way, {said}. With it the samples follow dx = [f x + (1 + eta^2)/"
         "(2 sigma) g^2 eps] dt + eta g dw, whose marginals are those of the ODE, eta = 0. A run "

@@ -21,9 +21,18 @@ from solvergen.program import lowering
 from solvergen.reports.pictures import require_matplotlib
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.solver_options import (
+    Eta,
+    Integrand,
+    Limiter,
+    Noise,
+    Prediction,
+    Preset,
+    noise_of,
+    solver_of,
+)
 from solvergen.specification import presets, schemes
-from solvergen.specification.solver import Solver
-from solvergen.targets.target import USUAL, Target
+from solvergen.targets.target import USUAL
 
 app = typer.Typer(
     name="solvergen",
@@ -37,33 +46,6 @@ app = typer.Typer(
 plots = typer.Typer(help="Draw pictures.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(plots, name="plot")
 
-Prediction = Annotated[
-    str | None, typer.Option(help="What the network returns; noise, and data for k-diffusion.")
-]
-Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
-Preset = Annotated[
-    str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
-]
-
-Limiter = Annotated[
-    str,
-    typer.Option(
-        help="The most that weights of earlier steps may exceed those of even steps by: a "
-        "factor, or none."
-    ),
-]
-
-
-Eta = Annotated[
-    str | None, typer.Option(help="Noise on the way: 1 for the reverse SDE; a number, or in t.")
-]
-Noise = Annotated[
-    str | None,
-    typer.Option(
-        "--stochasticity", help="The same as a text (see: list stochasticities), for all kinds."
-    ),
-]
-
 
 class Listing(StrEnum):
     """What ``list`` can show."""
@@ -75,48 +57,6 @@ class Listing(StrEnum):
     schemes = "schemes"
     stochasticities = "stochasticities"
     targets = "targets"
-
-
-def _solver(
-    schedule: NoiseSchedule,
-    target: Target,
-    prediction: str | None,
-    preset: str | None,
-    choice: tuple[str | None, str | None, str | None],
-    limiter: str,
-    noise: str | None = None,
-) -> Solver:
-    """The solver that the options of ``compile`` say.
-
-    A target's own method is meant where there is no choice at all; one of three choices alone goes
-    with what the others usually are.
-    """
-    prediction = prediction or target.prediction
-    if preset is None:
-        usual = USUAL if any(choice) else target.method
-        integrand, expansion, scheme = (a or b for a, b in zip(choice, usual, strict=True))
-        assert expansion is not None
-        assert scheme is not None
-        return Solver(schedule, prediction, integrand, expansion, scheme, limiter, noise)
-    if any(choice):
-        raise SolvergenError(
-            f"got --preset {preset} together with its choices; expected one of the two: drop "
-            "--integrand, --expansion and --scheme, or drop --preset."
-        )
-    return presets.get(preset, schedule, prediction, limiter, noise)
-
-
-def _noise(eta: str | None, stochasticity: str | None) -> str | None:
-    """What the two options say.
-
-    Raises:
-        SolvergenError: both are given.
-    """
-    if eta is not None and stochasticity is not None:
-        raise SolvergenError(
-            f"got --eta {eta} together with --stochasticity {stochasticity}; expected one of them."
-        )
-    return stochasticity if eta is None else f"eta: {eta}"
 
 
 def _show_version(wanted: bool) -> None:
@@ -170,8 +110,8 @@ def derive(
     if preset is None:
         integrand = integrand or prediction or "data"
         prediction, scheme = prediction or integrand, scheme or "multistep:3"
-    choice, noise = (integrand, expansion, scheme), _noise(eta, stochasticity)
-    spec = _solver(schedule, targets.get("numpy"), prediction, preset, choice, limiter, noise)
+    choice, noise = (integrand, expansion, scheme), noise_of(eta, stochasticity)
+    spec = solver_of(schedule, targets.get("numpy"), prediction, preset, choice, limiter, noise)
     if html is not None:
         page.page(spec, html, title)
         typer.echo(f"{html}: {title or page.title_of(spec)}, {spec.order_report}")
@@ -221,12 +161,12 @@ def compile(
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module, or a folder of them for ComfyUI."""
-    choice, noise = (integrand, expansion, scheme), _noise(eta, stochasticity)
+    choice, noise = (integrand, expansion, scheme), noise_of(eta, stochasticity)
     if schedule is None or target == comfyui.TARGET:
         others = (schedule, prediction, preset, noise, steps, spacing, shift, start, end)
         _write_folder(output, choice, limiter, force, others)
         return
-    spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
+    spec = solver_of(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
     spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:

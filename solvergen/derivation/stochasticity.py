@@ -208,4 +208,3 @@ def _expected() -> str:
         "'eta: EXPR' in t, alpha, sigma (a number alone means that), 'diffusion: EXPR', "
         "'retention: EXPR', 'ancestral: NUMBER' or 'renoise'"
     )
-

@@ -45,7 +45,7 @@ def coefficient_error(
 
 
 def _with_eta_of(solver: Solver, times: Sequence[float]) -> Reference:
-    """The functions of a step whose eta follows from its length: e^-2kappa = 1 - e^2 (1 - e^-2h)."""
+    """The functions of a step with the eta of its length: e^-2kappa = 1 - e^2 (1 - e^-2h)."""
     noise = solver.stochasticity
     assert noise is not None
     level = solver.schedule.half_log_snr

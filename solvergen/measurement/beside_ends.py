@@ -23,8 +23,9 @@ from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import total_derivative
 from solvergen.measurement.problems import GaussianMixture, model_mp
 from solvergen.methods.scheme import Kind, Node
+from solvergen.program.instructions import Combine, Repeat
 from solvergen.program.interpreter import State, run_step
-from solvergen.program.program import Combine, PhaseProgram, Repeat
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.values import at_time, between
 from solvergen.specification.solver import Solver
 

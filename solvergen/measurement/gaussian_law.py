@@ -1,9 +1,9 @@
 """The exact law of a chain with noise on Gaussian data, through a module's own code.
 
 For data N(m, s^2) the posterior mean is affine in x, so every step is an affine map of the sample
-and the normals that were drawn before: x_n = mu_n + a_n x'_0 + sum_k b_nk z_k. A run on a batch whose
-rows are the coefficients of 1, x'_0, z_1, .., z_K, with unit vectors for normals, computes them all,
-and nothing is sampled:
+and the normals that were drawn before: x_n = mu_n + a_n x'_0 + sum_k b_nk z_k. A run on a batch
+whose rows are the coefficients of 1, x'_0, z_1, .., z_K, with unit vectors for normals, computes
+them all, and nothing is sampled:
 
     E x_n = mu_n,      var x_n = a_n^2 var x_0 + sum_k b_nk^2.
 
@@ -99,7 +99,7 @@ def checks(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
         found = law(module, solver, _grid(module, solver, STEPS[0]))
         mean = abs(found.mean - found.exact_mean)
         return (accuracy("mean of Gaussian data", mean, MEAN_TOLERANCE),)
-    stated = module.WEAK_ORDER == report.order
+    stated = report.order == module.WEAK_ORDER
     proved = Check("weak order, proved", str(report.order), f"states {module.WEAK_ORDER}", stated)
     errors, rate, mean = [], np.nan, 0.0
     for steps in STEPS:

@@ -5,8 +5,8 @@ dv_k = O(h), so that
 
     E zeta_k^(2j) = (2j - 1)!! dv_k^j,
 
-and a monomial of degree d counts as h^(d/2): what is O(h^K) altogether is dropped. Nothing is drawn:
-the moments of a chain of steps with noise are power series with exact coefficients.
+and a monomial of degree d counts as h^(d/2): what is O(h^K) altogether is dropped. Nothing is
+drawn: the moments of a chain of steps with noise are power series with exact coefficients.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,8 @@ from sympy import Expr, Integer, Rational, Symbol
 from solvergen.errors import SchemeError
 from solvergen.methods.rule import is_constant
 from solvergen.methods.scheme import CURRENT, Kind, past
-from solvergen.program.program import Combine, PhaseProgram, node_of
+from solvergen.program.instructions import Combine, node_of
+from solvergen.program.program import PhaseProgram
 from solvergen.program.table import (
     Array,
     Placed,

@@ -7,24 +7,23 @@ the mpmath reference and the tests of every backend are this interpreter with ot
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from solvergen.errors import SolvergenError
 from solvergen.methods.scheme import CURRENT, Kind, Node, past
-from solvergen.program.program import (
+from solvergen.program.instructions import (
     Accept,
     Combine,
     Draw,
     Estimate,
     Evaluate,
     Instruction,
-    PhaseProgram,
     Repeat,
-    StepProgram,
     node_of,
 )
+from solvergen.program.program import PhaseProgram, StepProgram
 
 Model = Callable[[Any, Any], Any]
 
@@ -44,14 +43,18 @@ class StepScalars(Protocol):
     def weights(self, combine: Combine) -> Sequence[Any]:
         """ell_ij, one for each node of the support."""
 
+    def conversion_at(self, stage: int) -> tuple[Any, Any]:
+        """(A, B) with N = A y + B prediction at evaluation ``stage``."""
+
+
+class NoisyStepScalars(StepScalars, Protocol):
+    """Those of a step with noise."""
+
     def spread(self, draw: Draw) -> Any:
         """nu of a draw."""
 
     def carried(self, draw: Draw) -> Any:
         """Phi from where the draw before ends to where this one does."""
-
-    def conversion_at(self, stage: int) -> tuple[Any, Any]:
-        """(A, B) with N = A y + B prediction at evaluation ``stage``."""
 
 
 @dataclass
@@ -169,9 +172,9 @@ class _Step:
             self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one
         elif isinstance(one, Draw):
-            fresh = next(self.state.normals) * self.scalars.spread(one)
-            taken = self.path * self.scalars.carried(one) if one.since else None
-            self.path = fresh if taken is None else fresh + taken
+            scalars = cast(NoisyStepScalars, self.scalars)
+            fresh = next(self.state.normals) * scalars.spread(one)
+            self.path = fresh + self.path * scalars.carried(one) if one.since else fresh
         elif isinstance(one, Estimate):
             m0 = self.scalars.zeroth_moment(one.rival)
             self.state.error = (self._mean(self.landing) - self._mean(one.rival)) * m0

@@ -4,17 +4,16 @@ from fractions import Fraction
 
 from solvergen.methods.limiter import bound_of
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, stage
-from solvergen.program.program import (
+from solvergen.program.instructions import (
     Accept,
     Combine,
     Draw,
     Estimate,
     Evaluate,
     Instruction,
-    PhaseProgram,
     Repeat,
-    StepProgram,
 )
+from solvergen.program.program import PhaseProgram, StepProgram
 
 FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
 FIRST_ORDER_PAIR = Phase(

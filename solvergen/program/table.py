@@ -35,7 +35,8 @@ from functools import cached_property
 from sympy import Expr, Integer, Symbol
 
 from solvergen.methods.scheme import Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 
 
 class Array(Enum):

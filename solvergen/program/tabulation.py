@@ -7,8 +7,9 @@ step; else there is one for every position of it.
 from dataclasses import replace
 
 from solvergen.program.drafts import PhaseDraft
+from solvergen.program.instructions import Combine
 from solvergen.program.places import Places
-from solvergen.program.program import Combine, StepProgram
+from solvergen.program.program import StepProgram
 from solvergen.program.table import (
     Array,
     Row,

@@ -34,9 +34,10 @@ import numpy as np
 from solvergen.errors import SchemeError
 from solvergen.program.chances import Chance
 from solvergen.program.generic import Problem, ProblemScalars
+from solvergen.program.instructions import Draw
 from solvergen.program.interpreter import State, run_step, unchanged
 from solvergen.program.order import EVEN, UNEVEN, grid_of
-from solvergen.program.program import Draw, StepProgram
+from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.program.series import MODULAR, Field, Series
 
 LENGTHS = (4, 5)
@@ -77,8 +78,7 @@ class NoisyProblem(Problem):
 
         rate, factor = some(length, same_clock), some(length, no_linear_part)
         cubic = tuple(some(length) for _ in range(DEGREE + 1))
-        found = cls(length, field, rate, factor, (), (), some(length), cubic, some(1)[0])
-        return found
+        return cls(length, field, rate, factor, (), (), some(length), cubic, some(1)[0])
 
     def variance(self, end: Fraction, start: Fraction) -> Series:
         """v at one place minus v at another."""
@@ -239,7 +239,7 @@ def weak_report(
         return min(even, free, key=lambda one: one.order)
     for length in LENGTHS:
         problem = NoisyProblem.drawn(length, same_clock, no_linear_part, MODULAR)
-        found = _Chain(program.unlimited, problem, ratios).report()
+        found = Chain(program.unlimited, problem, ratios).report()
         if found.main < length - 1:
             return found
     raise SchemeError(
@@ -249,8 +249,14 @@ def weak_report(
 
 
 @dataclass(frozen=True)
-class _Chain:
-    """A run of so many steps that a main one has taken effect."""
+class Chain:
+    """A run of so many steps that a main one has taken effect.
+
+    Attributes:
+        program: what is run.
+        problem: what it is run on.
+        ratios: lengths of the steps, repeated.
+    """
 
     program: StepProgram
     problem: NoisyProblem
@@ -270,25 +276,29 @@ class _Chain:
         found = []
         for n in range(self.steps):
             phase = self.program.phases[min(n, self.program.history)]
-            scalars = NoisyScalars(self.problem, phase, self.grid, n)
-            ends = ((scalars.time(one.stage), scalars.time(one.since)) for one in phase.draws)
-            found += [self.problem.variance(*one) for one in ends]
+            scalars = self.scalars(phase, n)
+            found += [self.problem.variance(*self.piece(scalars, one)) for one in phase.draws]
         return tuple(found)
+
+    def scalars(self, phase: PhaseProgram, n: int) -> NoisyScalars:
+        """Of step n."""
+        return NoisyScalars(self.problem, phase, self.grid, n)
+
+    def piece(self, scalars: NoisyScalars, draw: Draw) -> tuple[Fraction, Fraction]:
+        """The end and the start of what is drawn."""
+        return scalars.time(draw.stage), scalars.time(draw.since)
 
     def report(self) -> WeakReport:
         """Run it, and compare the moments."""
         problem, draws = self.problem, len(self.variances)
         factor = problem.at(problem.factor, self.grid[0])
         start = Chance.sure(factor * problem.start, draws)
-        normals = (
-            Chance.increment(k, draws, problem.length, problem.field) for k in range(draws)
-        )
+        normals = (Chance.increment(k, draws, problem.length, problem.field) for k in range(draws))
         state = State(np.array([start], dtype=object), normals=normals)
         samples, corrected = [state.x], [state.x]
         for n in range(self.steps):
             phase = self.program.phases[min(n, self.program.history)]
-            scalars = NoisyScalars(problem, phase, self.grid, n)
-            run_step(phase, scalars, problem.model, state, unchanged)
+            run_step(phase, self.scalars(phase, n), problem.model, state, unchanged)
             samples.append(state.x)
             corrected.append(state.previous)
         n = self.steps

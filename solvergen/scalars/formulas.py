@@ -14,30 +14,25 @@ nothing.
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from sympy import Expr, Integer, Symbol, exp, expand, factor_terms, log, sqrt
+from sympy import Expr, Integer, Symbol, exp, factor_terms, log, sqrt
 
 from solvergen.algebra import tables
 from solvergen.derivation.parameterization import DATA, at_schedule
+from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.stochasticity import Stochasticity
-from solvergen.program.program import node_of
 from solvergen.program.table import (
-    Shape,
     Table,
     TablePhase,
-    columns_of,
-    conversion,
-    phi,
-    zeroth_moment,
 )
-from solvergen.scalars import landings, noise
+from solvergen.scalars import noise
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.intervals import Intervals
-from solvergen.scalars.landings import LandingWeights, Needs
+from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import GAP, H, Lengths
+from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
@@ -54,80 +49,6 @@ MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
 VARIANCE = Symbol("variance", positive=True)
 """That of the noise over R^2, where it is integrated."""
-
-
-@dataclass(frozen=True)
-class PhaseFormulas:
-    """The scalars of the steps of one phase.
-
-    Attributes:
-        table: its rows, with the factors as they follow from Phi, M0, ell_j, A and B.
-        weights: those of every landing, the second one of an estimate last.
-        rows: for every row the columns of the table after the time, numbers put in.
-        error: the factors of the estimate of the error, of each evaluation's input, if N reads
-            that, and prediction; empty without an estimate.
-    """
-
-    table: TablePhase
-    weights: tuple[LandingWeights, ...]
-    rows: tuple[tuple[Expr, ...], ...]
-    error: tuple[Expr, ...]
-
-    @classmethod
-    def of(
-        cls,
-        table: TablePhase,
-        shapes: tuple[Shape, ...],
-        has_factor: bool,
-        converts: tuple[bool, bool],
-    ) -> "PhaseFormulas":
-        """Put in the weights that are numbers, and Phi = 1 where there is no factor."""
-        intervals = Intervals(table.program)
-        weights = landings.of_phase(table)
-        numbers = {name: form for one in weights for name, form in one.numbers}
-        same = _shared_scalars(intervals)
-
-        def known(factor: Expr) -> Expr:
-            found = factor.xreplace(numbers).xreplace(same)
-            if not has_factor:
-                factors = filter(is_factor, found.free_symbols)
-                found = found.xreplace(dict.fromkeys(factors, Integer(1)))
-            return factor_terms(expand(found)) if found.is_Add else found
-
-        rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
-        error = []
-        for i in table.program.evaluations if table.error else ():
-            factor, (a, b) = table.error.get(node_of(i), Integer(0)), conversion(i)
-            error += [known(factor * a)] if converts[0] else []
-            error.append(known(factor * b if converts[1] else factor))
-        return cls(table, weights, rows, tuple(error))
-
-    @property
-    def intervals(self) -> Intervals:
-        return Intervals(self.table.program)
-
-    @cached_property
-    def read(self) -> frozenset[Symbol]:
-        """The symbols that the rows, and the weights that are sums of moments, are written in."""
-        forms = [form for row in (*self.rows, self.error) for form in row]
-        forms += [form for one in self.weights for _, form in one.rows]
-        return frozenset(symbol for form in forms for symbol in form.free_symbols)
-
-
-def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:
-    """Scalars of landings over one interval and of evaluations at one time: those of the first."""
-    program, same = intervals.phase, dict[Symbol, Symbol]()
-    for one in program.landings:
-        first = intervals.first(one)
-        same |= {phi(one.stage): phi(first), zeroth_moment(one.stage): zeroth_moment(first)}
-    for i in program.evaluations:
-        same |= zip(conversion(i), conversion(intervals.first_at(i)), strict=True)
-    return same
-
-
-def is_factor(symbol: Symbol) -> bool:
-    """Whether a symbol of ``program.table`` stands for Phi."""
-    return symbol.name.startswith("phi_")
 
 
 @dataclass(frozen=True)
@@ -205,12 +126,9 @@ class Formulas:
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
-        spread = noise.spread(ode, lengths.half_log_snr)
-        if ode.noise is not None and ode.factor is not None and spread is None:
-            spread = _shortest(ode.factor, ode.schedule) * sqrt(VARIANCE)
-        moment = _zeroth_moment(solver, lengths)
-        inner = any(one.intervals.inner for one in phases)
-        reads = replace(needs, gaps=needs.gaps or inner or moment.has(GAP))
+        spread, moment = _spread(ode, lengths), _zeroth_moment(solver, lengths)
+        gaps = moment.has(GAP) or any(one.intervals.inner for one in phases)
+        reads = replace(needs, gaps=needs.gaps or gaps)
         integrals = Integrals.of(
             solver,
             reads,
@@ -412,6 +330,14 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
 def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:
     shapes, has_factor = solver.table.shapes, not solver.weights.no_linear_part
     return tuple(PhaseFormulas.of(one, shapes, has_factor, solver.converts) for one in phases)
+
+
+def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
+    """nu: closed, or R times the root of an integral."""
+    found = noise.spread(ode, lengths.half_log_snr)
+    if ode.noise is None or ode.factor is None or found is not None:
+        return found
+    return _shortest(ode.factor, ode.schedule) * sqrt(VARIANCE)
 
 
 def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:

@@ -54,9 +54,7 @@ def require_closed(ode: SemilinearODE, integrals: Integrals) -> None:
             "'retention: EXPR' in t, alpha, sigma, which is e^-K itself."
         )
     rates = (integrals.clock, integrals.spread)
-    if ode.noise.varies and any(
-        one is not None and one.has(eta) for one in rates
-    ):
+    if ode.noise.varies and any(one is not None and one.has(eta) for one in rates):
         raise EmissionError(
             f"stochasticity {ode.noise} is another eta in every step, and with the integrand "
             f"{ode.integrand.name} in this expansion variable integrals depend on eta; expected "

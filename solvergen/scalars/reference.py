@@ -22,7 +22,8 @@ from solvergen.derivation.parameterization import Parameterization, conversion, 
 from solvergen.derivation.semilinear import WRONSKIAN
 from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, Draw, PhaseProgram
+from solvergen.program.instructions import Combine, Draw
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.values import at_time
 from solvergen.symbols import alpha, sigma
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from sympy import Expr, Symbol, lambdify
 
 from solvergen.program.drafts import shifted
-from solvergen.program.program import StepProgram, node_of
+from solvergen.program.instructions import node_of
+from solvergen.program.program import StepProgram
 from solvergen.program.table import (
     Table,
     TablePhase,

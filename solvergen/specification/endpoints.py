@@ -98,9 +98,8 @@ class EndPoint:
         if self.obstacle:
             return f"No run may {self.role} at {where}: {self.obstacle}."
         if self.order is None:
-            return (
-                f"A run may {self.role} at {self.where}; of its weak order there nothing is claimed."
-            )
+            claimed = "of its weak order there nothing is claimed"
+            return f"A run may {self.role} at {self.where}; {claimed}."
         factor = " up to a factor log(1/h)" if self.logarithm else ""
         if self.finite_variable:
             return (

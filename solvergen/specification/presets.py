@@ -103,7 +103,8 @@ class Preset:
     ) -> Solver:
         """The solver of a schedule and of what the network returns.
 
-        A ``stochasticity`` takes the place of its own. By default its weights are bounded (``Solver``), but for the steps of published code.
+        A ``stochasticity`` takes the place of its own. By default its weights are bounded
+        (``Solver``), but for the steps of published code.
         """
         scheme = replace(schemes.get(self.scheme), source=self.source)
         if is_default(limiter) and self.name.endswith("_as_published"):

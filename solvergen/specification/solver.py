@@ -15,12 +15,12 @@ from sympy import Expr, Integer
 
 from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
+from solvergen.derivation import stochasticity as noise
 from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
-from solvergen.derivation.weights import Weights
-from solvergen.derivation import stochasticity as noise
 from solvergen.derivation.stochasticity import Stochasticity
+from solvergen.derivation.weights import Weights
 from solvergen.errors import (
     DerivationError,
     SchemeError,

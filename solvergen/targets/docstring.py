@@ -184,8 +184,10 @@ def _noise(solver: Solver, any_grid: bool) -> str:
         "ancestral": f"eta of every step so that its noise is that of DDIM({chosen.formula}): "
         "nu^2 = e^2 sigma^2 (1 - e^(-2 h))",
         "renoise": "eta = inf: every step draws all noise anew",
-    }.get(chosen.kind, f"stochasticity {chosen}" + ("" if chosen.is_constant else ", eta^2 = "
-          f"{chosen.squared}"))
+    }.get(
+        chosen.kind,
+        f"stochasticity {chosen}" + ("" if chosen.is_constant else f", eta^2 = {chosen.squared}"),
+    )
     if solver.weak_report is None:
         return _paragraph(
             f"Noise is added on the way, {said}: x_t = alpha x0 + sigma z from the last prediction "

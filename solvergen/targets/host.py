@@ -11,6 +11,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import Table, TablePhase
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
+from solvergen.targets import noise_arguments
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
@@ -101,26 +102,12 @@ def host_code_of(
         phase_numbers=_numbered(formulas, program, phases),
         columns=_columns(formulas),
         limiter="" if formulas.limiter is None else float_literal(formulas.limiter),
-        further="".join(f", {name}={value}" for name, value in _further(formulas)),
-        further_arguments="".join(f", {name}" for name, _ in _further(formulas)),
+        further="".join(f", {name}={value}" for name, value in noise_arguments.arguments(formulas)),
+        further_arguments="".join(f", {name}" for name, _ in noise_arguments.arguments(formulas)),
         noise_column=formulas.table.first_factor if formulas.is_noisy else None,
         width=formulas.table.width,
-        all_rows=f"\n{INDENT}".join([*_etas(formulas), _joined(formulas, program, phases)]),
+        all_rows=_all_rows(formulas, program, phases),
     )
-
-
-def _further(formulas: Formulas) -> list[tuple[str, str]]:
-    """The arguments of ``coefficients`` behind the grid, with their defaults."""
-    found = []
-    if formulas.limiter is not None:
-        found.append(("limiter", float_literal(formulas.limiter)))
-    noise = formulas.noise
-    if noise is not None and noise.kind != "renoise":
-        name = "e" if noise.kind == "ancestral" else "eta"
-        found.append((name, float_literal(noise.formula)))
-    if formulas.is_noisy:
-        found.append(("noise_scale", "1.0"))
-    return found
 
 
 def kind_codes(table: Table, phase: TablePhase) -> tuple[str, ...]:
@@ -150,45 +137,17 @@ def _columns(formulas: Formulas) -> str:
     table = formulas.table
     text = says(f"float64 [evaluations, {table.width}]: {columns_text(table)}.")
     parts = [LIMITS] if formulas.limiter is not None else []
-    parts += [_noise_says(formulas)] if formulas.is_noisy else []
+    parts += [noise_arguments.says(formulas)] if formulas.is_noisy else []
     if not parts:
         return text
     first = text.removesuffix('"""').rstrip()
     return "\n\n".join([first, *(INDENT + one for one in parts)]) + f'\n{INDENT}"""'
 
 
-def _noise_says(formulas: Formulas) -> str:
-    """Of the arguments about noise."""
-    scale = "The noise is multiplied by ``noise_scale``."
-    noise = formulas.noise
-    if noise is None or noise.kind == "renoise":
-        return scale
-    if noise.kind == "ancestral":
-        return f"``e`` is DDIM's eta, from 0, the ODE, to 1; one for all steps, or one each.\n{INDENT}{scale}"
-    return f"``eta`` is a number from 0, the ODE, or one for every step.\n{INDENT}{scale}"
-
-
-def _etas(formulas: Formulas) -> list[str]:
-    """Statements that make ``eta`` of every step."""
-    noise = formulas.noise
-    if noise is None:
-        return []
-    if noise.kind == "renoise":
-        return ["eta = np.full(t.size - 1, np.inf)  # nothing is left of the noise before"]
-    name, most = ("e", " and at most 1") if noise.kind == "ancestral" else ("eta", "")
-    bound = f"({name} <= 1)" if most else f"({name} < np.inf)"
-    lines = [
-        f"{name} = np.broadcast_to(np.asarray({name}, dtype=np.float64), t.size - 1)",
-        f"if not (({name} >= 0) & {bound}).all():",
-        f'    raise ValueError(f"{name} is {{{name}}}; expected numbers from 0 on{most}")',
-    ]
-    if most:
-        lines += [
-            "h = np.minimum(_length(t[1:], t[:-1]), 1e300)",
-            "eta = np.sqrt(-np.log1p(e**2 * np.expm1(-2 * h)) / (2 * h))",
-            "eta = np.where(e < 1, eta, 1.0)",
-        ]
-    return lines
+def _all_rows(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
+    """Statements that make ``rows`` of the times t, and of eta before if a run says it."""
+    lines = [*noise_arguments.etas(formulas), _joined(formulas, program, phases)]
+    return f"\n{INDENT}".join(lines)
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
@@ -263,15 +222,15 @@ def empty_rows(table: Table) -> str:
 def _by_number(first: str, is_limited: bool, has_eta: bool) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
     names, bounds = ("function, starts", "")
-    etas = ", eta[n]" if has_eta else ""
     if is_limited:
         names, bounds = ("function, starts, bounds", ", *[limiter][:bounds]")
+    given = bounds + (", eta[n]" if has_eta else "")
     lines = (
         f"rows = [{first}]",
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
         f"    {names} = _PHASES[number]",
-        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){bounds}{etas}))",
+        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){given}))",
         "rows = np.concatenate(rows)",
     )
     return f"\n{INDENT}".join(lines)
@@ -285,7 +244,10 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     items: list[tuple[str, ...]] = [(one.name, str(len(one.arguments) - 2)) for one in numbered]
     read = "how many earlier starts of steps each reads"
     if formulas.limiter is not None:
-        items = [(*item, str(len(one.bounds) - len(one.eta))) for item, one in zip(items, numbered, strict=True)]
+        items = [
+            (*item, str(len(one.bounds) - len(one.eta)))
+            for item, one in zip(items, numbered, strict=True)
+        ]
         read += ", and whether the limiter"
     listed = ", ".join(f"({', '.join(item)})" for item in items)
     count = len(program.phases)

@@ -260,7 +260,9 @@ class IntegralPrinter:
         """Statements that return dq/dgamma where lambda is l; empty if nothing reads it."""
         if not self.found.end_density:
             return ""
-        names = items_code("_" if one in ("length", "spread") else one for one in self.found.varying)
+        names = items_code(
+            "_" if one in ("length", "spread") else one for one in self.found.varying
+        )
         speed = "speed"
         if "speed" not in self.found.varying:
             speed = f"({self.spelling.code(self.form('speed'))})"

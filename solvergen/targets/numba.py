@@ -111,7 +111,9 @@ def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
     lines += [f"before = {names.x}.copy() if repeats else None"] if repeats else []
     restores = repeats and table.places > 0  # the pass reads what it writes over, each time
     lines += [f"oldest = {names.past}[-1].copy() if repeats else None"] if restores else []
-    lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *noise(table), *past])})")
+    lines.append(
+        f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *noise(table), *past])})"
+    )
     if repeats:
         lines.append("if repeats and self._is_unsolved(before):")
         lines += [f"    {names.past}[-1][...] = oldest"] if restores else []

@@ -15,11 +15,12 @@ from functools import cached_property
 from sympy import Expr, Symbol
 
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, node_of
+from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import zeroth_moment
-from solvergen.scalars.formulas import Formulas, PhaseFormulas
+from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.intervals import END, START
 from solvergen.scalars.lengths import GAP, H
+from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.symbols import eta
 from solvergen.targets.formulas import Spelling
 from solvergen.targets.products import in_parentheses

@@ -18,7 +18,7 @@ from sympy import Expr, Integer, Symbol
 
 from solvergen.algebra.numpy_code import tuple_code
 from solvergen.methods.scheme import Node, Stage
-from solvergen.program.program import Combine, node_of
+from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import conversion, phi, spread, zeroth_moment
 from solvergen.scalars.formulas import MASS
 from solvergen.scalars.landings import LandingWeights, moment_symbol, uniform

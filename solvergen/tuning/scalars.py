@@ -21,7 +21,8 @@ from solvergen.derivation.parameterization import conversion, total_derivative
 from solvergen.derivation.weights import Weights
 from solvergen.errors import SolvergenError
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import OF_TIME, t

@@ -28,7 +28,7 @@ from solvergen.symbols import alpha as alpha_symbol
 from solvergen.symbols import sigma as sigma_symbol
 
 _SYMBOLS = (alpha_symbol, sigma_symbol)
-MEAN, SPREAD = 0.7, 0.3
+MEAN, SPREAD = 0.7, 0.3**0.5
 """Of the data."""
 STEPS = (80, 160, 320, 640)
 TOLERANCE = 0.15

@@ -20,8 +20,9 @@ from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
 from solvergen.reports.document import NO_CLOSED_FORM, Equation, Equations, Paragraph, Section
 from solvergen.scalars import noise as scalars
+from solvergen.scalars.lengths import half_log_snr_length
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
+from solvergen.symbols import alpha, eta, gamma, half_log_snr_symbol, s, sigma, t
 
 NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
 TOO_LONG = "a closed form too long to be read; evaluated numerically"
@@ -95,7 +96,7 @@ def _ode(ode: SemilinearODE) -> Section:
 def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
     """The third clock."""
     squared = Spelled("eta^2", r"\eta^2")
-    spread = scalars.spread(ode, Symbol("h"))
+    spread = scalars.spread(ode, half_log_snr_length(ode.schedule.without(eta)))
     shown = None if spread is None else spread.replace(expm1, lambda z: exp(z) - 1)
     rate = None
     if ode.factor is not None:

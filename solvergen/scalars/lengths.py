@@ -90,7 +90,7 @@ class Lengths:
     @lru_cache(maxsize=64)
     def of(cls, ode: SemilinearODE, expansion: Expansion) -> "Lengths":
         """Choose the forms."""
-        schedule = ode.schedule
+        schedule = ode.schedule.without(eta)
         h = half_log_snr_length(schedule)
         gap = _gap(expansion, schedule, h)
         return cls(h, gap, _zeroth_moment(ode, expansion, h, gap))
@@ -159,7 +159,7 @@ def _zeroth_moment(
     if general is None or ode.factor is None or ode.clock is None:
         return None
     power = _power_of_ratio(ode.clock)
-    if power is not None and power.is_positive and h is not None:
+    if power is not None and power.is_positive:
         return -powsimp(ode.factor * ode.clock) * expm1(-power * H)
     multiple = cancel(general / _DIFFERENCE)
     if not multiple.free_symbols & {t, s, alpha, sigma}:

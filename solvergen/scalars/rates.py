@@ -45,7 +45,7 @@ from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SIZE = 60
@@ -100,7 +100,7 @@ class Rates:
         if weights.same_clock:
             factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
             variable = variable if factor is None else factor * speed
-        time, table = time_rate(schedule), None
+        time, table = time_rate(schedule.without(eta)), None
         clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
         inverse = _inverse_table(schedule)
         if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):

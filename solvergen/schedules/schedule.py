@@ -98,10 +98,19 @@ class NoiseSchedule:
 
     def with_symbol(self, symbol: Expr, value: Expr) -> "NoiseSchedule":
         """The same with a symbol that formulas of its derivation are written in, as a parameter."""
+        return self._with((*self.parameters, (symbol, value)))
+
+    def without(self, symbol: Expr) -> "NoiseSchedule":
+        """The same without that again."""
+        kept = tuple(one for one in self.parameters if one[0] != symbol)
+        return self if kept == self.parameters else self._with(kept)
+
+    def _with(self, parameters: Parameters) -> "NoiseSchedule":
+        """The same with other parameters, which its formulas do not read."""
         found = object.__new__(NoiseSchedule)
         for one in fields(self):
             object.__setattr__(found, one.name, getattr(self, one.name))
-        object.__setattr__(found, "parameters", (*self.parameters, (symbol, value)))
+        object.__setattr__(found, "parameters", parameters)
         return found
 
     @property

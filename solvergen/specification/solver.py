@@ -106,7 +106,7 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
-        _require_steps(self.stochasticity, self.scheme)
+        _require_noise(self)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -295,15 +295,24 @@ def _in_network_time(prediction: Parameterization, schedule: NoiseSchedule) -> P
     return parameterization.rate(-t) if schedule.reversed and prediction == FLOW else prediction
 
 
-def _require_steps(stochasticity: Stochasticity | None, scheme: Scheme) -> None:
-    """Refuse noise in steps that are repeated until they stay what they are.
+def _require_noise(solver: Solver) -> None:
+    """Refuse noise in steps that are repeated until they stay what they are, and another eta.
 
     Raises:
         SchemeError: the scheme has an implicit equation that is solved to a tolerance.
+        DerivationError: a parameter of the schedule is called eta.
     """
-    if stochasticity is not None and scheme.main.iteration is not None:
+    chosen = solver.stochasticity
+    if chosen is None:
+        return
+    if any(symbol.name == "eta" for symbol, _ in solver.schedule.parameters):
+        raise DerivationError(
+            f"stochasticity {chosen}: the schedule {solver.schedule.name} has a parameter called "
+            "eta; expected another name for that."
+        )
+    if solver.scheme.main.iteration is not None:
         raise SchemeError(
-            f"stochasticity {stochasticity}: the scheme {schemes.to_text(scheme)} repeats an "
+            f"stochasticity {chosen}: the scheme {schemes.to_text(solver.scheme)} repeats an "
             "evaluation to a tolerance, which judges samples without noise; expected a number of "
             "iterations (adams_moulton:K:M), or another scheme."
         )

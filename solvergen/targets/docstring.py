@@ -8,7 +8,7 @@ from sympy.codegen.cfunctions import expm1
 
 from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.scalars import noise
-from solvergen.scalars.lengths import H
+from solvergen.scalars.lengths import H, Lengths
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.targets import literals
@@ -168,7 +168,8 @@ def _zeroth_moment(ode: SemilinearODE) -> Expr | None:
 
 def _spread(solver: Solver) -> str:
     """nu, or what it is the root of."""
-    form = noise.spread(solver.ode, H)
+    lengths = Lengths.of(solver.ode, solver.expansion)
+    form = noise.spread(solver.ode, lengths.half_log_snr)
     if form is None:
         return "R sqrt(int_s^t 2 eta^2 (sigma/R)^2 dlambda), Phi = R/R_s, by quadrature"
     shown = str(form.replace(expm1, lambda z: exp(z) - 1))

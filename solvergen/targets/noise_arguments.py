@@ -41,14 +41,18 @@ def etas(formulas: Formulas) -> list[str]:
         return ["eta = np.full(t.size - 1, np.inf)  # nothing is left of the noise before"]
     name, most = ("e", " and at most 1") if noise.kind == "ancestral" else ("eta", "")
     bound = f"({name} <= 1)" if most else f"({name} < np.inf)"
+    wanted = f"a number from 0 on{most}, or one for each of {{t.size - 1}} steps"
     lines = [
-        f"{name} = np.broadcast_to(np.asarray({name}, dtype=np.float64), t.size - 1)",
-        f"if not (({name} >= 0) & {bound}).all():",
-        f'    raise ValueError(f"{name} is {{{name}}}; expected numbers from 0 on{most}")',
+        f"{name} = np.asarray({name}, dtype=np.float64)",
+        f"if {name}.size not in (1, t.size - 1) or not (({name} >= 0) & {bound}).all():",
+        f'    raise ValueError(f"{name} is {{{name}}}; expected {wanted}")',
+        f"{name} = np.broadcast_to({name}, t.size - 1)",
     ]
+    is_level = formulas.is_time and formulas.is_half_log_snr
+    length = "t[1:] - t[:-1]" if is_level else "_length(t[1:], t[:-1])"
     if most:
         lines += [
-            "h = np.minimum(_length(t[1:], t[:-1]), 1e300)",
+            f"h = np.minimum({length}, 1e300)",
             "eta = np.sqrt(-np.log1p(e**2 * np.expm1(-2 * h)) / (2 * h))",
             "eta = np.where(e < 1, eta, 1.0)",
         ]

@@ -55,6 +55,8 @@ JAX = '''def _keys(noise, x):
     if isinstance(noise, jax.Array) and jnp.issubdtype(noise.dtype, jax.dtypes.prng_key):
         return noise if noise.ndim else jax.random.split(noise, len(x))
     seeds = noise + jnp.arange(len(x)) if isinstance(noise, int) else jnp.asarray(noise)
+    if seeds.shape != (len(x),):
+        raise ValueError(f"noise has shape {seeds.shape}; expected a seed for each of {len(x)}")
     return jax.vmap(jax.random.key)(seeds)
 
 

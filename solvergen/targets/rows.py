@@ -148,7 +148,7 @@ class PhasePrinter(PhaseNames):
             if form is not None and form.has(H) and self.formulas.is_half_log_snr:
                 arguments.append(self.distance(start, end))
             arguments += self.reads_eta(form)
-            yield self.short(spread(draw.stage)), f"_spread({', '.join(arguments)})"
+            yield self.short(spread(draw.stage)), f"_nu({', '.join(arguments)})"
 
     def _ratios(self) -> Iterator[tuple[str, str]]:
         """Phi from one stage to the next."""

@@ -175,12 +175,12 @@ class StepPrinter:
             length = Symbol("h" if passed else "_length(t, s)")
             if form.has(eta):  # at eta = 0 an infinite length is none
                 length = Symbol(f"np.minimum({length}, 1e300)")
-            head = f"_spread({', '.join(['t', 's', *passed, *_eta(form)])})"
+            head = f"_nu({', '.join(['t', 's', *passed, *_eta(form)])})"
             return self._function(head, says, form.xreplace({H: length}))
         variance = found.in_proportion("variance")
         returned = self._spelling.code(_called(form).xreplace({VARIANCE: Symbol(variance)}))
         return (
-            f'def _spread(t, s):\n{INDENT}"""{says}"""\n'
+            f'def _nu(t, s):\n{INDENT}"""{says}"""\n'
             f"{INDENT}last, first = {self._levels}\n"
             f"{INDENT}{found.unpacked(['length', 'variance'])} = {found.call}\n"
             f"{INDENT}return {returned}"

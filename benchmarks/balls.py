@@ -117,15 +117,17 @@ def _constant(expression: Expr) -> Any:
 class BallReference(SearchReference):
     """M0 and the means over the clock as enclosures, but of tables and at the ends."""
 
-    def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
+    def means(
+        self, end: Any, start: Any, count: int, through: Sequence[Any] = ()
+    ) -> tuple[Any, list[Any]]:
         low, high = self._domain_of_floats
         is_closed = self.weights.ode.factor is not None
         if not is_closed or self._reads_tables or not (low < end and start < high):
-            return super().means(end, start, functions)
+            return super().means(end, start, count, through)
         flint.ctx.prec = BITS
-        totals = [self._total(end, start, function) for function in (None, *functions)]
+        totals = [self._total(end, start, k) for k in range(max(count, 1))]
         scale = middle(self._factor(end), "Phi")
-        return scale * totals[0], [one / totals[0] for one in totals[1:]]
+        return scale * totals[0], [one / totals[0] for one in totals]
 
     @cached_property
     def _reads_tables(self) -> bool:
@@ -137,25 +139,23 @@ class BallReference(SearchReference):
         low, high = self.weights.schedule.domain
         return float(low), float(high)
 
-    def _total(self, end: Any, start: Any, function: Any) -> Any:
-        """The integral of q' times a function of theta."""
+    def _total(self, end: Any, start: Any, k: int) -> Any:
+        """The integral of q' theta^k."""
         found = mpmath.mpf(0)
         for first, last in pairwise(self.path(start, end)):
-            integrand = self._integrand(end, start, function, float((first + last) / 2))
+            integrand = self._integrand(end, start, k, float((first + last) / 2))
             ends = ball(first), ball(last)
             total = flint.acb.integral(integrand, *ends, rel_tol=GOAL, abs_tol=NOTHING)
             found += middle(total.real, f"an integral from {start} to {end}")
         return found
 
-    def _integrand(self, end: Any, start: Any, function: Any, place: float) -> Evaluated:
+    def _integrand(self, end: Any, start: Any, k: int, place: float) -> Evaluated:
         speed, gamma = (in_balls(one, place) for one in self._forms)
         bottom, width = (ball(one) for one in self._scale(end, start))
 
         def integrand(z: Any, analytic: bool) -> Any:
             value = speed(z, analytic)
-            if function is None:
-                return value
-            return value * function((gamma(z, analytic) - bottom) / width)
+            return value * ((gamma(z, analytic) - bottom) / width) ** k if k else value
 
         return integrand
 

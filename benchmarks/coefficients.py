@@ -29,7 +29,7 @@ from solvergen.algebra.evaluation import as_mp, compiled
 from solvergen.compiler import load_text
 from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import SolvergenError
-from solvergen.methods.rule import lagrange_basis
+from solvergen.methods.rule import interpolated
 from solvergen.methods.scheme import Kind
 from solvergen.program.table import columns_of, zeroth_moment
 from solvergen.program.table import weight as weight_symbol
@@ -238,12 +238,8 @@ def moments(one: Sampled, speed: Expr, variable: Expr, start: Any) -> tuple[Any,
 
 
 def exact_weights(means: list[Any], places: list[Any]) -> list[Any]:
-    """ell_j for nodes at gamma_j - gamma_s: the means of Lagrange's basis."""
-    found = []
-    for j in range(len(places)):
-        basis = lagrange_basis(places, j)
-        found.append(mpmath.fdot(basis, means[: len(basis)]))
-    return found
+    """ell_j for nodes at gamma_j - gamma_s."""
+    return interpolated(places, means[: len(places)])
 
 
 def worst(spec: sg.Solver, samples: list[Sampled]) -> dict[str, float]:

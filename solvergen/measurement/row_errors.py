@@ -50,7 +50,7 @@ class RowError:
     end: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SearchReference(PreciseReference):
     """The reference on as many nodes as 20 digits take, and on more to check that.
 
@@ -104,20 +104,26 @@ def errors_of_step(
             values = symbol_values(phase, scalars)
         except ZeroDivisionError:
             return []  # two nodes are one float
-        errors = []
+        errors, enlarged = [], largest_weights(values)
         for row, line in zip(phase.rows, rows, strict=True):
             factors = line[table.first_factor :]
-            pairs = column_errors(table, row, factors.tolist(), values)
+            pairs = column_errors(table, row, factors.tolist(), values, enlarged)
             errors += [RowError(error, column, *ends) for column, error in pairs]
             errors.append(RowError(_time_error(scalars, row.stage, line[0]), "time", *ends))
     return errors
 
 
 def column_errors(
-    table: Table, row: Row, found: Sequence[float], values: dict[Any, Any]
+    table: Table,
+    row: Row,
+    found: Sequence[float],
+    values: dict[Any, Any],
+    enlarged: dict[Any, Any],
 ) -> Iterator[tuple[Expr, float]]:
-    """The error of each column of a row, relative to its terms with the largest weights in them."""
-    enlarged = largest_weights(values)
+    """The error of each column of a row, relative to its terms with the largest weights in them.
+
+    Those are in ``enlarged`` (``largest_weights``).
+    """
     for column, value in zip(columns_of(row, table.shapes[row.shape]), found, strict=False):
         terms = Add.make_args(column)
         truth = mpmath.fsum(evaluate(term, values) for term in terms)

@@ -3,8 +3,9 @@
 The rows of adversarial grids (``grids``) are compared with those of a copy on finer panels, which
 costs nothing and finds what the quadrature does wrong; alpha, sigma, A and B are compared with many
 digits at some hundred times. Around the worst of both, and at random for what neither sees, rows
-are compared with an independent reference (``row_errors``), until its budget is spent. All of it
-is seeded and bounded in size: the same module has the same rows searched on every machine.
+are compared with an independent reference (``row_errors``), until its budget is spent; the first
+step of every phase is beside that. All of it is seeded and bounded in size: the same module has the
+same rows searched on every machine.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from solvergen.measurement.row_errors import (
 )
 from solvergen.program.table import columns_of
 from solvergen.scalars.cells import is_resolved
+from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.rows import steps_of
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
@@ -39,6 +41,7 @@ SURE = 1e-8
 DIGITS = 60
 TIMES = 96
 MISSING = float("inf")
+NONE = RowError(0.0, "", 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Effort:
         rounds: grids of each kind.
         worst: rows with the largest differences from the finer copy that are measured.
         random: rows measured beside those.
-        panels: of the reference, in all.
+        panels: of the reference, in all: for one step no more than a quarter, but for the first of
+            a phase, which may take as many again.
     """
 
     points: int
@@ -66,11 +70,18 @@ FULL = Effort(points=600, rounds=12, worst=25, random=40, panels=4000)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A step of a grid, and how far its rows are from those of the finer copy."""
+    """A step of a grid, the phase that it runs, and how far its rows are from the finer copy's."""
 
     grid: tuple[float, ...]
     step: int
     distance: float
+    phase: int
+
+    @classmethod
+    def of(cls, solver: Solver, grid: Sequence[float], step: int, distance: float) -> "Candidate":
+        """With its phase."""
+        steps = steps_of(solver.program, solver.table, marks(solver, grid))
+        return cls(tuple(grid), step, distance, steps[step][0])
 
 
 @dataclass(frozen=True)
@@ -111,23 +122,28 @@ def search(
     for grid in adversarial(module, effort.points, effort.rounds):
         candidates += _differences(solver, module, finer, grid.tolist())
         rows += len(grid) - 1
-    chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(module)]
+    chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(solver, module)]
     chosen += _picked(candidates, effort)
-    none, steps, left = RowError(0.0, "", 0.0, 0.0), 0, effort.panels
-    errors = {True: [none], False: [none]}
+    steps, left, seen = 0, effort.panels, set[int]()
+    worst = dict.fromkeys((True, False), NONE)
     for one in chosen:
-        cost = _cost(solver, one)
-        if cost > min(left, effort.panels // 4):
+        cost, is_first = cost_of(solver, one), one.phase not in seen
+        if cost > (effort.panels if is_first else min(left, effort.panels // 4)):
             continue
         read = one.grid[max(one.step - solver.program.history, 0) : one.step + 2]
         is_plain = all(is_resolved(time, solver.schedule) for time in read)
-        found = _errors(solver, module, one, measure)
-        if is_plain and any(SUSPECT < one.error <= SURE for one in found):
-            found, cost = _errors(solver, module, one, measure, refined=2), 3 * cost
-        left, steps = left - cost, steps + bool(found)
-        errors[is_plain] += found
-    worst, beside = (max(errors[key], key=lambda found: found.error) for key in (True, False))
-    return Found(rows, steps, worst, beside)
+        found = _worst(_errors(solver, module, one, measure))
+        if is_plain and max(SUSPECT, worst[is_plain].error) < found.error <= SURE:
+            found, cost = _worst(_errors(solver, module, one, measure, refined=2)), 3 * cost
+        left -= 0 if is_first else cost
+        steps += found != NONE
+        seen.add(one.phase)
+        worst[is_plain] = _worst([worst[is_plain], found])
+    return Found(rows, steps, worst[True], worst[False])
+
+
+def _worst(errors: Sequence[RowError]) -> RowError:
+    return max(errors, key=lambda one: one.error, default=NONE)
 
 
 def _errors(
@@ -171,7 +187,7 @@ def _differences(
         elif len(grid) > 1:
             pairs = [pair for pair in pairwise(grid) if rows_of(module, pair) is None]
             short = pairs[0] if pairs else grid
-            yield Candidate(tuple(short), len(short) - 2, MISSING)
+            yield Candidate.of(solver, short, len(short) - 2, MISSING)
         return
     table = solver.table
     for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):
@@ -180,7 +196,7 @@ def _differences(
             columns = columns_of(row, table.shapes[row.shape])
             both = [one[first + k, table.first_factor :][: len(columns)] for one in (found, fine)]
             distance = max(distance, _distance(list(map(is_weight, columns)), *both))
-        yield Candidate(tuple(grid), n, distance)
+        yield Candidate(tuple(grid), n, distance, number)
 
 
 def _distance(weights: list[bool], found: Array, fine: Array) -> float:
@@ -193,8 +209,11 @@ def _distance(weights: list[bool], found: Array, fine: Array) -> float:
 
 
 def _picked(candidates: list[Candidate], effort: Effort) -> Iterator[Candidate]:
-    """The worst and some random ones in turn, so that a small budget has some of each."""
+    """The worst of each phase, then the worst and some random ones in turn, so that a small budget
+    has some of each.
+    """
     order = np.argsort([-one.distance for one in candidates], kind="stable")
+    yield from {candidates[k].phase: _shortened(candidates[k]) for k in order[::-1]}.values()
     random = np.random.default_rng(0).permutation(len(candidates))
     worst = [candidates[k] for k in order[: effort.worst]]
     others = [candidates[k] for k in random[: effort.random]]
@@ -205,15 +224,15 @@ def _picked(candidates: list[Candidate], effort: Effort) -> Iterator[Candidate]:
 def _shortened(one: Candidate) -> Candidate:
     """The same step: neighbours that are too many to matter left out."""
     first, last = max(one.step - 12, 0), one.step + 14
-    return Candidate(one.grid[first:last], one.step - first, one.distance)
+    return Candidate(one.grid[first:last], one.step - first, one.distance, one.phase)
 
 
-def _to_the_ends(module: ModuleType) -> Iterator[Candidate]:
+def _to_the_ends(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
     """Runs that touch the ends of the domain."""
     low, high = float(module.T_MIN), float(module.T_MAX)
     inner = time_of(np.array([3.0, 1.0, -1.0, -3.0]), low, high).tolist()
     for grid, step in (((high, *inner), 0), ((*inner, low), 3), ((high, inner[1], low), 1)):
-        yield Candidate(grid, step, 0.0)
+        yield Candidate.of(solver, grid, step, 0.0)
 
 
 def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
@@ -227,7 +246,7 @@ def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidat
         gap = 0.1 * min(end - low, high - end)
         grid = [end + gap * k for k in (4.0, 2.0, 1.0, 0.0) if end + gap * k < high]
         if len(grid) > 1:
-            yield Candidate(tuple(grid), len(grid) - 2, float(np.max(errors)))
+            yield Candidate.of(solver, grid, len(grid) - 2, float(np.max(errors)))
 
 
 def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -> Array:
@@ -244,8 +263,13 @@ def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -
     return np.nan_to_num(np.array(errors), nan=0.0, posinf=MISSING)
 
 
-def _cost(solver: Solver, one: Candidate) -> int:
-    """About how many panels of 24 nodes the reference takes for a step."""
+def cost_of(solver: Solver, one: Candidate) -> int:
+    """About how many panels of 16 nodes the reference takes for a step.
+
+    Landings of a step share what is integrated, between the times where they end; the weights of
+    each take about as long as a panel.
+    """
+    phase = solver.table.phases[one.phase].program
     low, high = map(float, solver.schedule.domain)
     gap = 1e-40 * (high - low)
     start, end = (one.grid[one.step + k] for k in (0, 1))
@@ -253,6 +277,7 @@ def _cost(solver: Solver, one: Candidate) -> int:
         float(np.log((max(time - low, gap)) / max(high - time, gap))) for time in (start, end)
     ]
     kinks = sum(end < float(kink) < start for kink in solver.schedule.kinks)
-    landings = len(solver.program.main.combines)
+    panels = 1 + abs(spread[0] - spread[1]) + kinks / 3 + len(Intervals(phase).inner) / 2
+    intervals = 1 + (phase.correction is not None)
     transported = 40 if solver.ode.factor is None else 1
-    return max(1, int(landings * transported * (1 + abs(spread[0] - spread[1]) + kinks / 3)))
+    return int(transported * intervals * panels + len(phase.landings) - intervals)

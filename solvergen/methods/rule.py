@@ -23,7 +23,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from solvergen.errors import SchemeError
@@ -117,9 +116,7 @@ class Rule:
                 for row in self.rows
             ]
         used = [self.used_moment(k, moment, end_density) for k in range(len(places))]
-        is_exact = all(isinstance(place, Fraction) for place in places)
-        bases = (_exact_bases if is_exact else _bases)(tuple(places))
-        return [sum(c * m for c, m in zip(basis, used, strict=True)) for basis in bases]
+        return interpolated(places, used)
 
     def used_moment(self, k: int, moment: Moment, end_density: Callable[[], Any]) -> Any:
         """The moment that stands in for mu_k in an interpolation."""
@@ -177,23 +174,22 @@ def constants(weights: Sequence[Fraction]) -> Rule:
     return Rule(rows=tuple((Monomial(one),) for one in weights))
 
 
-def _bases(places: tuple[Any, ...]) -> tuple[list[Any], ...]:
-    """All of the Lagrange basis of some places."""
-    return tuple(lagrange_basis(places, j) for j in range(len(places)))
+def interpolated(places: Sequence[Any], moments: Sequence[Any]) -> list[Any]:
+    """ell_j with sum_j r_j^k ell_j = mu_k (Bjoerck and Pereyra 1970, Math. Comp. 24, 893).
 
-
-_exact_bases = lru_cache(maxsize=256)(_bases)
-"""The same of fractions, which are what they are in every precision."""
-
-
-def lagrange_basis(places: Sequence[Any], j: int) -> list[Any]:
-    """The monomial coefficients of the polynomial that is 1 at place j and 0 at the others."""
-    poly: list[Any] = [places[j] * 0 + 1]
-    for i, place in enumerate(places):
-        if i != j:
-            scale = 1 / (places[j] - place)
-            poly = times_linear(poly, -place * scale, scale)
-    return poly
+    Newton's polynomials first, whose means take the place of those of the powers; then what each
+    place has of their divided differences.
+    """
+    found, count = list(moments), len(places)
+    for k in range(count - 1):
+        for i in range(count - 1, k, -1):
+            found[i] = found[i] - found[i - 1] * places[k]
+    for k in range(count - 2, -1, -1):
+        for i in range(k + 1, count):
+            found[i] = found[i] * (1 / (places[i] - places[i - k - 1]))
+        for i in range(k, count - 1):
+            found[i] = found[i] - found[i + 1]
+    return found
 
 
 def times_linear(poly: Sequence[Any], c0: Any, c1: Any) -> list[Any]:

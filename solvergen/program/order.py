@@ -42,13 +42,10 @@ import numpy as np
 
 from solvergen.algebra.typesetting import paragraphs
 from solvergen.errors import SchemeError
-from solvergen.methods.rule import lagrange_basis
 from solvergen.program.generic import Problem, ProblemScalars
 from solvergen.program.interpreter import State, run_step, unchanged
 from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.program.series import MODULAR, Field
-
-__all__ = ["EVEN", "UNEVEN", "OrderReport", "lagrange_basis", "report"]
 
 LENGTHS = (4, 6, 9, 12, 16)
 MAIN_STEPS = 3
@@ -144,7 +141,6 @@ def estimate_power(
     )
 
 
-@lru_cache(maxsize=1024)
 def report(
     program: StepProgram,
     same_clock: bool = False,
@@ -171,16 +167,21 @@ def report(
         SchemeError: the local error has no power of h within what is computed, which a scheme with
             consistent weights does not have.
     """
-    if program.is_noisy:
-        return report(program.quiet, same_clock, no_linear_part, ratios, field)
-    if program.is_limited:
-        found = report(program.unlimited, same_clock, no_linear_part, ratios, field)
-        if program.at_its_limits == program.unlimited:
-            return found
-        even = report(program.at_its_limits, same_clock, no_linear_part, EVEN, field)
-        return found.and_also(even)
+    program = program.quiet
+    clocks, free = (same_clock, no_linear_part), program.unlimited
+    found = _unlimited(free, clocks, ratios, field)
+    if program.at_its_limits == free:
+        return found
+    return found.and_also(_unlimited(program.at_its_limits, clocks, EVEN, field))
+
+
+@lru_cache(maxsize=1024)
+def _unlimited(
+    program: StepProgram, clocks: tuple[bool, bool], ratios: tuple[Fraction, ...], field: Field
+) -> OrderReport:
+    """The report of a program without bounds."""
     for length in LENGTHS:
-        problem = Problem.draw(length, same_clock, no_linear_part, field)
+        problem = Problem.draw(length, *clocks, field)
         powers = _report(program, problem, ratios)
         if powers is not None:
             return powers

@@ -59,12 +59,12 @@ class PhaseProgram:
     name: str
     instructions: tuple[Instruction, ...]
 
-    @property
+    @cached_property
     def combines(self) -> tuple[Combine, ...]:
         """The landings of the stages, in their order."""
         return tuple(one for one in self.instructions if isinstance(one, Combine) and one.stage > 0)
 
-    @property
+    @cached_property
     def correction(self) -> Combine | None:
         """The landing at the start of the step, if there is one."""
         for one in self.instructions:
@@ -72,7 +72,7 @@ class PhaseProgram:
                 return one
         return None
 
-    @property
+    @cached_property
     def landings(self) -> tuple[Combine, ...]:
         """The correction, if any, and the stages."""
         return tuple(one for one in self.instructions if isinstance(one, Combine))
@@ -91,7 +91,7 @@ class PhaseProgram:
         """Where the model is called."""
         return tuple(one.stage for one in self.instructions if isinstance(one, Evaluate))
 
-    @property
+    @cached_property
     def rival(self) -> Combine | None:
         """The second landing of the estimate, if there is one."""
         for one in self.instructions:
@@ -99,13 +99,21 @@ class PhaseProgram:
                 return one.rival
         return None
 
-    @property
+    @cached_property
     def repeat(self) -> Repeat | None:
         """The repetition of the last landing, if there is one."""
         for one in self.instructions:
             if isinstance(one, Repeat):
                 return one
         return None
+
+    @cached_property
+    def powers(self) -> int:
+        """How many powers of theta the weights of its landings are integrals of, theta^0 first."""
+        landings = (*self.landings, *([self.rival] if self.rival else []))
+        return max(
+            one.rule.highest_power + 1 if one.rule.rows else len(one.support) for one in landings
+        )
 
     @property
     def step(self) -> "PhaseProgram":
@@ -114,7 +122,7 @@ class PhaseProgram:
         kept = (one for one in self.instructions if one != last and not isinstance(one, Estimate))
         return PhaseProgram(self.name, tuple(kept))
 
-    @property
+    @cached_property
     def history(self) -> int:
         """How many earlier steps it reads."""
         read = [node for one in self.landings for node in (*one.support, one.base)]

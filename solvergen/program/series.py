@@ -21,6 +21,8 @@ from functools import cached_property
 from typing import Any, Union
 
 PRIME = 2**61 - 1
+SPACE = 16
+"""Bytes for a sum of 64 products of two residues."""
 
 Scalar = Union[int, Fraction, Decimal, "Series"]
 
@@ -90,7 +92,10 @@ class Series:
         return Series.of([other], len(self.coefficients), self.field)
 
     def _like(self, coefficients: Iterable[Any]) -> "Series":
-        return Series(tuple(map(self.field.reduced, coefficients)), self.field)
+        modulus = self.field.modulus
+        return Series(
+            tuple([c % modulus for c in coefficients] if modulus else coefficients), self.field
+        )
 
     def __add__(self, other: Scalar) -> "Series":
         theirs = self._lift(other).coefficients
@@ -102,7 +107,8 @@ class Series:
         return self._like(-c for c in self.coefficients)
 
     def __sub__(self, other: Scalar) -> "Series":
-        return self + (-self._lift(other))
+        theirs = self._lift(other).coefficients
+        return self._like(a - b for a, b in zip(self.coefficients, theirs, strict=True))
 
     def __mul__(self, other: Scalar) -> "Series":
         if isinstance(other, int | Fraction | Decimal):
@@ -114,8 +120,9 @@ class Series:
             (ours, over), (theirs, under) = self._integers, other._integers
             products = _product(ours, theirs, 0)
             return Series(tuple(Fraction(c, over * under) for c in products), self.field)
-        zero = Decimal(0) if self.field.digits else 0
-        return self._like(_product(self.coefficients, other.coefficients, zero))
+        if self.field.modulus:
+            return self._like(_unpacked(self._packed * other._packed, len(self.coefficients)))
+        return self._like(_product(self.coefficients, other.coefficients, Decimal(0)))
 
     __rmul__ = __mul__
 
@@ -124,6 +131,13 @@ class Series:
         """Rational coefficients over a common denominator: their products need no reduction."""
         over = math.lcm(*(c.denominator for c in self.coefficients))
         return [c.numerator * (over // c.denominator) for c in self.coefficients], over
+
+    @cached_property
+    def _packed(self) -> int:
+        """Residues side by side in one integer: the product of two has those of the series."""
+        return int.from_bytes(
+            b"".join([c.to_bytes(SPACE, "little") for c in self.coefficients]), "little"
+        )
 
     def __truediv__(self, other: "Series") -> "Series":
         """Division by a series whose leading coefficient does not vanish."""
@@ -169,3 +183,10 @@ def _product(ours: Sequence[Any], theirs: Sequence[Any], zero: Any) -> list[Any]
             for j, b in enumerate(theirs[: len(ours) - i], start=i):
                 total[j] += a * b
     return total
+
+
+def _unpacked(product: int, length: int) -> list[int]:
+    """The first coefficients of a product of ``Series._packed``."""
+    found = product.to_bytes(2 * SPACE * length, "little")
+    ends = range(0, SPACE * length, SPACE)
+    return [int.from_bytes(found[k : k + SPACE], "little") for k in ends]

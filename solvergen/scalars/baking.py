@@ -8,7 +8,7 @@ from it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -108,9 +108,12 @@ def _check(n: int, row: tuple[float, ...], found: NDArray[np.float64], first_fac
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PreciseReference(Reference):
-    """The reference with integrals that converge fast at the ends of the domain too."""
+    """The reference with integrals that converge fast at the ends of the domain too.
+
+    Two are equal if they are one, which caches need not look at all of them for.
+    """
 
     def panel_count(self, length: Any) -> int:
         """Panels of an interval of this length in v."""
@@ -124,22 +127,38 @@ class PreciseReference(Reference):
         """The expansion variable, or its limit at an end of the domain."""
         return super().gamma(self._inside(time))
 
-    def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
-        """M0, and the means over the clock of functions of theta."""
+    def means(
+        self, end: Any, start: Any, count: int, through: Sequence[Any] = ()
+    ) -> tuple[Any, list[Any]]:
+        """M0, and the means over the clock of theta^k, k < count."""
         end, start = self._inside(end), self._inside(start)
-        b = self.weights.ode.nonlinear
-        gamma_s = self.gamma(start)
-        width = self.gamma(end) - gamma_s
-        total, sums = mpmath.mpf(0), [mpmath.mpf(0)] * len(functions)
-        for u, weight in self._nodes(end, start):
-            density = weight * self.integrating_factor(end, u) * self._value(b, u)
-            theta = (self.gamma(u) - gamma_s) / width
-            total += density
-            sums = [
-                one + density * function(theta)
-                for one, function in zip(sums, functions, strict=True)
-            ]
-        return total, [one / total for one in sums]
+        width = self.gamma(end) - self.gamma(start)
+        inside = {one for one in map(self._inside, through) if (one - start) * (end - one) > 0}
+        parts = [
+            (
+                self.integrating_factor(end, last),
+                self._integrals(first, last, start, count, mpmath.mp.dps),
+            )
+            for first, last in pairwise([start, *sorted(inside, reverse=end < start), end])
+        ]
+        sums = [mpmath.fsum(factor * part[k] for factor, part in parts) for k in range(count)]
+        return sums[0], [one / sums[0] / width**k for k, one in enumerate(sums)]
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - an instance lives for one run
+    def _integrals(self, first: Any, last: Any, start: Any, count: int, digits: int) -> list[Any]:
+        """int Phi(last, u) b(u) (gamma_u - gamma_start)^k du from first to last, k < count.
+
+        In the precision that is in force, of so many digits.
+        """
+        b, gamma_s = self.weights.ode.nonlinear, self.gamma(start)
+        sums = [mpmath.mpf(0)] * count
+        for u, weight in self._nodes(last, first):
+            power = weight * self.integrating_factor(last, u) * self._value(b, u)
+            distance = self.gamma(u) - gamma_s
+            for k in range(count):
+                sums[k] += power
+                power *= distance
+        return sums
 
     def integral(self, function: Any, end: Any, start: Any) -> Any:
         """The integral of a function of time from start to end."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol, expand, factor_terms
+from sympy import Add, Expr, Integer, Symbol, expand, factor_terms
 
 from solvergen.program.instructions import node_of
 from solvergen.program.table import Shape, TablePhase, columns_of, conversion, phi, zeroth_moment
@@ -48,7 +48,7 @@ class PhaseFormulas:
             if not has_factor:
                 factors = filter(is_factor, found.free_symbols)
                 found = found.xreplace(dict.fromkeys(factors, Integer(1)))
-            return factor_terms(expand(found)) if found.is_Add else found
+            return _factored(found) if found.is_Add else found
 
         rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
         error = []
@@ -68,6 +68,17 @@ class PhaseFormulas:
         forms = [form for row in (*self.rows, self.error) for form in row]
         forms += [form for one in self.weights for _, form in one.rows]
         return frozenset(symbol for form in forms for symbol in form.free_symbols)
+
+
+def _factored(form: Expr) -> Expr:
+    """A sum of products with what all of them share in front; the most share nothing."""
+    form = expand(form)
+    terms = Add.make_args(form)
+    numbers = [term.as_coeff_Mul()[0] for term in terms]
+    apart = not set.intersection(*(term.free_symbols for term in terms))
+    if apart and any(one in (1, -1) for one in numbers) and any(one > 0 for one in numbers):
+        return form
+    return factor_terms(form)
 
 
 def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:

@@ -63,8 +63,14 @@ class Reference:
         a = self.weights.ode.linear
         return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
 
-    def means(self, end: Any, start: Any, functions: Sequence[Any]) -> tuple[Any, list[Any]]:
-        """M0, and the means over the clock of functions of theta."""
+    def means(
+        self, end: Any, start: Any, count: int, through: Sequence[Any] = ()
+    ) -> tuple[Any, list[Any]]:
+        """M0, and the means over the clock of theta^k, k < count.
+
+        ``through`` are times at which the integrals of a step may be cut: what one of them needs
+        between two is what all need.
+        """
         b = self.weights.ode.nonlinear
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
@@ -74,15 +80,15 @@ class Reference:
             weight = self.integrating_factor(end, u) * self._value(b, u)
             return weight, (self.gamma(u) - gamma_s) / width
 
-        def integral(function: Any) -> Any:
+        def integral(k: int) -> Any:
             def integrand(u: Any) -> Any:
                 weight, theta = sampled(u)
-                return weight * function(theta)
+                return weight * theta**k
 
             return mpmath.quad(integrand, self.path(start, end), method="gauss-legendre")
 
-        zeroth = integral(lambda theta: 1)
-        return zeroth, [integral(function) / zeroth for function in functions]
+        zeroth = integral(0)
+        return zeroth, [integral(k) / zeroth for k in range(count)]
 
     def spread(self, end: Any, start: Any) -> Any:
         """nu: the root of int Phi(t, u)^2 eta^2 g^2 du."""
@@ -120,9 +126,12 @@ class Reference:
         return at_time(formula, self.weights.schedule, time, mpmath.mp.dps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReferenceScalars:
-    """The scalars of step n of a run over ``timesteps``, for the interpreter."""
+    """The scalars of step n of a run over ``timesteps``, for the interpreter.
+
+    Two are equal if they are one, which caches need not look at all of them for.
+    """
 
     reference: Reference
     phase: PhaseProgram
@@ -157,7 +166,7 @@ class ReferenceScalars:
         stages = [as_mp(float(self.time(i))) for i in self.phase.evaluations]
         return replace(self, stage_times=tuple(stages))
 
-    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
+    @lru_cache(maxsize=256)  # noqa: B019 - an instance lives for one step
     def time(self, stage: int) -> Any:
         """The time of evaluation ``stage``; of the end of the step for the last stage."""
         start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
@@ -189,31 +198,29 @@ class ReferenceScalars:
         """theta of the nodes of a landing's support."""
         return [self._theta(self._at(node), combine) for node in combine.support]
 
-    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one step
+    @lru_cache(maxsize=256)  # noqa: B019 - an instance lives for one step
     def _means(self, combine: Combine) -> tuple[Any, list[Any]]:
         """M0 and the weights."""
         end, start = self._ends(combine)
-        rule = combine.rule
-        places = self.places(combine)
-        count = max(rule.powers.get(None, 0) + 1, 1 if rule.rows else len(places))
-        zeroth, own = self.reference.means(end, start, _powers(count))
-
-        @cache
-        def means_along(stage: int) -> tuple[Any, list[Any]]:
-            powers = _powers(rule.powers[stage] + 1)
-            return self.reference.means(self.time(stage), start, powers)
+        zeroth, own = self._powers_over(end, start)
 
         def moment(k: int, along: int | None) -> Any:
             if along is None:
                 return own[k]
-            other, means = means_along(along)
+            other, means = self._powers_over(self.time(along), start)
             return other / zeroth * means[k]
 
         def end_density() -> Any:
             width = self.reference.gamma(end) - self.reference.gamma(start)
             return self.reference.density(end) * width / zeroth
 
-        return zeroth, combine.weights(places, moment, end_density)
+        return zeroth, combine.weights(self.places(combine), moment, end_density)
+
+    @lru_cache(maxsize=256)  # noqa: B019 - an instance lives for one step
+    def _powers_over(self, end: Any, start: Any) -> tuple[Any, list[Any]]:
+        """M0 of an interval, and the means of all powers of theta that a landing reads."""
+        through = [self.time(stage) for stage in self.phase.evaluations]
+        return self.reference.means(end, start, self.phase.powers, through)
 
     def conversion_at(self, stage: int) -> tuple[Any, Any]:
         a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
@@ -224,8 +231,12 @@ class ReferenceScalars:
         return self._at(combine.node), self._at(combine.base)
 
     def _theta(self, time: Any, combine: Combine) -> Any:
-        end, start = (self.reference.gamma(one) for one in self._ends(combine))
-        return (self.reference.gamma(time) - start) / (end - start)
+        end, start = map(self._gamma, self._ends(combine))
+        return (self._gamma(time) - start) / (end - start)
+
+    @lru_cache(maxsize=256)  # noqa: B019 - an instance lives for one step
+    def _gamma(self, time: Any) -> Any:
+        return self.reference.gamma(time)
 
     def _at(self, node: Node) -> Any:
         if node.kind is Kind.PAST:
@@ -237,8 +248,3 @@ class ReferenceScalars:
 def _in_many_digits(numbers: tuple[Expr, ...], precision: int) -> tuple[Any, ...]:
     """Numbers in ascending order, in the precision that is in force, of so many bits."""
     return tuple(sorted(map(as_mp, numbers)))
-
-
-def _powers(count: int) -> list[Any]:
-    """theta -> theta^k for k < count."""
-    return [lambda theta, k=k: theta**k for k in range(count)]

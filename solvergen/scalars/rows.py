@@ -1,14 +1,14 @@
 """The rows of a run: which phase each step takes, and the numbers behind a row's symbols."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
+import mpmath
 import numpy as np
 from numpy.typing import ArrayLike
-from sympy import Expr, Symbol, lambdify
+from sympy import Expr, Symbol
 
+from solvergen.algebra.evaluation import as_mp
 from solvergen.program.drafts import shifted
 from solvergen.program.instructions import node_of
 from solvergen.program.program import StepProgram
@@ -89,13 +89,12 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
 
 
 def evaluate(factor: Expr, values: dict[Symbol, Any]) -> Any:
-    """A factor with the numbers of ``symbol_values``."""
-    symbols, function = _compiled(factor)
-    return function(*(values[one] for one in symbols))
-
-
-@lru_cache(maxsize=4096)
-def _compiled(factor: Expr) -> tuple[list[Symbol], Callable[..., Any]]:
-    """The symbols of a factor, and the function of them."""
-    symbols = sorted(factor.free_symbols, key=str)
-    return symbols, lambdify(symbols, factor, "mpmath")
+    """A factor, of sums, products and powers, with the numbers of ``symbol_values``."""
+    if factor.is_Symbol:
+        return values[factor]
+    if factor.is_Number:
+        return as_mp(factor)
+    parts = [evaluate(one, values) for one in factor.args]
+    if factor.is_Add:
+        return mpmath.fsum(parts)
+    return mpmath.fprod(parts) if factor.is_Mul else parts[0] ** parts[1]

@@ -24,8 +24,8 @@ def reference(schedule: str, integrand: str, expansion: str) -> Reference:
 
 def moment(found: Reference, k: int, end=T, start=S):
     """(M0, mu_k)."""
-    zeroth, (mean,) = found.means(end, start, [lambda theta: theta**k])
-    return zeroth, mean
+    zeroth, means = found.means(end, start, k + 1)
+    return zeroth, means[k]
 
 
 def taylor_integral(found: Reference, k: int, end):

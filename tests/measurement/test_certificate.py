@@ -1,7 +1,10 @@
 """The search for the worst coefficient, and what is refused for it."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from types import ModuleType
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -10,8 +13,10 @@ from solvergen.algebra.tables import Interpolate, Table
 from solvergen.compiler import load_text
 from solvergen.errors import EmissionError, SolvergenError
 from solvergen.measurement.certificate import certified, statement
-from solvergen.measurement.row_errors import errors_of_step
-from solvergen.measurement.search import Effort
+from solvergen.measurement.row_errors import RowError, SearchReference, errors_of_step, marks
+from solvergen.measurement.search import Candidate, Effort, cost_of, search
+from solvergen.scalars.reference import ReferenceScalars
+from solvergen.scalars.rows import steps_of
 from solvergen.symbols import t
 from solvergen.targets import rendering
 
@@ -103,6 +108,62 @@ def test_means_over_q_keep_their_digits_where_they_are_small(seed: int) -> None:
     grid = [*(1 - np.sort(10 ** random.uniform(-11, -7, 4))).tolist(), random.uniform(0.1, 0.9)]
     errors = errors_of_step(spec, module.coefficients(np.array(grid)), grid, 3)
     assert max(one.error for one in errors) < 3e-14
+
+
+@dataclass(frozen=True, eq=False)
+class Counting(SearchReference):
+    """The reference, which counts the nodes of its integrals."""
+
+    nodes: list[int] = field(default_factory=list)
+
+    def _nodes(self, end, start):
+        found = list(super()._nodes(end, start))
+        self.nodes.append(len(found))
+        return iter(found)
+
+
+@pytest.mark.parametrize("scheme", ["multistep:6", "unipc:5", "singlestep:3"])
+@pytest.mark.parametrize("schedule", [PARABOLA, "vp_cosine"])
+def test_the_cost_of_a_step_is_that_of_the_phase_that_it_runs(
+    schedule: object, scheme: str
+) -> None:
+    """Also of a start-up with ten times the landings of the main step."""
+    spec = sg.Solver(schedule, "noise", "data", "time", scheme, limiter=None)
+    rng = np.random.default_rng(len(scheme))
+    grid = [0.9, *np.sort(rng.uniform(0.1, 0.9, 9))[::-1].tolist(), 0.05]
+    costs = []
+    for n, (number, _) in enumerate(steps_of(spec.program, spec.table, marks(spec, grid))):
+        phase, taken = spec.table.phases[number].program, Counting(spec.weights, spec.prediction)
+        scalars = ReferenceScalars.over(taken, phase, grid, n)
+        with mpmath.workdps(30):
+            for one in phase.landings:
+                scalars.weights(one)
+        costs.append(cost_of(spec, Candidate(tuple(grid), n, 0.0, number)))
+        assert len(phase.landings) <= costs[-1]
+        assert 0.1 < sum(taken.nodes) / 16 / costs[-1] <= 1.5
+
+
+@pytest.mark.parametrize("scheme", ["multistep:6", "unipc:4", "multistep:3:exact:ramp"])
+def test_every_phase_is_compared_and_the_budget_kept(scheme: str) -> None:
+    spec = sg.Solver(PARABOLA, "noise", "data", "time", scheme, limiter=None)
+    module = load_text(rendering.coefficients_module(spec), "emitted")
+    measured = Counter[int]()
+    spent = []
+
+    def measure(solver, found, grid, n, refined=1):
+        one = Candidate.of(solver, grid, n, 0.0)
+        if measured[one.phase]:
+            spent.append(cost_of(solver, one))
+        measured[one.phase] += 1
+        return [RowError(0.0, "time", grid[n], grid[n + 1])]
+
+    found = search(spec, module, module, SMALL, measure)
+    assert found.steps == sum(measured.values())
+    assert set(measured) == {
+        number for number, _ in steps_of(spec.program, spec.table, np.zeros(20))
+    }
+    assert sum(spent) <= SMALL.panels
+    assert max(spent) <= SMALL.panels // 4
 
 
 def tables() -> sg.NoiseSchedule:

@@ -1,10 +1,12 @@
 """The exact order: computed from programs, for good schemes and bad ones."""
 
+import random
 from fractions import Fraction
 
 import pytest
 
 import solvergen as sg
+from solvergen.methods.rule import interpolated
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
 from solvergen.program import lowering, order
 from solvergen.program.series import Series
@@ -97,10 +99,14 @@ def test_series_arithmetic() -> None:
     assert (grow - 1).valuation == 1
 
 
-def test_lagrange_basis_is_a_partition_of_unity() -> None:
-    places = [Fraction(0), Fraction(-1), Fraction(-7, 3), Fraction(1, 2)]
-    bases = [order.lagrange_basis(places, j) for j in range(len(places))]
-    assert [sum(column) for column in zip(*bases, strict=True)] == [1, 0, 0, 0]
-    for j, basis in enumerate(bases):
-        values = [sum(c * place**k for k, c in enumerate(basis)) for place in places]
-        assert values == [int(i == j) for i in range(len(places))]
+@pytest.mark.parametrize("count", [1, 2, 5, 10])
+def test_interpolation_has_the_moments_that_it_is_given(count: int) -> None:
+    """Exactly, of any numbers; and the weights of moments of a place are all there."""
+    rng = random.Random(count)
+    places = [Fraction(one, 7) for one in rng.sample(range(-40, 40), count)]
+    moments = [Fraction(rng.randrange(-99, 99), rng.randrange(1, 99)) for _ in places]
+    found = interpolated(places, moments)
+    for k, moment in enumerate(moments):
+        assert sum(ell * place**k for ell, place in zip(found, places, strict=True)) == moment
+    alone = interpolated(places, [places[-1] ** k for k in range(count)])
+    assert alone == [0] * (count - 1) + [1]

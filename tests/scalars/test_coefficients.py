@@ -15,7 +15,7 @@ import solvergen as sg
 from solvergen.measurement.amplification import check_amplification, lebesgue_constant
 from solvergen.measurement.certificate import draft
 from solvergen.measurement.ends import interior
-from solvergen.methods.rule import lagrange_basis
+from solvergen.methods.rule import interpolated
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, steps_of
 
@@ -97,7 +97,7 @@ def test_short_equal_steps_have_the_weights_of_adams_bashforth(
     spec = solver("vp_linear", integrand, expansion)
     times = 0.5 + np.arange(5)[::-1] * 2.0**-40
     with mpmath.workdps(40):
-        exact, _ = Reference(spec.weights, sg.NOISE).means(*map(mpmath.mpf, times[:2:-1]), ())
+        exact, _ = Reference(spec.weights, sg.NOISE).means(*map(mpmath.mpf, times[:2:-1]), 1)
         for order, classical in CLASSICAL.items():
             _, found = landing(spec, times[-order - 1 :], order)
             assert error(found, [exact * ell for ell in classical]) < 1e-10
@@ -142,7 +142,7 @@ def test_zeroth_moment_without_a_clock_keeps_its_digits(schedule: str) -> None:
     spec = sg.Solver(schedule, sg.SCORE, sg.SCORE, "half_log_snr", "multistep:2", limiter=None)
     for t, s in ((0.3, 0.8), (0.4, 0.4 + 2.0**-40)):
         with mpmath.workdps(40):
-            exact, _ = Reference(spec.weights, sg.NOISE).means(mpmath.mpf(t), mpmath.mpf(s), ())
+            exact, _ = Reference(spec.weights, sg.NOISE).means(mpmath.mpf(t), mpmath.mpf(s), 1)
             _, found = landing(spec, np.array([s, t]), 1)
             assert error(found, [exact]) < 1e-13
 
@@ -176,7 +176,7 @@ def test_steps_of_every_length_have_the_weights_of_phi_functions(integrand: str,
         z = step if integrand == "noise" else -step
         mu = [_phi_moment(k, z) for k in range(3)]
         places = [(gamma[2 - j] - gamma[2]) / step for j in range(3)]
-        exact = [mpmath.fdot(lagrange_basis(places, j), mu) for j in range(3)]
+        exact = interpolated(places, mu)
         start, end = map(mpmath.mpf, grid[2:].tolist())
         m0 = end - start if integrand == "noise" else 1 - end / start
         assert error(found, [m0 * ell for ell in exact]) < 5e-14

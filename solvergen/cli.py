@@ -274,10 +274,16 @@ def audit(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Where to write the picture.")] = None,
     match: Annotated[str, typer.Option(help="Only the solvers with this in their name.")] = "",
+    noise: Annotated[
+        bool, typer.Option("--stochastic", help="Of the samplers that add noise, by exact laws.")
+    ] = False,
 ) -> None:
     """Measure the order of other libraries' solvers beside ours, on an exact problem."""
     from solvergen.reports.audit import measure, report
 
+    if noise:
+        _audit_noise(markdown, match)
+        return
     peers, missing = measure.installed()
     chosen = [peer for peer in peers if match.lower() in str(peer).lower()]
     if not chosen:
@@ -291,6 +297,20 @@ def audit(
         markdown.write_text(report.markdown(rows))
     if plot:
         report.plot(rows, plot)
+
+
+def _audit_noise(path: Path | None, match: str) -> None:
+    """The samplers of diffusers that add noise."""
+    from solvergen.reports.audit import stochastic as noisy
+
+    chosen = tuple(one for one in noisy.peers() if match.lower() in one.title.lower())
+    if not chosen:
+        names = ", ".join(one.title for one in noisy.peers())
+        raise SolvergenError(f"no sampler has {match!r} in its name; expected part of: {names}.")
+    rows = noisy.audit(chosen)
+    Console(width=max(noisy.WIDTH, Console().width)).print(noisy.table(rows))
+    if path:
+        path.write_text(noisy.markdown(rows))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The samplers of diffusers that add noise: measured by their own code, as their names do not say."""
+"""The samplers of diffusers that add noise, measured by their own code."""
 
 import numpy as np
 import pytest

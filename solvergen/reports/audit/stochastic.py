@@ -1,9 +1,9 @@
-"""The samplers of diffusers that add noise beside ours: the exact law of their chains, by their code.
+"""The samplers of diffusers that add noise beside ours: exact laws of their chains, by their code.
 
 On Gaussian data every step is an affine map of the sample and the noise, so a run on unit vectors
 gives mean and variance of its result, and nothing is sampled (``measurement.gaussian_law``). Data
-N(0.7, 0.3), lambda from -3 to 3 in even steps, all with eta = 1. The weak rate is log2 of the errors
-of the variance at 100 and 200 evaluations.
+N(0.7, 0.3), lambda from -3 to 3 in even steps, all with eta = 1. The weak rate is that at which the
+error of the variance falls between 100 and 200 evaluations.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Peer:
         """
         import torch
 
-        place = import_module(f"diffusers.schedulers.{self.module}")
+        place: Any = import_module(f"diffusers.schedulers.{self.module}")
         scheduler = getattr(place, self.kind)(**self.options)
         scheduler.set_timesteps(steps)
         scheduler.is_scale_input_called = True  # the model here is asked in x/alpha itself

@@ -17,7 +17,8 @@ PICTURE = FOLDER / "house.svg"
 ROOMS = (
     "errors", "naming", "symbols", "algebra", "methods", "schedules", "program", "derivation",
     "closed_forms", "runs", "specification", "scalars", "targets", "measurement", "compiler",
-    "clients", "tuning", "reports", "report", "__init__", "schedule_options", "commands", "cli",
+    "clients", "tuning", "reports", "report", "__init__", "schedule_options",
+    "solver_options", "commands", "cli",
     "__main__",
 )  # fmt: skip
 """From the bottom up: a room may import those before it."""

@@ -14,15 +14,25 @@ from solvergen import compiler, schedules, targets
 from solvergen.clients import comfyui
 from solvergen.commands import tuning
 from solvergen.derivation import parameterization
+from solvergen.derivation import stochasticity as stochastic
 from solvergen.derivation.expansion import NAMED as EXPANSIONS
 from solvergen.errors import SolvergenError
 from solvergen.program import lowering
 from solvergen.reports.pictures import require_matplotlib
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.solver_options import (
+    Eta,
+    Integrand,
+    Limiter,
+    Noise,
+    Prediction,
+    Preset,
+    noise_of,
+    solver_of,
+)
 from solvergen.specification import presets, schemes
-from solvergen.specification.solver import Solver
-from solvergen.targets.target import USUAL, Target
+from solvergen.targets.target import USUAL
 
 app = typer.Typer(
     name="solvergen",
@@ -36,22 +46,6 @@ app = typer.Typer(
 plots = typer.Typer(help="Draw pictures.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(plots, name="plot")
 
-Prediction = Annotated[
-    str | None, typer.Option(help="What the network returns; noise, and data for k-diffusion.")
-]
-Integrand = Annotated[str | None, typer.Option(help="What is expanded; the prediction if left.")]
-Preset = Annotated[
-    str | None, typer.Option(help="A published solver, for integrand, expansion and scheme.")
-]
-
-Limiter = Annotated[
-    str,
-    typer.Option(
-        help="The most that weights of earlier steps may exceed those of even steps by: a "
-        "factor, or none."
-    ),
-]
-
 
 class Listing(StrEnum):
     """What ``list`` can show."""
@@ -61,35 +55,8 @@ class Listing(StrEnum):
     expansions = "expansions"
     presets = "presets"
     schemes = "schemes"
+    stochasticities = "stochasticities"
     targets = "targets"
-
-
-def _solver(
-    schedule: NoiseSchedule,
-    target: Target,
-    prediction: str | None,
-    preset: str | None,
-    choice: tuple[str | None, str | None, str | None],
-    limiter: str,
-) -> Solver:
-    """The solver that the options of ``compile`` say.
-
-    A target's own method is meant where there is no choice at all; one of three choices alone goes
-    with what the others usually are.
-    """
-    prediction = prediction or target.prediction
-    if preset is None:
-        usual = USUAL if any(choice) else target.method
-        integrand, expansion, scheme = (a or b for a, b in zip(choice, usual, strict=True))
-        assert expansion is not None
-        assert scheme is not None
-        return Solver(schedule, prediction, integrand, expansion, scheme, limiter)
-    if any(choice):
-        raise SolvergenError(
-            f"got --preset {preset} together with its choices; expected one of the two: drop "
-            "--integrand, --expansion and --scheme, or drop --preset."
-        )
-    return presets.get(preset, schedule, prediction, limiter)
 
 
 def _show_version(wanted: bool) -> None:
@@ -124,6 +91,8 @@ def derive(
     scheme: Annotated[str | None, typer.Option(help="multistep:3 by default.")] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
+    eta: Eta = None,
+    stochasticity: Noise = None,
     title: Annotated[str | None, typer.Option(help="The heading of the page or section.")] = None,
     moments: Annotated[int, typer.Option(min=0, max=9, help="How many moments.")] = 3,
     latex: Annotated[bool, typer.Option("--latex", help="LaTeX instead of text.")] = False,
@@ -141,8 +110,8 @@ def derive(
     if preset is None:
         integrand = integrand or prediction or "data"
         prediction, scheme = prediction or integrand, scheme or "multistep:3"
-    choice = (integrand, expansion, scheme)
-    spec = _solver(schedule, targets.get("numpy"), prediction, preset, choice, limiter)
+    choice, noise = (integrand, expansion, scheme), noise_of(eta, stochasticity)
+    spec = solver_of(schedule, targets.get("numpy"), prediction, preset, choice, limiter, noise)
     if html is not None:
         page.page(spec, html, title)
         typer.echo(f"{html}: {title or page.title_of(spec)}, {spec.order_report}")
@@ -165,6 +134,8 @@ def compile(
     ] = None,
     preset: Preset = None,
     limiter: Limiter = "default",
+    eta: Eta = None,
+    stochasticity: Noise = None,
     parallel: Annotated[
         bool, typer.Option("--parallel", help="With sample_parallel: fewer calls, more rows.")
     ] = False,
@@ -193,12 +164,12 @@ def compile(
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
 ) -> None:
     """Emit a standalone module, or a folder of them for ComfyUI."""
-    choice = (integrand, expansion, scheme)
+    choice, noise = (integrand, expansion, scheme), noise_of(eta, stochasticity)
     if schedule is None or target == comfyui.TARGET:
-        others = (schedule, prediction, preset, steps, spacing, shift, start, end)
+        others = (schedule, prediction, preset, noise, steps, spacing, shift, start, end)
         _write_folder(output, choice, limiter, force, others)
         return
-    spec = _solver(schedule, targets.get(target), prediction, preset, choice, limiter)
+    spec = solver_of(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
     spec = compiler.adapted(spec.in_parallel if parallel else spec, target)
     timesteps = None
     if steps is not None:
@@ -208,7 +179,8 @@ def compile(
             "got --spacing, --shift, --start or --end without --steps; expected a number."
         )
     path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
-    typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {spec.order_report}")
+    report = spec.weak_report or spec.order_report
+    typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {report}")
 
 
 def _write_folder(
@@ -276,6 +248,8 @@ def _listing(kind: Listing) -> tuple[str, ...]:
     if kind is Listing.presets:
         fixed = (presets.find(name) for name in presets.fixed_names())
         return (*map(str, (*fixed, *presets.FAMILIES)), *_aliases(presets.ALIASES))
+    if kind is Listing.stochasticities:
+        return stochastic.LISTING
     known = (*targets.names(), comfyui.listing())
     return schemes.names() if kind is Listing.schemes else known
 
@@ -303,10 +277,16 @@ def audit(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Where to write the picture.")] = None,
     match: Annotated[str, typer.Option(help="Only the solvers with this in their name.")] = "",
+    noise: Annotated[
+        bool, typer.Option("--stochastic", help="Of the samplers that add noise, by exact laws.")
+    ] = False,
 ) -> None:
     """Measure the order of other libraries' solvers beside ours, on an exact problem."""
     from solvergen.reports.audit import measure, report
 
+    if noise:
+        _audit_noise(markdown, match)
+        return
     peers, missing = measure.installed()
     chosen = [peer for peer in peers if match.lower() in str(peer).lower()]
     if not chosen:
@@ -320,6 +300,20 @@ def audit(
         markdown.write_text(report.markdown(rows))
     if plot:
         report.plot(rows, plot)
+
+
+def _audit_noise(path: Path | None, match: str) -> None:
+    """The samplers of diffusers that add noise."""
+    from solvergen.reports.audit import stochastic as noisy
+
+    chosen = tuple(one for one in noisy.peers() if match.lower() in one.title.lower())
+    if not chosen:
+        names = ", ".join(one.title for one in noisy.peers())
+        raise SolvergenError(f"no sampler has {match!r} in its name; expected part of: {names}.")
+    rows = noisy.audit(chosen)
+    Console(width=max(noisy.WIDTH, Console().width)).print(noisy.table(rows))
+    if path:
+        path.write_text(noisy.markdown(rows))
 
 
 @app.command()

@@ -66,8 +66,22 @@ def emit(
         if timesteps is None:
             return rendering.render(spec, target, accuracy(spec))
         rendering.require_baking(target)
+        _require_constant_eta(spec)
         baked = baking.bake(spec, draft(spec), _times(timesteps).tolist())
         return rendering.render_baked(spec, target, baked, remarks)
+
+
+def _require_constant_eta(spec: Solver) -> None:
+    """Refuse a grid's numbers where eta follows from the length of every step.
+
+    Raises:
+        EmissionError: it does.
+    """
+    if spec.stochasticity is not None and spec.stochasticity.varies:
+        raise EmissionError(
+            f"stochasticity {spec.stochasticity} is another eta in every step; expected 'eta: "
+            "NUMBER' for a module of one grid, or no grid."
+        )
 
 
 def emit_fitted(

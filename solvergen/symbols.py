@@ -28,3 +28,6 @@ OF_TIME = (t, alpha, sigma, alpha_dot, sigma_dot)
 alpha_s = Symbol("alpha_s", positive=True)
 sigma_s = Symbol("sigma_s", positive=True)
 """The schedule's values at s, the start of a step."""
+
+eta = Symbol("eta", positive=True)
+"""The stochasticity of a step, where it is constant over each: a number of the run."""

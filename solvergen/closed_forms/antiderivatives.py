@@ -50,7 +50,7 @@ from solvergen.closed_forms.writing import (
 )
 from solvergen.derivation.invariants import RELATIONS, constants_of, on_relations, over_radius
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, nonlinear
+from solvergen.derivation.semilinear import RADIUS
 from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import sampled
 from solvergen.symbols import alpha, gamma, sigma, t
@@ -184,7 +184,7 @@ def prove_antiderivative(expression: Expr, weights: Weights, k: int) -> Proof | 
     """That d/dt J_k(gamma(t)) = gamma(t)^k q'(t), or None."""
     variable = weights.expansion.variable
     slope = diff(expression, gamma).subs(gamma, variable) * total_derivative(variable)
-    rate = nonlinear(weights.ode.integrand) / weights.ode.factor
+    rate = weights.ode.nonlinear / weights.ode.factor
     return prove_zero(slope - rate * variable**k, weights.schedule)
 
 

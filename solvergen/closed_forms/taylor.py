@@ -66,7 +66,7 @@ from solvergen.derivation.invariants import (
     reduced_power,
 )
 from solvergen.derivation.parameterization import at_schedule, at_times, total_derivative
-from solvergen.derivation.semilinear import RADIUS, at_start, linear, nonlinear
+from solvergen.derivation.semilinear import RADIUS, at_start
 from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import sample_points
 from solvergen.symbols import alpha, alpha_s, gamma, s, sigma, sigma_s, t
@@ -125,7 +125,7 @@ def prove_taylor_integral(expression: Expr, weights: Weights, k: int) -> Proof |
     """That I_k vanishes at t = s and that dI_k/dt = a I_k + b (gamma_t - gamma_s)^k/k!."""
     schedule, ode, variable = weights.schedule, weights.ode, weights.expansion.variable
     slope = total_derivative(expression) + diff(expression, h) * total_derivative(variable)
-    right = linear(ode.integrand) * expression + nonlinear(ode.integrand) * h**k / factorial(k)
+    right = ode.linear * expression + ode.nonlinear * h**k / factorial(k)
     gap = slope - right
     in_width = expression.has(h) and is_zero(at_times(gap, schedule))
     whole = Integer(0) if in_width else gap.subs(h, variable - at_start(variable))

@@ -40,7 +40,7 @@ from sympy import (
 from solvergen.algebra.roots import hide_constants
 from solvergen.derivation.invariants import constants_of, even_odd
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, nonlinear
+from solvergen.derivation.semilinear import RADIUS
 from solvergen.derivation.weights import Weights
 from solvergen.schedules.identities import constant_ratio
 from solvergen.symbols import alpha, alpha_dot, half_log_snr_symbol, sigma, sigma_dot, t
@@ -130,7 +130,7 @@ def _on_the_clock(weights: Weights, k: int) -> Uniformization | None:
     """z = gamma = q up to a factor."""
     schedule, ode = weights.schedule, weights.ode
     variable = weights.expansion.variable
-    density = nonlinear(ode.integrand) / ode.factor / total_derivative(variable)
+    density = ode.nonlinear / ode.factor / total_derivative(variable)
     explicit = at_schedule(density, schedule)
     scale = constant_ratio(explicit, Integer(1), schedule) or schedule.simplest(explicit)
     return None if scale.has(t) else Uniformization(variable, scale * z**k, 0, Integer(1))
@@ -198,7 +198,7 @@ def _over(
 @lru_cache(maxsize=256)
 def _forms(weights: Weights, curve: _Curve) -> tuple[Expr | None, Expr | None]:
     """dq/dparameter and gamma on a curve."""
-    clock = _rate(nonlinear(weights.ode.integrand) / weights.ode.factor, curve)
+    clock = _rate(weights.ode.nonlinear / weights.ode.factor, curve)
     return clock, _on(weights.expansion.variable, curve)
 
 

@@ -16,12 +16,19 @@ Hence R = det whenever the ratio c_data : c_noise is constant, and R does not ch
 scaled. Else R = 1 if a = 0 (flow and every rate), else a product of powers of alpha, sigma and
 r = sqrt(alpha^2 + sigma^2), the exponents read off a and then proved. In the constant case the
 clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data W/det^2.
+
+With noise on the way (``derivation.stochasticity``) b is 1 + eta^2 times as large, R is R e^-K, and
+
+    q = (alpha/sigma) e^K                  data, any K
+    q = (1 + eta^2) q                      noise, eta constant
+    q = -y^(-1 - eta^2)/d                  c_data : c_noise = d : n, y = |n - d sigma/alpha|
+    q = (b/alpha') alpha^(1 + eta^2)       R = 1 and b/alpha' constant: the flow of alpha = 1 - t
 """
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sympy import Expr, Function, Integer, Symbol, atan2, cancel, log, sqrt
+from sympy import Expr, Function, Integer, Symbol, atan2, cancel, log, powsimp, sqrt
 
 from solvergen.algebra.bounded import together
 from solvergen.algebra.readable import effort
@@ -33,10 +40,11 @@ from solvergen.derivation.parameterization import (
     at_times,
     total_derivative,
 )
+from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, alpha_s, s, sigma, sigma_dot, sigma_s, t
+from solvergen.symbols import alpha, alpha_dot, alpha_s, eta, s, sigma, sigma_dot, sigma_s, t
 
 SIMPLIFY_SIZE = 30
 """Operations of formulas that are only shown: of longer ones no shorter form is looked for."""
@@ -54,34 +62,64 @@ class SemilinearODE:
             Phi is the exponential of a quadrature of ``linear_coefficient``.
         clock: q in the same symbols, or None; then M0 and the moments come from a quadrature of
             q' = b / R.
+        noise: how much noise is added on the way; None for none.
     """
 
     schedule: NoiseSchedule
     integrand: Parameterization
     factor: Expr | None
     clock: Expr | None
+    noise: Stochasticity | None = None
 
     @classmethod
     @lru_cache(maxsize=256)
-    def derive(cls, schedule: NoiseSchedule, integrand: Parameterization) -> "SemilinearODE":
+    def derive(
+        cls,
+        schedule: NoiseSchedule,
+        integrand: Parameterization,
+        noise: Stochasticity | None = None,
+    ) -> "SemilinearODE":
         """Derive the ODE, its integrating factor and its clock.
 
         Raises:
-            DerivationError: det = 0 everywhere, so that the integrand does not determine x0.
+            DerivationError: det = 0 everywhere, so that the integrand does not determine x0, or
+                the noise has a negative variance.
         """
         require_determined(schedule, integrand)
         factor = _factor(schedule, integrand)
-        return cls(schedule, integrand, factor, _clock(schedule, integrand, factor))
+        clock = _clock(schedule, integrand, factor)
+        if noise is None:
+            return cls(schedule, integrand, factor, clock)
+        noise.require(schedule)
+        tilt = None if factor is None else noise.exponent(alpha / factor, schedule)
+        damped = None if factor is None or tilt is None else _joined(factor / tilt)
+        with_eta = schedule.with_symbol(eta, noise.value) if noise.is_constant else schedule
+        found = _noisy_clock(schedule, integrand, (factor, clock), tilt, noise)
+        return cls(with_eta, integrand, damped, found, noise)
+
+    @cached_property
+    def linear(self) -> Expr:
+        """a in the five symbols."""
+        found = linear(self.integrand)
+        if self.noise is None:
+            return found
+        return found - self.noise.squared * (alpha_dot / alpha - found)
+
+    @cached_property
+    def nonlinear(self) -> Expr:
+        """b in the five symbols."""
+        found = nonlinear(self.integrand)
+        return found if self.noise is None else self.noise.scaled * found
 
     @cached_property
     def linear_coefficient(self) -> Expr:
         """a(t)."""
-        return self.schedule.simplest(at_schedule(linear(self.integrand), self.schedule))
+        return self.schedule.simplest(at_schedule(self.linear, self.schedule))
 
     @cached_property
     def nonlinear_coefficient(self) -> Expr:
         """b(t)."""
-        return self.schedule.simplest(at_schedule(nonlinear(self.integrand), self.schedule))
+        return self.schedule.simplest(at_schedule(self.nonlinear, self.schedule))
 
     @cached_property
     def clock_of_time(self) -> Expr | None:
@@ -105,7 +143,8 @@ class SemilinearODE:
         """Phi(t, s) in t, alpha, sigma, s, alpha_s, sigma_s: one formula for every schedule."""
         if self.factor is None:
             return None
-        return self.factor / at_start(self.factor)
+        found = self.factor / at_start(self.factor)
+        return found if self.noise is None else powsimp(found, combine="base")
 
     @cached_property
     def general_zeroth_moment(self) -> Expr | None:
@@ -229,6 +268,41 @@ def _factor(schedule: NoiseSchedule, integrand: Parameterization) -> Expr | None
         if exponent is not None:
             return candidate**exponent
     return None
+
+
+def _noisy_clock(
+    schedule: NoiseSchedule,
+    integrand: Parameterization,
+    plain: tuple[Expr | None, Expr | None],
+    tilt: Expr | None,
+    noise: Stochasticity,
+) -> Expr | None:
+    """q with q' = (1 + eta^2) e^K b/R, from R and q without noise; None without a closed form."""
+    factor, clock = plain
+    if tilt is None or factor is None:
+        return None
+    direction = _constant_direction(schedule, integrand)
+    if direction is not None and direction[1] == 0 and clock is not None:
+        return _joined(clock * tilt)
+    if not noise.is_constant:
+        return None
+    if direction is not None and not direction[2].free_symbols:
+        d, n, scale = direction
+        if d == 0:
+            return None if clock is None else noise.scaled * clock
+        y = n - d * sigma / alpha
+        sign = 1 if schedule.limit_at(at_schedule(y, schedule), schedule.t_min) > 0 else -1
+        return sign * (sign * y) ** (-noise.scaled) / (d * scale)
+    if factor == 1:
+        speed = at_schedule(nonlinear(integrand) / alpha_dot, schedule)
+        share = constant_ratio(speed, Integer(1), schedule)
+        return None if share is None else share * alpha**noise.scaled
+    return None
+
+
+def _joined(expression: Expr) -> Expr:
+    """Powers of one base as one: sigma (sigma/alpha)^(eta^2)."""
+    return powsimp(expression)
 
 
 def _log_derivative(expression: Expr) -> Expr:

@@ -34,12 +34,12 @@ from solvergen.algebra.typesetting import aligned
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.homogeneity import U, of_exponential
 from solvergen.derivation.parameterization import at_schedule, on_circle, total_derivative
-from solvergen.derivation.semilinear import SemilinearODE, nonlinear
+from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio, sampled
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import is_finite_at
-from solvergen.symbols import OF_TIME, alpha, gamma, sigma, t
+from solvergen.symbols import OF_TIME, alpha, eta, gamma, sigma, t
 
 MONOTONE_POINTS = 64
 """At which gamma' must have one sign: an interval of the wrong one that is missed is shorter than
@@ -183,7 +183,7 @@ def _density(ode: SemilinearODE, expansion: Expansion) -> Expr:
         return universal
     schedule = ode.schedule
     rate = total_derivative(expansion.variable)
-    density = cancel(nonlinear(ode.integrand) / rate)
+    density = cancel(ode.nonlinear / rate)
     if schedule.is_variance_preserving:
         density = on_circle(density)
     if ode.clock is not None:
@@ -200,7 +200,7 @@ def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:
         return None
     slope = diff(expansion.variable, sigma)
     density = alpha / (ode.integrand.determinant * slope * ode.factor)
-    if density.free_symbols - {alpha, sigma} or not is_ratio_variable(density):
+    if density.free_symbols - {alpha, sigma, eta} or not is_ratio_variable(density):
         return None
     short = _on_ray(density, expansion.ray)
     factors = powsimp(short).as_independent(gamma, as_Add=False)

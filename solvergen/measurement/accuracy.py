@@ -6,6 +6,7 @@ from typing import Any
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Rational
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp
@@ -34,11 +35,25 @@ def coefficient_error(
             phase = table.phases[number]
             rows = found[first : first + len(phase.rows)]
             times = rows[:, 0].tolist()
+            if solver.stochasticity is not None and solver.stochasticity.varies:
+                reference = _with_eta_of(solver, grid[n : n + 2])
             scalars = ReferenceScalars.over(reference, phase.program, grid, n, times)
             for row, exact in zip(rows, exact_rows(table, phase, scalars), strict=True):
                 factors = row[table.first_factor :][: len(exact)]
                 worst = max(worst, _relative(factors, exact))
     return worst
+
+
+def _with_eta_of(solver: Solver, times: Sequence[float]) -> Reference:
+    """The functions of a step with the eta of its length: e^-2kappa = 1 - e^2 (1 - e^-2h)."""
+    noise = solver.stochasticity
+    assert noise is not None
+    level = solver.schedule.half_log_snr
+    last, first = (at_time(level, solver.schedule, as_mp(one)) for one in reversed(times))
+    h, e = last - first, as_mp(noise.formula)
+    eta = mpmath.sqrt(-mpmath.log1p(e**2 * mpmath.expm1(-2 * h)) / (2 * h))
+    exact = Rational(mpmath.nstr(eta, precision.MEASUREMENT))
+    return Reference(solver.with_eta(exact).weights, solver.prediction)
 
 
 def _gamma(solver: Solver, timesteps: Sequence[float]) -> list[float]:

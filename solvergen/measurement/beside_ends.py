@@ -21,11 +21,11 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import total_derivative
-from solvergen.derivation.semilinear import nonlinear
 from solvergen.measurement.problems import GaussianMixture, model_mp
 from solvergen.methods.scheme import Kind, Node
+from solvergen.program.instructions import Combine, Repeat
 from solvergen.program.interpreter import State, run_step
-from solvergen.program.program import Combine, PhaseProgram, Repeat
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.values import at_time, between
 from solvergen.specification.solver import Solver
 
@@ -258,7 +258,7 @@ class _Scalars:
         ode = self.beside.solver.ode
         speed = total_derivative(self.beside.solver.weights.expansion.variable)
         width = self.beside.gamma(end) - self.beside.gamma(start)
-        return self.beside.at(nonlinear(ode.integrand) / speed, end) * width / zeroth
+        return self.beside.at(ode.nonlinear / speed, end) * width / zeroth
 
     def conversion_at(self, stage: int) -> tuple[int, int]:
         return 0, 1

@@ -83,7 +83,7 @@ def accuracy(solver: Solver) -> str:
     Raises:
         EmissionError: a coefficient is wrong by more than ``REFUSED``.
     """
-    free = solver.unlimited  # what is bounded is not always continuous in the times
+    free = solver.with_one_eta.unlimited  # what is bounded is not always continuous in the times
     return statement(free, draft(free))
 
 

@@ -20,7 +20,7 @@ from sympy import Add, Expr, Symbol
 
 from solvergen.program.table import Row, Table, columns_of
 from solvergen.scalars.baking import PreciseReference
-from solvergen.scalars.formulas import is_factor
+from solvergen.scalars.phase_formulas import is_factor
 from solvergen.scalars.reference import ReferenceScalars
 from solvergen.scalars.rows import evaluate, steps_of, symbol_values
 from solvergen.specification.solver import Solver

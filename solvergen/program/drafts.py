@@ -8,7 +8,8 @@ from sympy import Expr, Integer, Rational, Symbol
 from solvergen.errors import SchemeError
 from solvergen.methods.rule import is_constant
 from solvergen.methods.scheme import CURRENT, Kind, past
-from solvergen.program.program import Combine, PhaseProgram, node_of
+from solvergen.program.instructions import Combine, node_of
+from solvergen.program.program import PhaseProgram
 from solvergen.program.table import (
     Array,
     Placed,
@@ -16,6 +17,7 @@ from solvergen.program.table import (
     conversion,
     phi,
     rival_weight,
+    spread,
     weight,
     weight_before,
     zeroth_moment,
@@ -121,6 +123,8 @@ class PhaseDraft:
             for node, factor in self._landing(reached).items():
                 if node is not Array.START:
                     rest[node] = rest.get(node, Integer(0)) - ratio * factor
+        if self.phase.draw_of(combine.stage) is not None:
+            found[Array.NOISE] = spread(combine.stage)
         return {**found, **{one: factor for one, factor in rest.items() if factor != 0}}
 
     def _ratio(self, combine: Combine, reached: Combine) -> Expr:

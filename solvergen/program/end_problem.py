@@ -37,8 +37,8 @@ import numpy as np
 
 from solvergen.errors import SchemeError
 from solvergen.program.grid_step import GridStep
+from solvergen.program.instructions import Combine
 from solvergen.program.laurent import Laurent
-from solvergen.program.program import Combine
 from solvergen.program.series import DECIMAL, Series
 
 DIMENSION = 2

@@ -23,9 +23,10 @@ import numpy as np
 
 from solvergen.errors import SchemeError
 from solvergen.program.end_problem import End, EndProblem, EndScalars
+from solvergen.program.instructions import Repeat
 from solvergen.program.interpreter import State, run_step
 from solvergen.program.order import EVEN, UNEVEN, least
-from solvergen.program.program import PhaseProgram, Repeat, StepProgram
+from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.program.series import DECIMAL
 
 MAIN_STEPS = 3

@@ -21,7 +21,7 @@ import numpy as np
 
 from solvergen.methods.rule import times_linear
 from solvergen.program.grid_step import GridStep
-from solvergen.program.program import Combine
+from solvergen.program.instructions import Combine
 from solvergen.program.series import Field, Series
 
 DIMENSION = 2

@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 
 
 @dataclass(frozen=True)

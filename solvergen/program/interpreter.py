@@ -5,25 +5,25 @@ The interpreter follows the instructions one by one, unfused, on numpy arrays of
 the mpmath reference and the tests of every backend are this interpreter with other numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from solvergen.errors import SolvergenError
 from solvergen.methods.scheme import CURRENT, Kind, Node, past
-from solvergen.program.program import (
+from solvergen.program.instructions import (
     Accept,
     Combine,
+    Draw,
     Estimate,
     Evaluate,
     Instruction,
-    PhaseProgram,
     Repeat,
-    StepProgram,
     node_of,
 )
+from solvergen.program.program import PhaseProgram, StepProgram
 
 Model = Callable[[Any, Any], Any]
 
@@ -47,6 +47,16 @@ class StepScalars(Protocol):
         """(A, B) with N = A y + B prediction at evaluation ``stage``."""
 
 
+class NoisyStepScalars(StepScalars, Protocol):
+    """Those of a step with noise."""
+
+    def spread(self, draw: Draw) -> Any:
+        """nu of a draw."""
+
+    def carried(self, draw: Draw) -> Any:
+        """Phi from where the draw before ends to where this one does."""
+
+
 @dataclass
 class State:
     """What a run carries from step to step.
@@ -56,12 +66,16 @@ class State:
         past: the last steps' integrand values, newest first.
         previous: the last step's sample, corrected if the program corrects; None at first.
         error: the last step's estimate of its error; None if the phase has none.
+        normals: one after another the normals that a run draws, like x.
+        path: the noise of the last landing of the step before; None without noise.
     """
 
     x: Any
     past: list[Any] = field(default_factory=list)
     previous: Any = None
     error: Any = None
+    normals: Iterator[Any] = field(default_factory=lambda: iter(()))
+    path: Any = None
 
 
 Settled = Callable[[Repeat, int, Any, Any, Any], bool]
@@ -129,6 +143,7 @@ class _Step:
         seen: what it has seen last.
         values: N at the nodes of this step.
         samples: the sample at the places that a landing may start from.
+        paths: the noise of those.
     """
 
     scalars: StepScalars
@@ -139,6 +154,8 @@ class _Step:
         self.y = self.seen = self.state.x
         self.values: dict[Node, Any] = {}
         self.samples = {CURRENT: self.state.x, past(1): self.state.previous}
+        self.paths: dict[Node, Any] = {}
+        self.path: Any = None
 
     def do(self, one: Instruction) -> None:
         """Follow an instruction other than Repeat."""
@@ -153,14 +170,29 @@ class _Step:
             self.y = start * factor + self._mean(one) * m0
             if one.mirrored:
                 self.y = self.y + self.y - self.seen * factor
-            self.samples[one.node] = self.y
+            self._add_noise(one, factor)
+            self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one
+        elif isinstance(one, Draw):
+            scalars = cast(NoisyStepScalars, self.scalars)
+            fresh = next(self.state.normals) * scalars.spread(one)
+            self.path = fresh + self.path * scalars.carried(one) if one.since else fresh
         elif isinstance(one, Estimate):
             m0 = self.scalars.zeroth_moment(one.rival)
             self.state.error = (self._mean(self.landing) - self._mean(one.rival)) * m0
         elif isinstance(one, Accept):
             self.state.x, self.state.previous = self.y, self.samples[CURRENT]
+            self.state.path = self.path
             self.state.past.insert(0, self.values[CURRENT])
+
+    def _add_noise(self, combine: Combine, factor: Any) -> None:
+        """The noise since the base: of a correction, the path of the step before."""
+        path = self.state.path if combine.stage == 0 else self.path
+        if path is not None:
+            self.y = self.y + path
+        before = self.paths.get(combine.base) if combine.stage else None
+        if before is not None:
+            self.y = self.y - before * factor
 
     def _mean(self, combine: Combine) -> Any:
         """sum_j N_j ell_j: arrays come first, because a number of mpmath that is multiplied by one
@@ -180,9 +212,13 @@ def run(
     model: Model,
     x: Any,
     steps: int,
+    normals: Iterable[Any] = (),
 ) -> Any:
-    """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n."""
-    state = State(np.asarray(x))
+    """Run ``steps`` steps from ``x``; ``scalars(phase, n)`` gives those of step n.
+
+    ``normals`` are what a run with noise draws, one for each draw.
+    """
+    state = State(np.asarray(x), normals=iter(normals))
     for n in range(steps):
         phase = program.all_phases[program.number(n, steps - 1 - n)]
         run_step(phase, scalars(phase, n), model, state)

@@ -4,16 +4,16 @@ from fractions import Fraction
 
 from solvergen.methods.limiter import bound_of
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, stage
-from solvergen.program.program import (
+from solvergen.program.instructions import (
     Accept,
     Combine,
+    Draw,
     Estimate,
     Evaluate,
     Instruction,
-    PhaseProgram,
     Repeat,
-    StepProgram,
 )
+from solvergen.program.program import PhaseProgram, StepProgram
 
 FIRST_ORDER = Phase("first_order", (Stage(Fraction(1), (CURRENT,)),))
 FIRST_ORDER_PAIR = Phase(
@@ -23,7 +23,10 @@ FIRST_ORDER_PAIR = Phase(
 
 
 def lower(
-    scheme: Scheme, reaches_infinity: bool = False, factor: Fraction | None = None
+    scheme: Scheme,
+    reaches_infinity: bool = False,
+    factor: Fraction | None = None,
+    is_noisy: bool = False,
 ) -> StepProgram:
     """The program of a scheme.
 
@@ -31,33 +34,41 @@ def lower(
         scheme: the scheme.
         reaches_infinity: whether gamma is infinite at an end: a first-order phase is added.
         factor: c of ``solvergen.methods.limiter``; None for no bounds.
+        is_noisy: whether noise is added to every landing; such steps estimate no errors.
     """
 
     def lowered(phase: Phase) -> PhaseProgram:
-        return lower_phase(phase, factor)
+        return lower_phase(phase, factor, is_noisy)
 
     phases = tuple(map(lowered, scheme.phases))
     main = scheme.main
     needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
-    pairs = [scheme.pair] if scheme.pair else []
-    pairs += [FIRST_ORDER_PAIR] if scheme.pair and reaches_infinity else []
+    pair = None if is_noisy else scheme.pair
+    pairs = [pair] if pair else []
+    pairs += [FIRST_ORDER_PAIR] if pair and reaches_infinity else []
     return StepProgram(
         phases,
         main.history,
-        lower_phase(FIRST_ORDER) if needed else None,
+        lower_phase(FIRST_ORDER, is_noisy=is_noisy) if needed else None,
         tuple(map(lowered, scheme.closing)),
         tuple(map(lower_phase, pairs)),
     )
 
 
-def lower_phase(phase: Phase, factor: Fraction | None = None) -> PhaseProgram:
-    """Evaluate, correct, combine, evaluate, combine, .., repeat or estimate, accept."""
+def lower_phase(
+    phase: Phase, factor: Fraction | None = None, is_noisy: bool = False
+) -> PhaseProgram:
+    """Evaluate, correct, draw, combine, evaluate, draw, combine, .., repeat or estimate, accept."""
     instructions: list[Instruction] = []
     last = len(phase.stages)
+    drawn, reached = 0, Fraction(0)
     for number, one in enumerate(phase.stages, start=1):
         instructions.append(Evaluate(number - 1))
         if number == 1 and phase.correction is not None:
             instructions.append(_lower_stage(0, phase.correction))
+        if is_noisy and one.position != reached:
+            instructions.append(Draw(number, drawn))
+            drawn, reached = number, one.position
         instructions.append(_lower_stage(number, one, factor))
     if phase.iteration is not None:
         instructions.append(Repeat(last - 1, phase.iteration.tolerance, phase.iteration.limit))

@@ -154,6 +154,8 @@ def report(
     by 1 + O(h): what they are without bounds, on steps of any lengths, and where the bounds are
     those of even steps, on even ones.
 
+    With noise on the way it is that of the steps without (``program.weak_order`` is for with).
+
     Args:
         program: what is run.
         same_clock: the expansion variable is the integrand's own clock.
@@ -165,6 +167,7 @@ def report(
         SchemeError: the local error has no power of h within what is computed, which a scheme with
             consistent weights does not have.
     """
+    program = program.quiet
     clocks, free = (same_clock, no_linear_part), program.unlimited
     found = _unlimited(free, clocks, ratios, field)
     if program.at_its_limits == free:
@@ -193,7 +196,7 @@ def _report(
 ) -> OrderReport | None:
     """The report, or None if the powers do not suffice to see the error of the main step."""
     steps = MAIN_STEPS if program.corrects else 1
-    grid = _grid(ratios, program.history + steps + 1)
+    grid = grid_of(ratios, program.history + steps + 1)
     staying, last = _main_errors(program, problem, grid, steps)
     if staying >= problem.length:
         return None
@@ -204,7 +207,7 @@ def _report(
     return OrderReport(staying - 1, startup, shown)
 
 
-def _grid(ratios: Sequence[Fraction], steps: int) -> tuple[Fraction, ...]:
+def grid_of(ratios: Sequence[Fraction], steps: int) -> tuple[Fraction, ...]:
     """c_0 = 0, c_1, ..."""
     total, grid = Fraction(0), [Fraction(0)]
     for n in range(steps):
@@ -228,7 +231,7 @@ def _main_errors(
 def _closing_error(program: StepProgram, problem: Problem, ratios: Sequence[Fraction]) -> int:
     """The power at which main steps from exact values leave the solution with the closing steps."""
     n, count = program.history, len(program.closing)
-    grid = _grid(ratios, n + MAIN_STEPS + count)
+    grid = grid_of(ratios, n + MAIN_STEPS + count)
     state = _exact(program, problem, grid)
     for i in range(MAIN_STEPS + count):
         phase = program.all_phases[program.number(n, MAIN_STEPS + count - 1 - i)]

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from solvergen.methods.scheme import CURRENT, Node, past
 from solvergen.program.drafts import PhaseDraft, RowDraft
-from solvergen.program.program import node_of
+from solvergen.program.instructions import node_of
 from solvergen.program.table import Place, Placed, Row, TablePhase
 
 

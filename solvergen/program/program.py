@@ -1,11 +1,12 @@
 """StepProgram, the intermediate representation: what one step computes, and in which order.
 
-Five instructions say everything that today's schemes do:
+Six instructions say everything that today's schemes do:
 
     Evaluate(i)                      P = model(y, t_i);   N_i = A_i y + B_i P
     Combine(i, base, support, rule)  y = x_i = Phi_i x_base + M_i sum_j ell_ij N_j
     Repeat(i, tolerance, limit)      back to Evaluate(i) until y stays what it is
     Estimate(support, rule)          e = M_n (sum_j ell_nj N_j - sum_j ell^_j N_j)
+    Draw(i, j)                       w_i = Phi(t_i, t_j) w_j + nu(t_i, t_j) z, z a fresh normal
     Accept                           the last landing is the next sample; the history moves back
 
 with x_0 the sample at the start of the step and y what the network sees next (y = x_0 at i = 0).
@@ -15,126 +16,40 @@ computed from the previous step's sample with N_0 known. Estimate leaves the dif
 landing x_n from a second one with the weights ell^; both start from x_0, so that Phi_n x_0 cancels.
 A program is one list of instructions for each phase.
 
+With noise on the way (``solvergen.derivation.stochasticity``) every landing at stage i has w_i
+added to it: the path of one Brownian motion from the start of the step, w_0 = 0, drawn piece by
+piece as far as the landings go, so that all of them read the same one. A correction reads the path
+of the step that it corrects.
+
 Repeat is the one instruction that looks at the values of N. What to do with an estimate, taking the
 step or taking a shorter one, is up to whoever runs the program: a phase that is not accepted leaves
 the sample as it was.
 
 It cannot express: estimates of steps that read earlier steps, other implicit equations than that
-of the last landing, combinations of the sample at several earlier steps, stochastic increments.
+of the last landing, combinations of the sample at several earlier steps, noise in steps that
+estimate an error or repeat, landings that go back in time beside noise.
 
 ``solvergen.program.fusion`` fuses a phase into passes over memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 from solvergen.errors import SchemeError
-from solvergen.methods.limiter import Bound
-from solvergen.methods.rule import INTERPOLATION, Moment, Rule, constants
-from solvergen.methods.scheme import CURRENT, Kind, Node, past, stage
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Call the model at node ``stage`` and turn its prediction into the integrand."""
-
-    stage: int
-
-    def __str__(self) -> str:
-        i = self.stage
-        return f"P = model(y, t_{i});  N_{i} = A_{i} y + B_{i} P"
-
-
-@dataclass(frozen=True)
-class Combine:
-    """Land at ``stage`` (at theta = ``position``) from ``base`` and the values of ``support``.
-
-    Its weights may have a ``bound`` (``solvergen.methods.limiter``). A ``mirrored`` landing is
-    twice that, less Phi times what the network has seen last (``solvergen.methods.scheme.Stage``).
-    """
-
-    stage: int
-    position: Fraction
-    support: tuple[Node, ...]
-    rule: Rule = INTERPOLATION
-    base: Node = CURRENT
-    bound: Bound | None = None
-    mirrored: bool = False
-
-    @property
-    def node(self) -> Node:
-        """Where it lands."""
-        return node_of(self.stage)
-
-    @property
-    def newest_first(self) -> list[int]:
-        """The places in the support of its nodes, if they are all starts of steps."""
-        return sorted(range(len(self.support)), key=lambda j: self.support[j].index)
-
-    def weights(
-        self, places: Sequence[Any], moment: Moment, end_density: Callable[[], Any]
-    ) -> list[Any]:
-        """ell_j by its rule (``Rule.weights``), within its bound."""
-
-        def of(some: Sequence[Any]) -> list[Any]:
-            return self.rule.weights(some, moment, end_density)
-
-        if self.bound is None:
-            return of(places)
-        order = self.newest_first
-        found = self.bound.weights([places[j] for j in order], of)
-        return [found[order.index(j)] for j in range(len(order))]
-
-    def __str__(self) -> str:
-        i = self.stage
-        total = " + ".join(f"ell_{i},{j} N[{node}]" for j, node in enumerate(self.support))
-        start = "x" if self.base == CURRENT else f"x[{self.base}]"
-        landing, where = f"Phi_{i} {start} + M_{i} ({total})", f"theta = {self.position}{self.rule}"
-        return f"y = {f'2 ({landing}) - Phi_{i} y' if self.mirrored else landing}        {where}"
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """Evaluate at ``stage`` again and land again, until the landing changes by less than that.
-
-    ``tolerance`` and ``limit`` are those of ``solvergen.methods.scheme.Iteration``.
-    """
-
-    stage: int
-    tolerance: float
-    limit: int
-
-    def __str__(self) -> str:
-        return (
-            f"repeat from N_{self.stage} until y changes by less than {self.tolerance:g}, "
-            f"{self.limit} times at most"
-        )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """The last landing's difference from ``rival``, another landing at the same place."""
-
-    rival: Combine
-
-    def __str__(self) -> str:
-        n = self.rival.stage
-        total = " + ".join(f"ell^_{j} N[{node}]" for j, node in enumerate(self.rival.support))
-        return f"e = y - (Phi_{n} x + M_{n} ({total})){self.rival.rule}"
-
-
-@dataclass(frozen=True)
-class Accept:
-    """The last landing is the next sample."""
-
-    def __str__(self) -> str:
-        return "x = y;  shift the history"
-
-
-Instruction = Evaluate | Combine | Repeat | Estimate | Accept
+from solvergen.methods.rule import constants
+from solvergen.methods.scheme import CURRENT, Kind, Node, past
+from solvergen.program.instructions import (
+    Accept,
+    Combine,
+    Draw,
+    Estimate,
+    Evaluate,
+    Instruction,
+    Repeat,
+    node_of,
+)
 
 
 @dataclass(frozen=True)
@@ -162,7 +77,16 @@ class PhaseProgram:
         """The correction, if any, and the stages."""
         return tuple(one for one in self.instructions if isinstance(one, Combine))
 
-    @cached_property
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """The noise of its landings, in their order."""
+        return tuple(one for one in self.instructions if isinstance(one, Draw))
+
+    def draw_of(self, stage: int) -> Draw | None:
+        """The fresh noise of a landing."""
+        return next((one for one in self.draws if one.stage == stage), None)
+
+    @property
     def evaluations(self) -> tuple[int, ...]:
         """Where the model is called."""
         return tuple(one.stage for one in self.instructions if isinstance(one, Evaluate))
@@ -279,6 +203,23 @@ class StepProgram:
         """The same without bounds."""
         return self._with(lambda one: replace(one, bound=None))
 
+    @cached_property
+    def quiet(self) -> "StepProgram":
+        """The same without noise: the mean of a step, given the values that it reads."""
+        if not self.is_noisy:
+            return self
+
+        def of(phase: PhaseProgram) -> PhaseProgram:
+            kept = (one for one in phase.instructions if not isinstance(one, Draw))
+            return PhaseProgram(phase.name, tuple(kept))
+
+        return replace(
+            self,
+            phases=tuple(map(of, self.phases)),
+            closing=tuple(map(of, self.closing)),
+            at_infinity=None if self.at_infinity is None else of(self.at_infinity),
+        )
+
     @property
     def at_its_limits(self) -> "StepProgram":
         """What is left on even steps where bounds that these just reach act everywhere."""
@@ -294,6 +235,11 @@ class StepProgram:
 
         phases, closing = tuple(map(of, self.phases)), tuple(map(of, self.closing))
         return replace(self, phases=phases, closing=closing)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether noise is added on the way."""
+        return bool(self.main.draws)
 
     @property
     def main(self) -> PhaseProgram:
@@ -339,6 +285,7 @@ def check_phase(phase: PhaseProgram, available: int) -> None:
     known = {past(j) for j in range(1, available + 1)}
     used: set[Node] = set()
     landed = Fraction(0)
+    _check_draws(phase)
     for one in phase.instructions:
         if isinstance(one, Evaluate):
             known.add(node_of(one.stage))
@@ -364,6 +311,26 @@ def check_phase(phase: PhaseProgram, available: int) -> None:
         )
 
 
-def node_of(index: int) -> Node:
-    """The node of an evaluation."""
-    return CURRENT if index == 0 else stage(index)
+def _check_draws(phase: PhaseProgram) -> None:
+    """Refuse noise that skips a piece of the step, or draws one twice.
+
+    Raises:
+        SchemeError: a piece does not begin where the one before ends, a landing lies before the
+            noise that is drawn, or the last piece does not end with the step.
+    """
+    drawn, reached = 0, Fraction(0)
+    for one in phase.instructions if phase.draws else ():
+        if isinstance(one, Draw):
+            if one.since != drawn or phase.position(one.stage) <= reached:
+                raise SchemeError(
+                    f"phase {phase.name!r} draws {one} after the noise up to theta = {reached}: "
+                    f"it would skip or repeat a piece of one path. Expected stages that go on in "
+                    "time, or no stochasticity."
+                )
+            drawn, reached = one.stage, phase.position(one.stage)
+        elif isinstance(one, Combine) and one.stage and one.position != reached:
+            raise SchemeError(
+                f"phase {phase.name!r}: {one} lands where the noise that is drawn does not end, "
+                f"theta = {reached}. All landings of a step read one path, piece by piece: "
+                "expected stages that go on in time, or no stochasticity."
+            )

@@ -30,8 +30,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solvergen.methods.scheme import Kind, Node
+from solvergen.program.instructions import Combine, Repeat
 from solvergen.program.interpreter import Model, State, run_step, unchanged
-from solvergen.program.program import Combine, PhaseProgram, Repeat, StepProgram
+from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.program.series import Series
 
 EDGE = 1e-9

@@ -2,11 +2,11 @@
 
 Between two evaluations everything is linear, so all that happens after evaluation i of a step is
 
-    y    <-  c_x x + c_y y + c_P P + sum_j c_j v_j      the landing: the next input, or the sample
+    y    <-  c_z z + c_x x + c_y y + c_P P + sum_j c_j v_j      the next input, or the sample
     N_i  <-  a y + b P                                  the integrand, where a later row reads it
 
-with P = model(y, t_i), x the sample at the start of the step and v_j the values that are kept. Two
-state forms say all schemes:
+with P = model(y, t_i), x the sample at the start of the step, v_j the values that are kept and z a
+fresh normal, if noise is added on the way. Two state forms say all schemes:
 
 * A main step of two or more evaluations keeps x beside y. Then the landing starts from x itself,
   which takes no rounding error over from one stage to the next, and is possible where Phi = 0.
@@ -17,6 +17,12 @@ state forms say all schemes:
 
   A correction, Phi x_(n-1) + M0 sum_j ell_j N_j in place of the landing y = Phi x_(n-1) + M0 sum_j
   ell'_j N_j of the step before, is y + M0 sum_j (ell_j - ell'_j) N_j: it needs no x_(n-1) either.
+
+With noise the second form is the one: a landing is y = Phi x + rest + w with the path w, and
+
+    Phi_(i+1) x + rest_(i+1) + w_(i+1) = Phi(t_(i+1), t_i) (y - rest_i) + rest_(i+1) + nu_(i+1) z
+
+takes the path along in y; each row has one fresh piece, and a correction is none of it.
 
 What neither form says: an estimate of the error is a sum over all values of a step, and is kept
 apart (``TablePhase.error``). ``tabulation`` makes the table of a program.
@@ -29,12 +35,14 @@ from functools import cached_property
 from sympy import Expr, Integer, Symbol
 
 from solvergen.methods.scheme import Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 
 
 class Array(Enum):
     """The arrays of a run beside the values that it keeps."""
 
+    NOISE = "z"
     START = "x"
     INPUT = "y"
     PREDICTION = "prediction"
@@ -209,7 +217,7 @@ class Table:
 
 
 def in_order(operands: set[Array | Place]) -> tuple[Array | Place, ...]:
-    """x, y, the prediction, then the places."""
+    """z, x, y, the prediction, then the places."""
     arrays = [one for one in Array if one in operands]
     return (*arrays, *sorted(one for one in operands if isinstance(one, Place)))
 
@@ -224,6 +232,11 @@ def columns_of(row: Row, shape: Shape) -> list[Expr]:
 def phi(i: int, base: int | None = None) -> Symbol:
     """Phi(t_i, t_base): from the base of landing i, or from another stage of the step."""
     return Symbol(f"phi_{i}" if base is None else f"phi_{i}_from_{base}")
+
+
+def spread(i: int) -> Symbol:
+    """nu, the standard deviation of the fresh noise of landing i."""
+    return Symbol(f"nu_{i}")
 
 
 def zeroth_moment(i: int) -> Symbol:

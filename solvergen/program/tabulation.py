@@ -7,8 +7,9 @@ step; else there is one for every position of it.
 from dataclasses import replace
 
 from solvergen.program.drafts import PhaseDraft
+from solvergen.program.instructions import Combine
 from solvergen.program.places import Places
-from solvergen.program.program import Combine, StepProgram
+from solvergen.program.program import StepProgram
 from solvergen.program.table import (
     Array,
     Row,
@@ -30,7 +31,8 @@ def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
         program: what a step computes.
         converts: whether A is not identically 0, and B not identically 1.
     """
-    keeps_start = len(program.main.evaluations) > 1 and not program.corrects
+    has_stages = len(program.main.evaluations) > 1
+    keeps_start = has_stages and not (program.corrects or program.is_noisy)
     keys, variants = _variants(program)
     drafts = [
         PhaseDraft(program.all_phases[number], before, keeps_start, converts)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from sympy import Expr, Function, Integer, Rational, Symbol, factorial
+from sympy import Expr, Function, Integer, Rational, Symbol, exp, factorial
+from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra.phi import in_exponentials, phi
 from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
@@ -15,13 +16,17 @@ from solvergen.closed_forms.antiderivatives import (
 from solvergen.closed_forms.proofs import Proof
 from solvergen.closed_forms.taylor import h, normalized_moment, taylor_integral
 from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
 from solvergen.reports.document import NO_CLOSED_FORM, Equation, Equations, Paragraph, Section
+from solvergen.scalars import noise as scalars
+from solvergen.scalars.lengths import half_log_snr_length
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, gamma, half_log_snr_symbol, s, sigma, t
+from solvergen.symbols import alpha, eta, gamma, half_log_snr_symbol, s, sigma, t
 
 NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
 TOO_LONG = "a closed form too long to be read; evaluated numerically"
+BY_QUADRATURE = "the root of an integral, evaluated numerically"
 LONGEST = 60
 """Operations of a moment beyond which it is written as a quotient of the integrals."""
 
@@ -29,7 +34,8 @@ LONGEST = 60
 def sections(weights: Weights, moments: int = 3) -> tuple[Section, ...]:
     """Every derived quantity of a schedule, an integrand and an expansion variable."""
     ode = weights.ode
-    found = (_schedule(ode.schedule), _ode(ode), _expansion(weights))
+    noisy = () if ode.noise is None else (_noise(ode, ode.noise),)
+    found = (_schedule(ode.schedule), _ode(ode), *noisy, _expansion(weights))
     if moments == 0:
         return found
     return (*found, _antiderivatives(weights, moments), _integrals(weights, moments))
@@ -82,6 +88,34 @@ def _ode(ode: SemilinearODE) -> Section:
                 Equation(factor, ode.integrating_factor(), note="integrating factor"),
                 Equation(Function("q")(t), ode.clock_of_time, note="the integrand's clock"),
                 Equation(weight, ode.zeroth_moment()),
+            )),
+        ),
+    )  # fmt: skip
+
+
+def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
+    """The third clock."""
+    squared = Spelled("eta^2", r"\eta^2")
+    spread = scalars.spread(ode, half_log_snr_length(ode.schedule.without(eta)))
+    shown = None if spread is None else spread.replace(expm1, lambda z: exp(z) - 1)
+    rate = None
+    if ode.factor is not None:
+        rate = -noise.squared * Function("g")(t) ** 2 / ode.factor**2
+    return Section(
+        "noise on the way",
+        (
+            Paragraph((
+                f"With {noise} a step is that of the ODE above, in which eta has changed a, b, Phi "
+                "and q, plus nu times a standard normal: x_t = Phi x_s + M_0 Nbar + R_t (B(v_t) - "
+                "B(v_s)), nu^2 = R_t^2 (v_t - v_s). R is R without noise times e^-K, with K = int "
+                "eta^2 dlog(alpha/R), and kappa = K_t - K_s; eta = 0 is the ODE.",
+            )),
+            Equations((
+                Equation(squared, noise.squared),
+                Equation(Function("R")(t), ode.factor),
+                Equation(Function("q")(t), ode.clock),
+                Equation(Function("v'")(t), rate),
+                Equation(Function("nu")(t, s), shown, BY_QUADRATURE, "h = lambda_t - lambda_s"),
             )),
         ),
     )  # fmt: skip

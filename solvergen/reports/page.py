@@ -73,6 +73,11 @@ def page(solver: Solver, path: str | Path | None = None, title: str | None = Non
     Raises:
         SolvergenError: math-core or matplotlib is not installed, or the file is not a page.
     """
+    if solver.stochasticity is not None:
+        raise SolvergenError(
+            f"stochasticity {solver.stochasticity}: the page measures runs of the ODE; expected a "
+            "solver without noise, or the derivation as text or LaTeX, which has the noise too"
+        )
     require_matplotlib()
     html.require_math_core()
     module = compiler.compile(solver, "numpy")

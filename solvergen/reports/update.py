@@ -18,7 +18,8 @@ from sympy import Add, Expr, Function, Integer, Poly, Rational, Symbol, factor, 
 from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation
 from solvergen.methods.rule import Moments
 from solvergen.methods.scheme import CURRENT, Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 from solvergen.reports.derivation import at_end, moment
 from solvergen.reports.document import Block, Equation, Equations, Paragraph, Section, Words
 from solvergen.specification.solver import Solver

@@ -18,11 +18,12 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import compiled, evaluate_float
 from solvergen.derivation.parameterization import total_derivative
-from solvergen.derivation.semilinear import linear, nonlinear
+from solvergen.derivation.semilinear import linear
 from solvergen.derivation.weights import Weights
 from solvergen.methods.bounds import MAX_POWER
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import OF_TIME, t
 
@@ -151,7 +152,7 @@ class Clockwork:
     @cached_property
     def nonlinear(self) -> Callable[[Points], Floats]:
         """b."""
-        return self._function(nonlinear(self.weights.ode.integrand))
+        return self._function(self.weights.ode.nonlinear)
 
     @cached_property
     def conversions(self) -> tuple[Callable[[Points], Floats], ...]:

@@ -20,7 +20,6 @@ from sympy import Expr
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, is_real
-from solvergen.derivation.semilinear import nonlinear
 from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
@@ -151,7 +150,7 @@ class PreciseReference(Reference):
 
         In the precision that is in force, of so many digits.
         """
-        b, gamma_s = nonlinear(self.weights.ode.integrand), self.gamma(start)
+        b, gamma_s = self.weights.ode.nonlinear, self.gamma(start)
         sums = [mpmath.mpf(0)] * count
         for u, weight in self._nodes(last, first):
             power = weight * self.integrating_factor(last, u) * self._value(b, u)
@@ -160,6 +159,11 @@ class PreciseReference(Reference):
                 sums[k] += power
                 power *= distance
         return sums
+
+    def integral(self, function: Any, end: Any, start: Any) -> Any:
+        """The integral of a function of time from start to end."""
+        nodes = self._nodes(self._inside(end), self._inside(start))
+        return mpmath.fsum(weight * function(u) for u, weight in nodes)
 
     def gamma_or_infinity(self, time: float) -> Any:
         """The expansion variable; infinite at an end of the domain where it has no finite limit."""

@@ -14,34 +14,31 @@ nothing.
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from sympy import Add, Expr, Integer, Symbol, exp, expand, factor_terms, log
+from sympy import Expr, Integer, Symbol, exp, factor_terms, log, sqrt
 
 from solvergen.algebra import tables
 from solvergen.derivation.parameterization import DATA, at_schedule
-from solvergen.program.program import node_of
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.program.table import (
-    Shape,
     Table,
     TablePhase,
-    columns_of,
-    conversion,
-    phi,
-    zeroth_moment,
 )
-from solvergen.scalars import landings
+from solvergen.scalars import noise
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.intervals import Intervals
-from solvergen.scalars.landings import LandingWeights, Needs
+from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import GAP, H, Lengths
+from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import (
     alpha,
+    eta,
     gamma,
     half_log_snr_symbol,
     sigma,
@@ -50,91 +47,8 @@ from solvergen.symbols import (
 
 MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
-
-
-@dataclass(frozen=True)
-class PhaseFormulas:
-    """The scalars of the steps of one phase.
-
-    Attributes:
-        table: its rows, with the factors as they follow from Phi, M0, ell_j, A and B.
-        weights: those of every landing, the second one of an estimate last.
-        rows: for every row the columns of the table after the time, numbers put in.
-        error: the factors of the estimate of the error, of each evaluation's input, if N reads
-            that, and prediction; empty without an estimate.
-    """
-
-    table: TablePhase
-    weights: tuple[LandingWeights, ...]
-    rows: tuple[tuple[Expr, ...], ...]
-    error: tuple[Expr, ...]
-
-    @classmethod
-    def of(
-        cls,
-        table: TablePhase,
-        shapes: tuple[Shape, ...],
-        has_factor: bool,
-        converts: tuple[bool, bool],
-    ) -> "PhaseFormulas":
-        """Put in the weights that are numbers, and Phi = 1 where there is no factor."""
-        intervals = Intervals(table.program)
-        weights = landings.of_phase(table)
-        numbers = {name: form for one in weights for name, form in one.numbers}
-        same = _shared_scalars(intervals)
-
-        def known(factor: Expr) -> Expr:
-            found = factor.xreplace(numbers).xreplace(same)
-            if not has_factor:
-                factors = filter(is_factor, found.free_symbols)
-                found = found.xreplace(dict.fromkeys(factors, Integer(1)))
-            return _factored(found) if found.is_Add else found
-
-        rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
-        error = []
-        for i in table.program.evaluations if table.error else ():
-            factor, (a, b) = table.error.get(node_of(i), Integer(0)), conversion(i)
-            error += [known(factor * a)] if converts[0] else []
-            error.append(known(factor * b if converts[1] else factor))
-        return cls(table, weights, rows, tuple(error))
-
-    @property
-    def intervals(self) -> Intervals:
-        return Intervals(self.table.program)
-
-    @cached_property
-    def read(self) -> frozenset[Symbol]:
-        """The symbols that the rows, and the weights that are sums of moments, are written in."""
-        forms = [form for row in (*self.rows, self.error) for form in row]
-        forms += [form for one in self.weights for _, form in one.rows]
-        return frozenset(symbol for form in forms for symbol in form.free_symbols)
-
-
-def _factored(form: Expr) -> Expr:
-    """A sum of products with what all of them share in front; the most share nothing."""
-    form = expand(form)
-    terms = Add.make_args(form)
-    numbers = [term.as_coeff_Mul()[0] for term in terms]
-    apart = not set.intersection(*(term.free_symbols for term in terms))
-    if apart and any(one in (1, -1) for one in numbers) and any(one > 0 for one in numbers):
-        return form
-    return factor_terms(form)
-
-
-def _shared_scalars(intervals: Intervals) -> dict[Symbol, Symbol]:
-    """Scalars of landings over one interval and of evaluations at one time: those of the first."""
-    program, same = intervals.phase, dict[Symbol, Symbol]()
-    for one in program.landings:
-        first = intervals.first(one)
-        same |= {phi(one.stage): phi(first), zeroth_moment(one.stage): zeroth_moment(first)}
-    for i in program.evaluations:
-        same |= zip(conversion(i), conversion(intervals.first_at(i)), strict=True)
-    return same
-
-
-def is_factor(symbol: Symbol) -> bool:
-    """Whether a symbol of ``program.table`` stands for Phi."""
-    return symbol.name.startswith("phi_")
+VARIANCE = Symbol("variance", positive=True)
+"""That of the noise over R^2, where it is integrated."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +71,11 @@ class Formulas:
         zeroth_moment: M0 in the same symbols, ``H``, ``GAP`` and ``MASS``.
         needs: what the weights of all landings read.
         exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
+        stretch: what a length is multiplied with in that density: 1, or 1 + eta^2.
+        spread: nu, in the symbols of M0, and ``VARIANCE`` where that is integrated; None without
+            noise.
+        noise: what says eta of each step, where that is a matter of the run; None where it is
+            fixed, or there is no noise.
         integrals: what is integrated over lambda.
         phases: the scalars of each phase, in the order of their numbers, then of other pairs.
         pairs: those that estimate their errors; empty for a module without adaptive steps.
@@ -178,6 +97,9 @@ class Formulas:
     zeroth_moment: Expr
     needs: Needs
     exponent: Expr | None
+    stretch: Expr
+    spread: Expr | None
+    noise: Stochasticity | None
     integrals: Integrals
     phases: tuple[PhaseFormulas, ...]
     pairs: tuple[PhaseFormulas, ...]
@@ -203,11 +125,19 @@ class Formulas:
         phases = tuple(named.values())
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
-        exponent = _exponent(solver)
-        moment = _zeroth_moment(solver, lengths)
-        inner = any(one.intervals.inner for one in phases)
-        reads = replace(needs, gaps=needs.gaps or inner or moment.has(GAP))
-        integrals = Integrals.of(solver, reads, lengths, moment.has(MASS), exponent is not None)
+        exponent, stretch = _exponent(solver)
+        spread, moment = _spread(ode, lengths), _zeroth_moment(solver, lengths)
+        gaps = moment.has(GAP) or any(one.intervals.inner for one in phases)
+        reads = replace(needs, gaps=needs.gaps or gaps)
+        integrals = Integrals.of(
+            solver,
+            reads,
+            lengths,
+            moment.has(MASS),
+            exponent is not None,
+            spread is not None and spread.has(VARIANCE),
+        )
+        noise.require_closed(ode, integrals)
         in_schedule = ScheduleFormulas.of(schedule)
         goes_on = ends_in_data and not in_schedule.reaches_data
         rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)
@@ -226,11 +156,33 @@ class Formulas:
             moment,
             needs,
             exponent,
+            stretch,
+            spread,
+            ode.noise if ode.noise is not None and ode.noise.is_constant else None,
             integrals,
             phases,
             pairs,
             solver.limiter,
-        )
+        )._with_fixed_eta
+
+    @property
+    def _with_fixed_eta(self) -> "Formulas":
+        """The same with a number for eta where an integral reads it: one for a whole run."""
+        found = self.integrals
+        rates = [one for one in (found.clock, found.spread) if one is not None]
+        if self.noise is None or not any(one.has(eta) for one in rates):
+            return self
+        value = {eta: self.noise.value}
+        names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
+        forms = {name: getattr(self, name) for name in names}
+        put_in = {name: form and form.xreplace(value) for name, form in forms.items()}
+        fixed = found.at(eta, self.noise.value)
+        return replace(self, noise=None, integrals=fixed, **put_in)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether noise is added on the way."""
+        return self.spread is not None
 
     @property
     def has_inner(self) -> bool:
@@ -258,6 +210,8 @@ class Formulas:
         if self.is_time and self.is_half_log_snr:
             return False
         reads = self.zeroth_moment.has(H) and self._reads("m_")
+        reads |= self.spread is not None and self.spread.has(H)
+        reads |= self.noise is not None and self.noise.kind == "ancestral"
         if self.is_half_log_snr:
             reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1
@@ -339,13 +293,16 @@ class Formulas:
         return "\n".join([*lines, *map(str, weights)])
 
 
-def _exponent(solver: Solver) -> Expr | None:
-    """k with dq/dgamma ~ e^(k gamma), gamma = lambda: 1 for data and -1 for noise."""
+def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:
+    """(k, c) with dq/dgamma ~ e^(k c gamma), gamma = lambda: k = 1 for data and -1 for noise, and
+    c = 1, or 1 + eta^2 for data with noise on the way."""
     density = solver.weights.density
     if solver.expansion.name != "half_log_snr" or not isinstance(density, exp):
-        return None
-    k = density.args[0] / gamma
-    return k if k.is_number else None
+        return None, Integer(1)
+    k = factor_terms(density.args[0] / gamma)
+    if k.has(eta) and not k.has(gamma, t):
+        return Integer(1), k
+    return (k if k.is_number else None), Integer(1)
 
 
 def _infinite_ends(solver: Solver) -> tuple[bool, bool]:
@@ -376,17 +333,25 @@ def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormul
     return tuple(PhaseFormulas.of(one, shapes, has_factor, solver.converts) for one in phases)
 
 
+def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
+    """nu: closed, or R times the root of an integral."""
+    found = noise.spread(ode, lengths.half_log_snr)
+    if ode.noise is None or ode.factor is None or found is not None:
+        return found
+    return _shortest(ode.factor, ode.schedule) * sqrt(VARIANCE)
+
+
 def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
     """M0: from the length of the step; R times the integral of q' where q has no closed form."""
     ode = solver.ode
     if lengths.zeroth_moment is not None:
         return lengths.zeroth_moment
-    return _shortest(Integer(1) if ode.factor is None else ode.factor, solver.schedule) * MASS
+    return _shortest(Integer(1) if ode.factor is None else ode.factor, ode.schedule) * MASS
 
 
 def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:
     """A function of alpha and sigma as that, unless it is a number for this schedule."""
     at_time = schedule.simplest(at_schedule(factor, schedule))
-    if at_time.has(t) and factor.free_symbols <= {alpha, sigma}:
+    if at_time.has(t) and factor.free_symbols <= {alpha, sigma, eta}:
         return factor
     return in_time(at_time, schedule)

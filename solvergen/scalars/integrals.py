@@ -43,8 +43,9 @@ class Integrals:
         mass: whether dq/dlambda for its own sake: for M0, or beside the density at an end.
         gap: whether the difference of gamma.
         timed: whether the length of an interval.
-        clock, speed, length: the rates dq/dlambda, dgamma/dlambda and dt/dlambda, or du/dlambda, in
-            lambda and t; None where it is not needed.
+        variance: whether that of the noise over R^2.
+        clock, speed, length, spread: the rates dq/dlambda, dgamma/dlambda, dt/dlambda, or
+            du/dlambda, and 2 eta^2 sigma^2/R^2, in lambda and t; None where it is not needed.
         is_even: whether theta is linear in lambda.
         kinks: the times between which the rates are smooth and integrated; empty if they have none.
         cuts: values of lambda at which panels end too, because a singularity is near.
@@ -61,9 +62,11 @@ class Integrals:
     mass: bool = False
     gap: bool = False
     timed: bool = False
+    variance: bool = False
     clock: Expr | None = None
     speed: Expr | None = None
     length: Expr | None = None
+    spread: Expr | None = None
     is_even: bool = False
     kinks: tuple[Expr, ...] = ()
     cuts: tuple[float, ...] = ()
@@ -74,7 +77,13 @@ class Integrals:
 
     @classmethod
     def of(
-        cls, solver: Solver, needs: Needs, lengths: Lengths, mass: bool, is_exponential: bool
+        cls,
+        solver: Solver,
+        needs: Needs,
+        lengths: Lengths,
+        mass: bool,
+        is_exponential: bool,
+        variance: bool = False,
     ) -> "Integrals":
         """What is left to integrate for weights that have these needs.
 
@@ -84,6 +93,7 @@ class Integrals:
             lengths: what has a closed form.
             mass: whether M0 has none.
             is_exponential: whether the moments have one.
+            variance: whether that of the noise has none.
         """
         is_uniform = solver.weights.same_clock
         end_density = needs.end_density and not is_uniform and not is_exponential
@@ -94,14 +104,15 @@ class Integrals:
             moments=needs.moments > 0 and not is_uniform and not is_exponential,
             mass=mass or end_density,
             gap=gap,
-            timed=mass or end_density or gap or lengths.half_log_snr is None,
+            timed=mass or end_density or gap or variance or lengths.half_log_snr is None,
+            variance=variance,
             end_density=end_density,
         )
         return found._measured(solver) if found.is_needed else found
 
     def _measured(self, solver: Solver) -> "Integrals":
         """The same with the rates, and the rule that integrates them."""
-        schedule, weights = solver.schedule, solver.weights
+        schedule, weights = solver.weights.schedule, solver.weights
         rates = Rates.derive(weights)
         has_speed = self.gap or self.moments or self.end_density
         return replace(
@@ -110,6 +121,7 @@ class Integrals:
             clock=_clock(rates.clock, schedule) if self.mass or self.moments else None,
             speed=_form(rates.expansion, schedule) if has_speed else None,
             length=_form(rates.time, schedule) if self.timed else None,
+            spread=_form(rates.spread, schedule) if self.variance and rates.spread else None,
             is_even=rates.is_even,
             kinks=schedule.kinks if rates.is_rough(schedule) else (),
             cuts=cuts(weights),
@@ -117,10 +129,18 @@ class Integrals:
             tail=rates.tail(schedule) if reaches_infinity(schedule) else None,
         )
 
+    def at(self, symbol: Symbol, value: Expr) -> "Integrals":
+        """The same with a number for a symbol of the rates."""
+        rates = {"clock": self.clock, "speed": self.speed, "spread": self.spread}
+        put_in = {
+            name: form.xreplace({symbol: value}) for name, form in rates.items() if form is not None
+        }
+        return replace(self, **put_in)
+
     @property
     def is_needed(self) -> bool:
         """Whether anything is integrated; else all scalars have closed forms."""
-        return self.moments or self.mass or self.gap or self.timed
+        return self.moments or self.mass or self.gap or self.timed or self.variance
 
     @property
     def is_cut(self) -> bool:
@@ -135,7 +155,12 @@ class Integrals:
     @property
     def varying(self) -> tuple[str, ...]:
         """The rates that are computed at every node: dq/dlambda, and of the others what varies."""
-        rates = {"clock": self.clock, "speed": self.speed, "length": self.length}
+        rates = {
+            "clock": self.clock,
+            "speed": self.speed,
+            "length": self.length,
+            "spread": self.spread,
+        }
         return tuple(
             name
             for name, form in rates.items()
@@ -149,6 +174,7 @@ class Integrals:
         wanted = {
             "length": self.timed and (is_cut or "length" in varying),
             "width": (self.gap or self.moments) and (is_cut or "speed" in varying),
+            "variance": self.variance,
             "moments": self.moments,
             "mass": self.mass and not self.moments,
         }

@@ -14,7 +14,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from solvergen.methods.scheme import CURRENT, Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 
 START, END = Fraction(0), Fraction(1)
 

@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Rational, Symbol
 
 from solvergen.methods.rule import Moments, Monomial, Row, is_constant
 from solvergen.program.drafts import shifted
-from solvergen.program.program import Combine
+from solvergen.program.instructions import Combine
 from solvergen.program.table import (
     TablePhase,
     rival_weight,

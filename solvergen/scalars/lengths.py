@@ -23,7 +23,20 @@ from typing import Any
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Mul, Pow, Rational, Symbol, atan2, cancel, expand_log, log
+from sympy import (
+    Expr,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    atan2,
+    cancel,
+    diff,
+    expand_log,
+    log,
+    powsimp,
+    simplify,
+)
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra.collection import collected
@@ -35,7 +48,7 @@ from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.scalars.forms import in_time
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
-from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
 
 H = Symbol("h", positive=True)
 """lambda_t - lambda_s."""
@@ -77,7 +90,7 @@ class Lengths:
     @lru_cache(maxsize=64)
     def of(cls, ode: SemilinearODE, expansion: Expansion) -> "Lengths":
         """Choose the forms."""
-        schedule = ode.schedule
+        schedule = ode.schedule.without(eta)
         h = half_log_snr_length(schedule)
         gap = _gap(expansion, schedule, h)
         return cls(h, gap, _zeroth_moment(ode, expansion, h, gap))
@@ -111,10 +124,10 @@ def _gap(expansion: Expansion, schedule: NoiseSchedule, h: Expr | None) -> Expr 
         return -d
     if expansion.name == "half_log_snr":
         return None if h is None else H
-    return _difference_of(expansion.variable, schedule, h)
+    return difference_of(expansion.variable, schedule, h)
 
 
-def _difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
+def difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Expr | None:
     """The difference of a function of t, alpha and sigma over a step."""
     at_time = at_schedule(variable, schedule)
     forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
@@ -145,14 +158,26 @@ def _zeroth_moment(
     general = ode.general_zeroth_moment
     if general is None or ode.factor is None or ode.clock is None:
         return None
+    power = _power_of_ratio(ode.clock)
+    if power is not None and power.is_positive:
+        return -powsimp(ode.factor * ode.clock) * expm1(-power * H)
     multiple = cancel(general / _DIFFERENCE)
     if not multiple.free_symbols & {t, s, alpha, sigma}:
         return multiple * WEDGE
     scale = cancel(ode.clock / expansion.variable)
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
-    found = _difference_of(ode.clock, ode.schedule, h)
+    found = difference_of(ode.clock, ode.schedule, h)
     return None if found is None else cancel(ode.factor * found)
+
+
+def _power_of_ratio(clock: Expr) -> Expr | None:
+    """k of a clock c (alpha/sigma)^k that is symbolic: 1 + eta^2 of data with noise on the way."""
+    if not clock.has(eta) or clock.has(t):
+        return None
+    power = simplify(alpha * diff(clock, alpha) / clock)
+    is_power = simplify(sigma * diff(clock, sigma) / clock + power) == 0
+    return power if is_power and not power.has(alpha, sigma) else None
 
 
 def _best(

@@ -37,7 +37,8 @@ def depends_on_time(solver: Solver) -> bool:
 
     alpha' and sigma' scale with that choice; a ratio of them does not.
     """
-    expressions = (solver.integrand.data, solver.integrand.noise, solver.expansion.variable)
+    expressions = [solver.integrand.data, solver.integrand.noise, solver.expansion.variable]
+    expressions += [solver.stochasticity.squared] if solver.stochasticity else []
     scale = Symbol("scale", positive=True)
     faster = {one: scale * one for one in (alpha_dot, sigma_dot)}
 
@@ -57,9 +58,8 @@ def in_noise_level(solver: Solver, prediction: Parameterization) -> Formulas | N
     family = named.rectified_flow()
     is_time = solver.expansion.at(family) == t
     expansion = TIME if is_time else solver.expansion
-    other = Formulas.of(
-        Solver(family, prediction, solver.integrand, expansion, solver.scheme), False
-    )
+    choices = (prediction, solver.integrand, expansion, solver.scheme)
+    other = Formulas.of(Solver(family, *choices, stochasticity=solver.stochasticity), False)
     to_data = found.data_conversion and Conversion.of(prediction, DATA, family)
     return _with_rows_of(found, replace(other, data_conversion=to_data))
 
@@ -73,10 +73,11 @@ def in_half_log_snr(solver: Solver, prediction: Parameterization) -> Formulas | 
         return None
     found = Formulas.of(solver, False, True)
     choices = (prediction, solver.integrand, solver.expansion, solver.scheme)
-    family = Formulas.of(Solver(named.vp_alphabar(), *choices), False)
+    noise = solver.stochasticity
+    family = Formulas.of(Solver(named.vp_alphabar(), *choices, stochasticity=noise), False)
     lengths = _lengths(solver, family)
     time_at_gamma = _level_at_gamma(solver)
-    rates = (family.integrals.clock, family.integrals.speed)
+    rates = (family.integrals.clock, family.integrals.speed, family.integrals.spread)
     is_known = family.integrating_factor is not None and lengths is not None
     reads_time = any(one is not None and one.has(t) for one in rates)
     if not is_known or reads_time or (time_at_gamma is None and found.has_inner):

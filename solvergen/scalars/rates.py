@@ -40,12 +40,12 @@ from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, nonlinear
+from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, SemilinearODE
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
+from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
 from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SIZE = 60
@@ -79,6 +79,8 @@ class Rates:
         clock: dq/dlambda in lambda and t; without R if R has no closed form.
         expansion: dgamma/dlambda, likewise; dt/dlambda if that is a multiple of it.
         time: dt/dlambda, likewise, or du/dlambda.
+        spread: 2 eta^2 sigma^2/R^2, likewise, the rate of the noise's variance over R^2; None
+            without noise, or without R.
         table: of which u is the interpolation, where it takes the place of t.
     """
 
@@ -86,6 +88,7 @@ class Rates:
     expansion: Expr
     time: Expr
     table: Table | None = None
+    spread: Expr | None = None
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -93,11 +96,11 @@ class Rates:
         """The rates in the forms that keep their digits."""
         schedule, ode = weights.schedule, weights.ode
         variable = total_derivative(weights.expansion.variable)
-        speed = nonlinear(ode.integrand) / (1 if ode.factor is None else ode.factor)
+        speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
         if weights.same_clock:
             factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
             variable = variable if factor is None else factor * speed
-        time, table = time_rate(schedule), None
+        time, table = time_rate(schedule.without(eta)), None
         clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
         inverse = _inverse_table(schedule)
         if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
@@ -105,7 +108,7 @@ class Rates:
             time, table = _short(diff(value, l), schedule), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
-        return cls(clock, expansion, time, table)
+        return cls(clock, expansion, time, table, _spread(ode, time))
 
     def is_rough(self, schedule: NoiseSchedule) -> bool:
         """Whether a rate has kinks where the schedule has."""
@@ -308,6 +311,14 @@ def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
     (call,) = calls
     rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
     return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
+
+
+def _spread(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """2 eta^2 sigma^2/R^2 in lambda, from g^2 = -2 sigma^2 lambda'."""
+    if ode.noise is None or ode.factor is None:
+        return None
+    speed = 2 * ode.noise.squared * sigma * WRONSKIAN / (alpha * ode.factor**2)
+    return _rate(-speed, time, ode.schedule)
 
 
 def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:

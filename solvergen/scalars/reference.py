@@ -19,11 +19,13 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import Parameterization, conversion, total_derivative
-from solvergen.derivation.semilinear import linear, nonlinear
+from solvergen.derivation.semilinear import WRONSKIAN
 from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine, Draw
+from solvergen.program.program import PhaseProgram
 from solvergen.schedules.values import at_time
+from solvergen.symbols import alpha, sigma
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Reference:
         factor = self.weights.ode.factor
         if factor is not None:
             return self._value(factor, end) / self._value(factor, start)
-        a = linear(self.weights.ode.integrand)
+        a = self.weights.ode.linear
         return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
 
     def means(
@@ -69,7 +71,7 @@ class Reference:
         ``through`` are times at which the integrals of a step may be cut: what one of them needs
         between two is what all need.
         """
-        b = nonlinear(self.weights.ode.integrand)
+        b = self.weights.ode.nonlinear
         gamma_s = self.gamma(start)
         width = self.gamma(end) - gamma_s
 
@@ -88,9 +90,24 @@ class Reference:
         zeroth = integral(0)
         return zeroth, [integral(k) / zeroth for k in range(count)]
 
+    def spread(self, end: Any, start: Any) -> Any:
+        """nu: the root of int Phi(t, u)^2 eta^2 g^2 du."""
+        ode = self.weights.ode
+        assert ode.noise is not None
+        rate = 2 * ode.noise.squared * sigma * WRONSKIAN / alpha
+
+        def variance(u: Any) -> Any:
+            return self.integrating_factor(end, u) ** 2 * self._value(rate, u)
+
+        return mpmath.sqrt(-self.integral(variance, end, start))
+
+    def integral(self, function: Any, end: Any, start: Any) -> Any:
+        """The integral of a function of time from start to end."""
+        return mpmath.quad(function, self.path(start, end), method="gauss-legendre")
+
     def density(self, time: Any) -> Any:
         """b/gamma', the density of M0 in gamma at the time where it ends."""
-        b = self._value(nonlinear(self.weights.ode.integrand), time)
+        b = self._value(self.weights.ode.nonlinear, time)
         return b / self._value(total_derivative(self.weights.expansion.variable), time)
 
     @cached_property
@@ -170,6 +187,12 @@ class ReferenceScalars:
 
     def weights(self, combine: Combine) -> list[Any]:
         return self._means(combine)[1]
+
+    def spread(self, draw: Draw) -> Any:
+        return self.reference.spread(*map(self._at, draw.ends))
+
+    def carried(self, draw: Draw) -> Any:
+        return self.reference.integrating_factor(*map(self._at, draw.ends))
 
     def places(self, combine: Combine) -> list[Any]:
         """theta of the nodes of a landing's support."""

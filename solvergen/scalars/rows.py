@@ -9,8 +9,9 @@ from sympy import Expr, Symbol
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.program.drafts import shifted
+from solvergen.program.instructions import node_of
 from solvergen.program.phase_numbers import phase_numbers
-from solvergen.program.program import StepProgram, node_of
+from solvergen.program.program import StepProgram
 from solvergen.program.table import (
     Table,
     TablePhase,
@@ -18,6 +19,7 @@ from solvergen.program.table import (
     conversion,
     phi,
     rival_weight,
+    spread,
     weight,
     weight_before,
     zeroth_moment,
@@ -59,6 +61,7 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
             if j < i and phi(i, j) in phase.read:
                 from_stage = replace(combine, base=node_of(j))
                 values[phi(i, j)] = scalars.integrating_factor(from_stage)
+    values |= {spread(draw.stage): scalars.spread(draw) for draw in program.draws}
     if phase.before is not None:
         before = scalars.weights(shifted(phase.before))
         values |= {weight_before(j): ell for j, ell in enumerate(before)}

@@ -5,7 +5,7 @@ f = alpha' / alpha                  g^2 = (sigma^2)' - 2 f sigma^2
 lambda = log(alpha / sigma)         strictly decreasing in t
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -95,6 +95,23 @@ class NoiseSchedule:
         return hash(
             (self.alpha, self.sigma, self.domain, self.name, self.parameters, self.reversed)
         )
+
+    def with_symbol(self, symbol: Expr, value: Expr) -> "NoiseSchedule":
+        """The same with a symbol that formulas of its derivation are written in, as a parameter."""
+        return self._with((*self.parameters, (symbol, value)))
+
+    def without(self, symbol: Expr) -> "NoiseSchedule":
+        """The same without that again."""
+        kept = tuple(one for one in self.parameters if one[0] != symbol)
+        return self if kept == self.parameters else self._with(kept)
+
+    def _with(self, parameters: Parameters) -> "NoiseSchedule":
+        """The same with other parameters, which its formulas do not read."""
+        found = object.__new__(NoiseSchedule)
+        for one in fields(self):
+            object.__setattr__(found, one.name, getattr(self, one.name))
+        object.__setattr__(found, "parameters", parameters)
+        return found
 
     @property
     def t_min(self) -> Expr:

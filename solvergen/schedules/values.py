@@ -47,6 +47,7 @@ def between(
     formula: Expr, schedule: NoiseSchedule, end: Any, start: Any, digits: int = precision.REFERENCE
 ) -> Any:
     """A formula in t, alpha, sigma at ``end`` and s, alpha_s, sigma_s at ``start``."""
+    formula = schedule.substitute(formula)
     symbols = tuple(one for one in (*STARTS, *STARTS.values()) if one in formula.free_symbols)
     values = [
         _number(STARTS[one], schedule, start, digits)

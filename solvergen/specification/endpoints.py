@@ -69,7 +69,7 @@ class EndPoint:
         place: ``alpha = 0``, ``sigma = 0`` or empty.
         obstacle: why no run starts or ends there; empty if one may.
         finite_variable: whether gamma is finite there.
-        order: the order of a run that touches this end; None if none may.
+        order: the order of a run that touches this end; None if none may, or none is claimed.
         logarithm: the error has a factor log(1/h) beside that power of h.
         loss: why that is less than the order inside the domain, and what keeps it; empty if it is
             not, or gamma is infinite.
@@ -97,6 +97,9 @@ class EndPoint:
         where = self.where
         if self.obstacle:
             return f"No run may {self.role} at {where}: {self.obstacle}."
+        if self.order is None:
+            claimed = "of its weak order there nothing is claimed"
+            return f"A run may {self.role} at {self.where}; {claimed}."
         factor = " up to a factor log(1/h)" if self.logarithm else ""
         if self.finite_variable:
             return (
@@ -199,6 +202,8 @@ def _endpoint(
         return replace(found, obstacle=obstacle, order=None)
     if found.place not in PLACES[role]:
         return found
+    if program.is_noisy:
+        return replace(found, order=None)
     end = _end(weights, role, order) if found.finite_variable else None
     if end is None:
         power = _leading(weights, role, order, found.finite_variable)

@@ -61,6 +61,10 @@ MIDPOINT_2M = "1:{0} | 1:{0,-1}~classical"
 HALVED_3M = f"{MIDPOINT_2M} | 1:{{0,-1,-2}}~scaled(1,1,1/2)"
 MIDPOINT_3S = "1/3:{0}; 2/3:{0,s1}~classical; 1:{0,s2}"
 HEUN_3S = "1/3:{0}; 2/3:{0,s1}; 1:{0,s1,s2}"
+ONE = "eta: 1"
+ANCESTRAL = "k-diffusion, sample_euler_ancestral"
+SEEDS = "Gonzalez et al. 2023 (arXiv:2305.14267)"
+GRPO = "Liu et al. 2025 (arXiv:2505.05470), with second order"
 HEUN_EULER = "1:{0: 1}; 1:{0: 1/2, s1: 1/2} || 1:{0: 1}"
 AB_RAMP = (
     "1:{0} | 1:{0: 3/2, -1: -1/2} | 1:{0: 23/12, -1: -16/12, -2: 5/12} | "
@@ -80,6 +84,7 @@ class Preset:
         expansion: the variable that it is expanded in.
         scheme: the text of the scheme.
         source: paper and equations.
+        stochasticity: of noise on the way, if it adds any.
     """
 
     name: str
@@ -87,24 +92,30 @@ class Preset:
     expansion: str
     scheme: str
     source: str
+    stochasticity: str | None = None
 
     def solver(
         self,
         schedule: NoiseSchedule | str,
         prediction: Parameterization | str = "noise",
         limiter: Any = True,
+        stochasticity: Any = None,
     ) -> Solver:
         """The solver of a schedule and of what the network returns.
 
-        By default its weights are bounded (``Solver``), but for the steps of published code.
+        A ``stochasticity`` takes the place of its own. By default its weights are bounded
+        (``Solver``), but for the steps of published code.
         """
         scheme = replace(schemes.get(self.scheme), source=self.source)
         if is_default(limiter) and self.name.endswith("_as_published"):
             limiter = None
-        return Solver(schedule, prediction, self.integrand, self.expansion, scheme, limiter)
+        noise = self.stochasticity if stochasticity is None else stochasticity
+        return Solver(schedule, prediction, self.integrand, self.expansion, scheme, limiter, noise)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.integrand}, {self.expansion}, {self.scheme}; {self.source}"
+        choices = [self.integrand, self.expansion, self.scheme]
+        choices += [self.stochasticity] if self.stochasticity else []
+        return f"{self.name}: {', '.join(choices)}; {self.source}"
 
 
 @dataclass(frozen=True)
@@ -212,6 +223,17 @@ _FIXED = (
         f"{STREHMEL_WEINER}; {HO}",
     ),
     ("hochbruck_ostermann", "data", LAMBDA, "hochbruck_ostermann", HO),
+    ("ddpm", "data", LAMBDA, "multistep:1", "Ho et al. 2020 (arXiv:2006.11239)", ONE),
+    ("euler_ancestral", "data", LAMBDA, "multistep:1", ANCESTRAL, "ancestral: 1"),
+    ("lcm", "data", LAMBDA, "multistep:1", "Luo et al. 2023 (arXiv:2310.04378)", "renoise"),
+    ("sde_dpm_solver_pp_1", "data", LAMBDA, "multistep:1", DPM_PP, ONE),
+    ("sde_dpm_solver_pp_2m", "data", LAMBDA, "multistep:2:ramp", DPM_PP, ONE),
+    ("sde_dpm_solver_pp_2m_midpoint", "data", LAMBDA, MIDPOINT_2M, DPM_PP, ONE),
+    ("sde_dpm_solver_pp_3m", "data", LAMBDA, "multistep:3:ramp", DPM_PP, ONE),
+    ("sde_dpm_solver_pp_3m_as_published", "data", LAMBDA, HALVED_3M, "k-diffusion", ONE),
+    ("seeds_2", "data", LAMBDA, "singlestep:2", SEEDS, ONE),
+    ("seeds_3", "data", LAMBDA, "singlestep:3", SEEDS, ONE),
+    ("flow_sde", "flow", "time", "multistep:2:ramp", GRPO, "eta: 1/2"),
 )
 _NAMED = {fixed[0]: Preset(*fixed) for fixed in _FIXED}
 
@@ -275,6 +297,7 @@ def get(
     schedule: NoiseSchedule | str,
     prediction: Parameterization | str = "noise",
     limiter: Any = True,
+    stochasticity: Any = None,
 ) -> Solver:
     """A published solver for a schedule.
 
@@ -283,6 +306,7 @@ def get(
         schedule: a NoiseSchedule, or the name of one.
         prediction: what the network returns.
         limiter: as for a ``Solver``; the steps of published code have none by default.
+        stochasticity: likewise, in place of the preset's own; None for that.
 
     Raises:
         SolvergenError: there is no such preset, or it does not exist for the schedule.
@@ -291,7 +315,7 @@ def get(
         schedule = named.get(schedule)
     if name in ("euler", "heun") and schedule.is_straight:
         name = f"flow_{name}"
-    return find(name).solver(schedule, prediction, limiter)
+    return find(name).solver(schedule, prediction, limiter, stochasticity)
 
 
 def fixed_names() -> tuple[str, ...]:

@@ -12,17 +12,18 @@ from functools import cached_property
 from typing import Any
 
 from numpy.typing import ArrayLike
-from sympy import Expr
+from sympy import Expr, Integer
 
 from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation import parameterization
+from solvergen.derivation import stochasticity as noise
 from solvergen.derivation.expansion import HALF_LOG_SNR, Expansion, resolve
 from solvergen.derivation.parameterization import FLOW, NOISE, VELOCITY, Parameterization
 from solvergen.derivation.semilinear import SemilinearODE, require_determined
+from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
 from solvergen.errors import (
     DerivationError,
-    SchemeError,
     SolvergenError,
     SolvergenWarning,
     explained,
@@ -30,7 +31,7 @@ from solvergen.errors import (
 from solvergen.methods import limiter as limiting
 from solvergen.methods.scheme import Scheme
 from solvergen.naming import shown
-from solvergen.program import lowering, order
+from solvergen.program import lowering, order, weak_order
 from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table
@@ -39,12 +40,14 @@ from solvergen.runs import propagator
 from solvergen.runs.propagator import Propagator
 from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.specification import endpoints, schemes
+from solvergen.specification import endpoints, requirements, schemes
 from solvergen.specification.endpoints import EndPoints
 from solvergen.symbols import t
 
 CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
+FURTHER = ("limiter", "stochasticity")
+"""What it says where that is not usual."""
 
 REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
 
@@ -67,6 +70,8 @@ class Solver:
         limiter: by how much the weights of old nodes may exceed those of even steps, c of
             ``solvergen.methods.limiter``: a number, True for the default of the scheme, None for
             no bound.
+        stochasticity: how much noise is added on the way: 'eta: 1', another text of
+            ``solvergen.derivation.stochasticity``, a number for eta, or None.
         parallel: whether modules have ``sample_parallel`` too.
 
     Attributes:
@@ -83,6 +88,7 @@ class Solver:
     expansion: Expansion
     scheme: Scheme
     limiter: Fraction | None
+    stochasticity: Stochasticity | None
     parallel: bool
     weights: Weights = field(compare=False)
 
@@ -94,6 +100,7 @@ class Solver:
         expansion: Expansion | Expr | str = HALF_LOG_SNR,
         scheme: Scheme | str = "multistep:2",
         limiter: Fraction | float | str | bool | None = True,
+        stochasticity: Stochasticity | str | float | None = None,
         parallel: bool = False,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
@@ -103,18 +110,17 @@ class Solver:
         self._set("integrand", _read(given, Parameterization, parameterization.get))
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
+        self._set("stochasticity", noise.get(stochasticity))
+        requirements.require_noise(self.stochasticity, self.schedule, self.scheme)
         self._set("parallel", parallel is True)
-        if self.parallel and self.scheme.main.iteration is not None:
-            raise SchemeError(
-                f"parallel: the scheme {schemes.to_text(self.scheme)} repeats an evaluation to a "
-                "tolerance, so that a run is no fixed table; expected a number of iterations"
-            )
+        if self.parallel:
+            requirements.require_table(self.scheme, self.stochasticity)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
             self._set("weights", Weights.derive(self.ode, self.expansion))
         if self.scheme.is_reversible:
-            require_reversible(self.weights)
+            requirements.require_reversible(self.weights, self.stochasticity)
         _warn_of_velocity(self.schedule, self.prediction)
 
     def _set(self, field: str, value: Any) -> None:
@@ -132,40 +138,66 @@ class Solver:
             return self
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
         limiter = True if self._has_usual_limiter else self.limiter
-        return Solver(*choices, scheme, limiter, self.parallel)
+        return Solver(*choices, scheme, limiter, self.stochasticity, self.parallel)
 
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""
-        return SemilinearODE.derive(self.schedule, self.integrand)
+        return SemilinearODE.derive(self.schedule, self.integrand, self.stochasticity)
 
     @cached_property
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
-        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter)
+        is_noisy = self.stochasticity is not None
+        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter, is_noisy)
 
     @cached_property
     def in_parallel(self) -> "Solver":
         """The same with modules that have ``sample_parallel``."""
         choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
-        return Solver(*choices, self.limiter, True)
+        return Solver(*choices, self.limiter, self.stochasticity, True)
 
     @cached_property
     def unlimited(self) -> "Solver":
         """The same with weights that are not bounded."""
-        if self.limiter is None:
-            return self
+        return self if self.limiter is None else self._but(limiter=None)
+
+    def _but(self, **changed: Any) -> "Solver":
+        """The same with other values of what nothing else is derived from."""
         found = object.__new__(Solver)
         for one in fields(self):
-            found._set(one.name, getattr(self, one.name))
-        found._set("limiter", None)
+            found._set(one.name, changed.get(one.name, getattr(self, one.name)))
         return found
+
+    @cached_property
+    def with_one_eta(self) -> "Solver":
+        """The same with eta = 1 in every step, where it follows from the step's length."""
+        if self.stochasticity is None or not self.stochasticity.varies:
+            return self
+        return self.with_eta(Integer(1))
+
+    def with_eta(self, value: Expr) -> "Solver":
+        """The same with a constant eta."""
+        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
+        return Solver(*choices, self.limiter, Stochasticity("eta", value))
 
     @cached_property
     def order_report(self) -> order.OrderReport:
         """The order of the main step and of the start-up, from exact power series."""
         clocks = (self.weights.same_clock, self.weights.no_linear_part)
         return order.report(self.program, *clocks, field=self.order_field)
+
+    @cached_property
+    def weak_report(self) -> weak_order.WeakReport | None:
+        """The weak order of runs with noise, from their moments as power series.
+
+        None without noise, and where all of it is drawn anew in every step: the more steps, the
+        further from any equation.
+        """
+        if self.stochasticity is None or self.stochasticity.kind == "renoise":
+            return None
+        clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        return weak_order.weak_report(self.program, *clocks)
 
     @property
     def order_field(self) -> Field:
@@ -211,6 +243,11 @@ class Solver:
             SolvergenError: the grid is none, factors are infinite on it, or the scheme repeats an
                 evaluation to a tolerance.
         """
+        if self.stochasticity is not None:
+            raise SolvergenError(
+                f"the matrix of a run: got the noise {self.stochasticity}, of which it has no "
+                "columns; expected a solver without stochasticity"
+            )
         return propagator.of(self.weights, self.prediction, self.integrand, self.program, timesteps)
 
     @cached_property
@@ -234,6 +271,7 @@ class Solver:
             "expansion": self.expansion.text,
             "scheme": schemes.to_text(self.scheme),
             **({} if self._has_usual_limiter else {"limiter": bound}),
+            **({"stochasticity": self.stochasticity.text} if self.stochasticity else {}),
             **({"parallel": "yes"} if self.parallel else {}),
         }
 
@@ -265,40 +303,21 @@ class Solver:
         return paragraphs(lead, choices, self.weights.latex, str(self.endpoints))
 
     def __str__(self) -> str:
+        noisy = [] if self.weak_report is None else [f"{self.stochasticity}: {self.weak_report}"]
         return "\n".join(
             (
                 str(self.schedule),
                 str(self.weights),
                 f"{schemes.to_text(self.scheme)}: {self.order_report}",
+                *noisy,
                 str(self.endpoints),
             )
         )
 
 
-def require_reversible(weights: Weights) -> None:
-    """Refuse clocks in which a reversible run amplifies the rounding of what it carries.
-
-    Raises:
-        DerivationError: the integrand is not the flow or the velocity, or gamma is infinite at an
-            end, where a step of first order would not mirror.
-    """
-    integrand = weights.ode.integrand
-    if integrand not in (FLOW, VELOCITY, parameterization.rate(-t)):
-        raise DerivationError(
-            f"the scheme reversible: got the integrand {integrand.name}, along which the distance "
-            "of its two samples grows by Phi from step to step, a hundredfold and more over a run; "
-            "expected flow (Phi = 1) or velocity (Phi = 1 where alpha^2 + sigma^2 is constant)"
-        )
-    if weights.reaches_infinity:
-        raise DerivationError(
-            f"the scheme reversible: got the expansion {weights.expansion.name}, which is infinite "
-            "at an end of the domain; expected one that is finite, such as time or theta"
-        )
-
-
 def _said(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """The choices that a specification says."""
-    return (*CHOICES, *(["limiter"] if "limiter" in spec else []))
+    return (*CHOICES, *(one for one in FURTHER if one in spec))
 
 
 def _read(value: Any, kind: type, get: Callable[[str], Any]) -> Any:
@@ -333,15 +352,16 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
     Raises:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
-    optional = ("limiter", "parallel", "target")
-    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), optional)
+    serialization.require_fields(
+        "SPEC", spec, ("schedule", *CHOICES), (*FURTHER, "parallel", "target")
+    )
     for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
     choices = {name: spec[name] for name in CHOICES}
+    further = {"limiter": True, **{name: spec[name] for name in FURTHER if name in spec}}
     parallel = spec.get("parallel", "no")
     if parallel not in ("yes", "no"):
         raise SolvergenError(f"SPEC: parallel is {shown(parallel)}; expected yes or no")
-    limiter = spec.get("limiter", True)
-    return Solver(schedule, **choices, limiter=limiter, parallel=parallel == "yes")
+    return Solver(schedule, **choices, **further, parallel=parallel == "yes")

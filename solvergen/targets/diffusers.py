@@ -174,6 +174,8 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "evaluations": evaluations_code(formulas, solver.program, basis.run_times),
         "to_data": "" if to_data is None else conversion_code(to_data, spelling, *TO_DATA),
         "data_row": "" if to_data is None else _data_row(formulas),
+        "has_eta": formulas.noise is not None and formulas.noise.kind == "eta",
+        "eta": "" if formulas.noise is None else float_literal(formulas.noise.formula),
         "passes": torch.passes(table),
         "planned": control.planned("rows", "self._"),
         "step_lines": "\n        ".join(lines),
@@ -246,6 +248,9 @@ def _equal(first: Parameterization, second: Parameterization, schedule: NoiseSch
     return all(schedule.vanishes(a - b) for a, b in pairs)
 
 
+RANDN = "from diffusers.utils.torch_utils import randn_tensor"
+"""What draws noise in the steps that have some."""
+
 TARGET = Target(
     name="diffusers",
     dtypes=torch.dtypes,
@@ -257,6 +262,7 @@ TARGET = Target(
         "from diffusers.configuration_utils import register_to_config",
         "from diffusers.schedulers.scheduling_utils import SchedulerOutput",
     ),
+    requires_for_noise=(RANDN,),
     interface=("ORDER", "SPEC", "coefficients", "Scheduler"),
     settings=settings,
     adapts=False,

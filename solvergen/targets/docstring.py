@@ -3,8 +3,12 @@
 import textwrap
 from fractions import Fraction
 
-from sympy import Expr, Symbol
+from sympy import Expr, Symbol, exp, powsimp
+from sympy.codegen.cfunctions import expm1
 
+from solvergen.derivation.semilinear import SemilinearODE, at_start
+from solvergen.scalars import noise
+from solvergen.scalars.lengths import H, Lengths
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
 from solvergen.targets import literals
@@ -28,6 +32,7 @@ def docstring(
         _reversed(solver),
         _step(solver),
         _order(solver, any_grid),
+        _noise(solver, any_grid),
         _kinks(solver),
         _paragraph(remarks),
         _paragraph(accuracy),
@@ -75,7 +80,12 @@ def _reversed(solver: Solver) -> str:
 
 def _title(solver: Solver) -> str:
     kind, scheme = ordinal(solver.order).capitalize(), schemes.to_text(solver.scheme)
-    return f"{kind}-order steps of {scheme} for the noise schedule {solver.schedule.name}."
+    kind = f"{kind}-order steps"
+    if solver.weak_report is not None:
+        kind = f"Steps with noise, of weak order {solver.weak_report.order},"
+    elif solver.stochasticity is not None:
+        kind = "Steps with all noise anew"
+    return f"{kind} of {scheme} for the noise schedule {solver.schedule.name}."
 
 
 def _paragraph(text: str) -> str:
@@ -136,14 +146,60 @@ def _step(solver: Solver) -> str:
         f"The network predicts {solver.prediction.name}; {ode.integrand.name}, N = {integrand}, is "
         f"integrated in gamma = {_gamma(solver)}. A step from s to t is"
     )
-    phi, m0 = _shown(ode.general_integrating_factor), _shown(ode.general_zeroth_moment)
+    phi, m0 = _shown(ode.general_integrating_factor), _shown(_zeroth_moment(ode))
     lead = "" if ode.general_integrating_factor == 1 else "Phi "
-    rows = [f"x_t = {lead}x_s + M0 sum_j ell_j N_j"]
+    is_noisy = solver.stochasticity is not None
+    rows = [f"x_t = {lead}x_s + M0 sum_j ell_j N_j{' + nu z' if is_noisy else ''}"]
     named = [("Phi", phi)] if lead else []
     named += [("M0", m0)]
     rows += [", ".join(f"{name} = {form or 'by quadrature'}" for name, form in named)]
+    rows += [f"nu = {_spread(solver)}, z a standard normal"] if is_noisy else []
     rows += [f"ell_j = mean of the Lagrange basis of its nodes over {_clock(solver)}"]
     return f"{text}\n\n{_indented(rows)}"
+
+
+def _zeroth_moment(ode: SemilinearODE) -> Expr | None:
+    """M0; with noise R q - Phi (R q at s), in which the powers of Phi are not repeated."""
+    if ode.noise is None or ode.factor is None or ode.clock is None:
+        return ode.general_zeroth_moment
+    product = powsimp(ode.factor * ode.clock)
+    return product - Symbol("Phi") * at_start(product)
+
+
+def _spread(solver: Solver) -> str:
+    """nu, or what it is the root of."""
+    lengths = Lengths.of(solver.ode, solver.expansion)
+    form = noise.spread(solver.ode, lengths.half_log_snr)
+    if form is None:
+        return "R sqrt(int_s^t 2 eta^2 (sigma/R)^2 dlambda), Phi = R/R_s, by quadrature"
+    shown = str(form.replace(expm1, lambda z: exp(z) - 1))
+    return shown + (", h = lambda_t - lambda_s" if form.has(H) else "")
+
+
+def _noise(solver: Solver, any_grid: bool) -> str:
+    """What is said of noise; empty without."""
+    chosen = solver.stochasticity
+    if chosen is None:
+        return ""
+    said = {
+        "ancestral": f"eta of every step so that its noise is that of DDIM({chosen.formula}): "
+        "nu^2 = e^2 sigma^2 (1 - e^(-2 h))",
+        "renoise": "eta = inf: every step draws all noise anew",
+    }.get(
+        chosen.kind,
+        f"stochasticity {chosen}" + ("" if chosen.is_constant else f", eta^2 = {chosen.squared}"),
+    )
+    if solver.weak_report is None:
+        return _paragraph(
+            f"Noise is added on the way, {said}: x_t = alpha x0 + sigma z from the last prediction "
+            "alone. The more steps, the further is that from any equation: no order is claimed."
+        )
+    return _paragraph(
+        f"Noise is added on the way, {said}. With it the samples follow dx = [f x + (1 + eta^2)/"
+        "(2 sigma) g^2 eps] dt + eta g dw, whose marginals are those of the ODE, eta = 0. A run "
+        f"has {solver.weak_report}; computed on power series modulo a prime, with the increments "
+        "of the noise as symbols. Its strong order is 1. All landings of a step read one path."
+    )
 
 
 def _gamma(solver: Solver) -> str:
@@ -197,8 +253,9 @@ def _times(factor: Fraction) -> str:
 
 
 def _order(solver: Solver, any_grid: bool) -> str:
+    lead = "A run has" if solver.stochasticity is None else "Without noise a run has"
     lines = [
-        f"A run has {solver.order_report}; computed on power series with {_field(solver)} "
+        f"{lead} {solver.order_report}; computed on power series with {_field(solver)} "
         "coefficients."
     ]
     repeat = solver.scheme.main.iteration

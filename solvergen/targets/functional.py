@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from solvergen.program.table import Place, Shape, Table
 from solvergen.specification.solver import Solver
-from solvergen.targets.passes import Control, Sums, arrays, name, place_name
+from solvergen.targets.passes import Control, Sums, arrays, name, noise, place_name
 
 
 def combination(terms: tuple[tuple[int, str], ...], names: dict[str, str]) -> str:
@@ -110,7 +110,9 @@ def pass_lines(table: Table, call: str, names: Names) -> list[str]:
     results = f"{names.x}, value" if table.places else names.x
     repeats = any(one.repeats for one in table.kinds)
     lines += [f"before = {names.x}"] if repeats else []
-    lines.append(f"{results} = {call}(row, {', '.join([*state, 'prediction', *past])})")
+    lines.append(
+        f"{results} = {call}(row, {', '.join([*state, 'prediction', *noise(table), *past])})"
+    )
     lines += ["if repeats and self._is_unsolved(before):", "    return"] if repeats else []
     written = f"(*{names.past}[:-1], value)" if table.places > 1 else "(value,)"
     return [*lines, *control.reordered(names.past, written, kind)]

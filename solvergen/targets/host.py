@@ -11,6 +11,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import Table, TablePhase
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
+from solvergen.targets import noise_arguments
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
@@ -53,6 +54,9 @@ class HostCode:
     phase_numbers: str
     columns: str
     limiter: str
+    further: str
+    further_arguments: str
+    noise_column: int | None
     width: int
     all_rows: str
 
@@ -98,8 +102,11 @@ def host_code_of(
         phase_numbers=_numbered(formulas, program, phases),
         columns=_columns(formulas),
         limiter="" if formulas.limiter is None else float_literal(formulas.limiter),
+        further="".join(f", {name}={value}" for name, value in noise_arguments.arguments(formulas)),
+        further_arguments="".join(f", {name}" for name, _ in noise_arguments.arguments(formulas)),
+        noise_column=formulas.table.first_factor if formulas.is_noisy else None,
         width=formulas.table.width,
-        all_rows=_joined(formulas, program, phases),
+        all_rows=_all_rows(formulas, program, phases),
     )
 
 
@@ -129,38 +136,48 @@ def _columns(formulas: Formulas) -> str:
     """The docstring of ``coefficients``."""
     table = formulas.table
     text = says(f"float64 [evaluations, {table.width}]: {columns_text(table)}.")
-    if formulas.limiter is None:
+    parts = [LIMITS] if formulas.limiter is not None else []
+    parts += [noise_arguments.says(formulas)] if formulas.is_noisy else []
+    if not parts:
         return text
     first = text.removesuffix('"""').rstrip()
-    return f'{first}\n\n{INDENT}{LIMITS}\n{INDENT}"""'
+    return "\n\n".join([first, *(INDENT + one for one in parts)]) + f'\n{INDENT}"""'
+
+
+def _all_rows(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
+    """Statements that make ``rows`` of the times t, and of eta before if a run says it."""
+    lines = [*noise_arguments.etas(formulas), _joined(formulas, program, phases)]
+    return f"\n{INDENT}".join(lines)
 
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
     if program.closing or formulas.table.variants:
         first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
-        return _by_number(first, formulas.limiter is not None)
+        return _by_number(first, formulas.limiter is not None, formulas.noise is not None)
     steps = phases[: len(program.phases)]
     if program.at_infinity is None:
-        calls = [_sliced(one, n, "t", len(steps)) for n, one in enumerate(steps)]
+        calls = [_sliced(one, n, ("t", "eta"), len(steps)) for n, one in enumerate(steps)]
         if len(calls) == 1:
             return f"rows = {calls[0]}"
         return _listed("rows = np.concatenate([", calls, "])")
     first_order = phases[len(program.phases)].name
-    calls = [_sliced(one, n, "u", len(steps)) for n, one in enumerate(steps)]
+    calls = [_sliced(one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
+    etas = phases[len(program.phases)].eta
     at_start, at_end = formulas.infinite_ends
     lines = [
         f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
+        *(["e_u = eta[finite[1:] & finite[:-1]]"] if etas else []),
         _listed("rows = [", calls, "]"),
     ]
     chosen = "[0]" if phases[len(program.phases)].phase.error else ""
     if at_start:
-        call = f"{first_order}(t[1:2], t[:1]){chosen}"
+        call = f"{first_order}(t[1:2], t[:1]{', eta[:1]' if etas else ''}){chosen}"
         lines += ["if not finite[0]:", f"    rows.insert(0, {call})"]
     if at_end:
         known = " and (finite[0] or t.size > 2)" if at_start else ""
-        call = f"{first_order}(t[-1:], t[-2:-1]){chosen}"
+        call = f"{first_order}(t[-1:], t[-2:-1]{', eta[-1:]' if etas else ''}){chosen}"
         lines += [f"if not finite[-1]{known}:", f"    rows.append({call})"]
     return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
 
@@ -176,8 +193,12 @@ def _listed(opening: str, calls: list[str], closing: str) -> str:
     return f"\n{INDENT}".join(lines)
 
 
-def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
-    """The call of a phase for the steps that run it: step ``number``, or all from there on."""
+def _sliced(phase: PhasePrinter, number: int, named: tuple[str, str], count: int) -> str:
+    """The call of a phase for the steps that run it: step ``number``, or all from there on.
+
+    ``named`` are the times of the grid, and eta of every step.
+    """
+    grid, etas = named
     is_last = number == count - 1
     arguments = []
     for back in range(len(phase.arguments)):
@@ -188,7 +209,9 @@ def _sliced(phase: PhasePrinter, number: int, grid: str, count: int) -> str:
         else:
             arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
     rows = "[0]" if phase.phase.error else ""
-    return f"{phase.name}({', '.join((*arguments, *phase.bounds))}){rows}"
+    eta = f"{etas}[{number or ''}:{'' if is_last else number + 1}]"
+    bounds = (eta if one == "eta" else one for one in phase.bounds)
+    return f"{phase.name}({', '.join((*arguments, *bounds))}){rows}"
 
 
 def empty_rows(table: Table) -> str:
@@ -196,17 +219,18 @@ def empty_rows(table: Table) -> str:
     return f"np.empty((0, {table.width}))"
 
 
-def _by_number(first: str, is_limited: bool) -> str:
+def _by_number(first: str, is_limited: bool, has_eta: bool) -> str:
     """The same by the number of the phase of every step (``_phases``)."""
     names, bounds = ("function, starts", "")
     if is_limited:
         names, bounds = ("function, starts, bounds", ", *[limiter][:bounds]")
+    given = bounds + (", eta[n]" if has_eta else "")
     lines = (
         f"rows = [{first}]",
         "for number, steps in groupby(enumerate(_phases(t)), key=lambda one: one[1]):",
         "    n = np.array([step for step, _ in steps])",
         f"    {names} = _PHASES[number]",
-        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){bounds}))",
+        f"    rows.append(function(*(t[n + 1 - back] for back in range(starts + 2)){given}))",
         "rows = np.concatenate(rows)",
     )
     return f"\n{INDENT}".join(lines)
@@ -220,7 +244,10 @@ def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
     items: list[tuple[str, ...]] = [(one.name, str(len(one.arguments) - 2)) for one in numbered]
     read = "how many earlier starts of steps each reads"
     if formulas.limiter is not None:
-        items = [(*item, str(len(one.bounds))) for item, one in zip(items, numbered, strict=True)]
+        items = [
+            (*item, str(len(one.bounds) - len(one.eta)))
+            for item, one in zip(items, numbered, strict=True)
+        ]
         read += ", and whether the limiter"
     listed = ", ".join(f"({', '.join(item)})" for item in items)
     count = len(program.phases)

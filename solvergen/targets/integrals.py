@@ -133,7 +133,12 @@ class IntegralPrinter:
         """The rates in the words of a docstring."""
         table = self.found.table
         u = "t" if table is None else column_names(table)[1]
-        return {"clock": "dq/dlambda", "speed": "dgamma/dlambda", "length": f"d{u}/dlambda"}
+        return {
+            "clock": "dq/dlambda",
+            "speed": "dgamma/dlambda",
+            "length": f"d{u}/dlambda",
+            "spread": "2 eta^2 (sigma/R)^2",
+        }
 
     def form(self, rate: str) -> Expr:
         """A rate that is needed."""
@@ -196,9 +201,10 @@ class IntegralPrinter:
 
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
-        clock, speed, length = self.symbols.values()
+        clock, speed, length, variance = self.symbols.values()
         moments = f"{clock} theta^k"
         shown = {"length": length, "width": speed, "moments": moments, "mass": clock}
+        shown["variance"] = variance
         return [shown[name] for name in self.found.rows]
 
     def integrals(self) -> str:
@@ -243,6 +249,7 @@ class IntegralPrinter:
             "width": "width" if self.found.moments else added.format("part"),
             "moments": "*sums" if is_rough else "np.array(sums)",
             "mass": added.format(mass),
+            "variance": added.format("variance"),
         }
         items = [shown[name] for name in self.found.rows]
         if is_rough:
@@ -253,12 +260,14 @@ class IntegralPrinter:
         """Statements that return dq/dgamma where lambda is l; empty if nothing reads it."""
         if not self.found.end_density:
             return ""
-        names = items_code("_" if one == "length" else one for one in self.found.varying)
+        names = items_code(
+            "_" if one in ("length", "spread") else one for one in self.found.varying
+        )
         speed = "speed"
         if "speed" not in self.found.varying:
             speed = f"({self.spelling.code(self.form('speed'))})"
         return f"{names} = _rates(l[None])\n    return (clock / {speed})[0]"
 
 
-RATE_OF = {"length": "length", "width": "speed", "mass": "clock"}
+RATE_OF = {"length": "length", "width": "speed", "mass": "clock", "variance": "spread"}
 """Which rate is integrated for a result."""

@@ -15,9 +15,10 @@ from solvergen.algebra.numpy_code import tuple_code
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import normals
 from solvergen.targets.batches import Batches
 from solvergen.targets.functional import widened_passes
-from solvergen.targets.passes import Control, values
+from solvergen.targets.passes import Control, noise, values
 from solvergen.targets.target import Library, Target
 
 INTERPOLATION = '''def _interp(t, x, y):
@@ -128,6 +129,11 @@ class _Step:
         return ("*past",) if self.table.places else ()
 
     @property
+    def noise(self) -> tuple[str, ...]:
+        """The normals of a row, if noise is added on the way."""
+        return noise(self.table)
+
+    @property
     def all_state(self) -> tuple[str, ...]:
         """Arrays and values."""
         return (*self.state, *self.past)
@@ -156,7 +162,7 @@ class _Step:
         if self.is_pass:
             return ""
         past = self.past if self._orders else values(self.table)
-        given = ", ".join([*self.state, "prediction", *past])
+        given = ", ".join([*self.state, "prediction", *self.noise, *past])
         landed = f"{self.state[-1]}{', value' if self.past else ''}"
         lines = [
             *self._unpacked(),
@@ -250,6 +256,7 @@ def _common(step: _Step, prediction: str, checked: tuple[str, ...] = ()) -> dict
         "step_function": step.function(),
         "evaluation": "\n        ".join(_evaluation(step, prediction, checked)),
         "scanned": step.all_state[0] if is_alone else "state",
+        "numbered": "numbered" if step.noise else "row",
         "input": step.all_state[0] if is_alone else f"state[{len(step.state) - 1}]",
     }
 
@@ -264,13 +271,16 @@ def _evaluation(step: _Step, prediction: str, checked: tuple[str, ...]) -> list[
     if step.repeats:
         return ["return _solved(model, row, *state), None"]
     called, is_alone = prediction.format(step.state[-1]), len(step.all_state) == 1
-    if is_alone and not checked:
+    if is_alone and not checked and not step.noise:
         return [f"return {step.name}(row, x, {called}), None"]
-    given = ", ".join([*step.state, "prediction", *step.past])
+    given = ", ".join([*step.state, "prediction", *step.noise, *step.past])
+    drawn = f"z = _normals(keys, draw, {step.state[-1]})"
     return [
+        *(["row, draw = numbered"] if step.noise else []),
         *([] if is_alone else [f"{', '.join(step.all_state)} = state"]),
         f"prediction = {called}",
         *(one.replace("{0}", step.state[-1]) for one in checked),
+        *([drawn] if step.noise else []),
         f"return {step.name}(row, {given}), None",
     ]
 
@@ -279,7 +289,7 @@ def _stepper_lines(step: _Step) -> list[str]:
     """The statements of a Stepper after its prediction is checked and its ``row`` is chosen."""
     held = step.held_by("self.")
     arrays, past = held[: len(step.state)], held[len(step.state) :]
-    call = f"{step.name}(row, {', '.join([*arrays, 'prediction', *past])})"
+    call = f"{step.name}(row, {', '.join([*arrays, 'prediction', *step.noise, *past])})"
     if not step.repeats:
         return [f"{', '.join(held)} = {call}"]
     return [
@@ -316,5 +326,6 @@ TARGET = _JaxTarget(
     settings=settings,
     loop=loop,
     batches=PARALLEL,
+    normals=normals.JAX,
     adapts=False,
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sympy import Expr, Integer
 
+from solvergen.algebra.numpy_code import float_literal
 from solvergen.derivation.parameterization import DATA
 from solvergen.errors import EmissionError
 from solvergen.scalars.formulas import Formulas
@@ -51,8 +52,23 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     return {
         **torch.settings(solver, formulas),
         "function_name": function_name(solver),
+        **_noise(formulas),
         "space": space,
         "evaluations": evaluations_code(formulas, solver.program),
+    }
+
+
+def _noise(formulas: Formulas) -> dict[str, str]:
+    """The arguments of the sampling function about noise, and what its plan has of them."""
+    noise = formulas.noise
+    if not formulas.is_noisy:
+        return {"noise_arguments": "", "planned_noise": ""}
+    eta = noise is not None and noise.kind != "renoise"
+    name = "e" if noise is not None and noise.kind == "ancestral" else "eta"
+    default = float_literal(noise.formula) if noise is not None and eta else ""
+    return {
+        "noise_arguments": f"{f', eta={default}' if eta else ''}, s_noise=1.0, noise_sampler=None",
+        "planned_noise": f"{f', {name}=eta' if eta else ''}, noise_scale=s_noise",
     }
 
 

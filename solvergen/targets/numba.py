@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
-from solvergen.targets import functional
+from solvergen.targets import functional, normals
 from solvergen.targets.batches import NUMPY
 from solvergen.targets.functional import pair_reads, signature
-from solvergen.targets.passes import Control, Sums, values
+from solvergen.targets.passes import Control, Sums, noise, values
 from solvergen.targets.products import together
 from solvergen.targets.target import Target
 
@@ -112,7 +112,9 @@ def step_lines(table: Table, names: Names = STEPPER) -> list[str]:
     lines += [f"before = {names.x}.copy() if repeats else None"] if repeats else []
     restores = repeats and table.places > 0  # the pass reads what it writes over, each time
     lines += [f"oldest = {names.past}[-1].copy() if repeats else None"] if restores else []
-    lines.append(f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *past])})")
+    lines.append(
+        f"{control.pass_name()}(row, {', '.join([*state, 'prediction', *noise(table), *past])})"
+    )
     if repeats:
         lines.append("if repeats and self._is_unsolved(before):")
         lines += [f"    {names.past}[-1][...] = oldest"] if restores else []
@@ -170,4 +172,5 @@ TARGET = Target(
     settings=settings,
     loop=loop,
     batches=PARALLEL,
+    normals=normals.NUMPY,
 )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import normals
 from solvergen.targets.batches import NUMPY
 from solvergen.targets.functional import Names, combination, kept, pair_reads, signature, step_lines
 from solvergen.targets.passes import Control, Sums
@@ -87,4 +88,5 @@ TARGET = Target(
     settings=settings,
     loop=loop,
     batches=NUMPY,
+    normals=normals.NUMPY,
 )

@@ -13,7 +13,7 @@ kind of the row (``program.table.RowKind``), which is spelled here for every tar
 from dataclasses import dataclass
 
 from solvergen.algebra.numpy_code import tuple_code
-from solvergen.program.table import Array, Place, Shape, Table
+from solvergen.program.table import Array, Place, RowKind, Shape, Table
 
 
 def place_name(table: Table, place: Array | Place) -> str:
@@ -26,7 +26,12 @@ def place_name(table: Table, place: Array | Place) -> str:
 def arrays(table: Table) -> tuple[str, ...]:
     """The arguments of every pass after the row."""
     state = ("x", "y") if table.keeps_start else ("x",)
-    return (*state, "prediction", *values(table))
+    return (*state, "prediction", *noise(table), *values(table))
+
+
+def noise(table: Table) -> tuple[str, ...]:
+    """The fresh normal of a row, if noise is added on the way."""
+    return ("z",) if any(Array.NOISE in one.landing for one in table.shapes) else ()
 
 
 def values(table: Table) -> tuple[str, ...]:
@@ -102,11 +107,17 @@ class Control:
             return ""
         first, last = kinds[0], kinds[-1]
         if len(kinds) == 2 and first.shape == last.shape and first.repeats == last.repeats:
-            if first.ends == last.ends and first.stays and last.keeps:
+            if first.ends == last.ends and first.stays and last.keeps and self._drops(first):
                 return "keeps"
             if first.order == last.order and not first.ends:
                 return "ends"
         return "kinds"
+
+    def _drops(self, kind: RowKind) -> bool:
+        """Whether no row of a kind leaves a value for later ones."""
+        phases = (*self.table.phases, *self.table.pairs)
+        rows = (row for phase in phases for row in phase.rows if row.kind == kind)
+        return not any(row.value for row in rows)
 
     @property
     def fields(self) -> tuple[str, ...]:

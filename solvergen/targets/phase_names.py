@@ -15,11 +15,13 @@ from functools import cached_property
 from sympy import Expr, Symbol
 
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.program import Combine, node_of
+from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import zeroth_moment
-from solvergen.scalars.formulas import Formulas, PhaseFormulas
+from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.intervals import END, START
 from solvergen.scalars.lengths import GAP, H
+from solvergen.scalars.phase_formulas import PhaseFormulas
+from solvergen.symbols import eta
 from solvergen.targets.formulas import Spelling
 from solvergen.targets.products import in_parentheses
 
@@ -50,7 +52,17 @@ class PhaseNames:
     @cached_property
     def bounds(self) -> tuple[str, ...]:
         """The argument behind the times that the weights of the phase are bounded by, if any."""
-        return ("limiter",) if any(one.combine.bound for one in self.phase.weights) else ()
+        limited = ("limiter",) if any(one.combine.bound for one in self.phase.weights) else ()
+        return (*limited, *self.eta)
+
+    @property
+    def eta(self) -> tuple[str, ...]:
+        """The argument that says eta of each step, if a run may choose it."""
+        return ("eta",) if self.formulas.noise is not None else ()
+
+    def reads_eta(self, form: Expr | None) -> tuple[str, ...]:
+        """The same for a function of a formula."""
+        return ("eta",) if form is not None and form.has(eta) else ()
 
     @cached_property
     def _spelling(self) -> Spelling:
@@ -77,7 +89,7 @@ class PhaseNames:
         name = self.lengths_of_moments.get(symbol, symbol.name)
         if not self.is_single:
             return name
-        known = {"phi_1": "phi", "m_1": "m", "a_0": "a", "b_0": "b", "w_1": "w"}
+        known = {"phi_1": "phi", "m_1": "m", "a_0": "a", "b_0": "b", "w_1": "w", "nu_1": "nu"}
         for whole, short in (("ell_1_", "ell_"), ("mu_1_", "mu_")):
             if name.startswith(whole):
                 return short + name.removeprefix(whole)
@@ -134,6 +146,9 @@ class PhaseNames:
                 pairs |= {whole, *self.phase.intervals.distances(one.combine)}
             if self._reads_interval(one.combine):
                 pairs.add(whole)
+        spread = self.formulas.spread
+        if self.formulas.is_half_log_snr and spread is not None and spread.has(H):
+            pairs |= {(one.ends[1], one.ends[0]) for one in self.phase.table.program.draws}
         theta = self.phase.intervals.theta
         places = {(theta(first), theta(last)) for first, last in pairs}
         return {one for one in places if one[0] != one[1]}
@@ -157,11 +172,11 @@ class PhaseNames:
             return f"{end} - {start}"
         return f"{'_length' if self.formulas.is_half_log_snr else '_gap'}({end}, {start})"
 
-    def _distance(self, first: Node, last: Node) -> str:
+    def distance(self, first: Node, last: Node) -> str:
         """gamma at ``last`` minus gamma at ``first`` as a sum of lengths, all of one sign."""
         low, high = map(self.phase.intervals.theta, (first, last))
         if low > high:
-            return f"-{in_parentheses(self._distance(last, first))}"
+            return f"-{in_parentheses(self.distance(last, first))}"
         if low in self.inner:
             return f"{'h' if high == END else self._length_to(high)} - {self._length_to(low)}"
         terms = [f"h_{-k}" for k in range(int(low), 0) if k < high][::-1]
@@ -171,14 +186,14 @@ class PhaseNames:
 
     def interval(self, combine: Combine) -> str:
         """The length of a landing's interval."""
-        return self._distance(combine.base, node_of(combine.stage))
+        return self.distance(combine.base, node_of(combine.stage))
 
     def ratio(self, combine: Combine, start: Node, end: Node) -> str:
         """The distance of two nodes over that of a landing from its base."""
         known = self.phase.intervals.ratio(combine, start, end)
         if known is not None:
             return str(float(known))
-        distance, whole = self._distance(start, end), in_parentheses(self.interval(combine))
+        distance, whole = self.distance(start, end), in_parentheses(self.interval(combine))
         return f"{distance if distance.startswith('-') else in_parentheses(distance)} / {whole}"
 
     def count(self, combine: Combine) -> int:

@@ -53,7 +53,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     return _merged(
         host,
         _shared(solver, target, accuracy, host),
-        _run(solver, formulas, found.library),
+        _run(solver, formulas, found),
         _repetition(solver),
         _adaptive(solver, formulas),
         parallel.settings(solver, found.batches, formulas),
@@ -99,6 +99,8 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "order": solver.order,
         "specification": specification_code(solver, target),
         "prediction_name": solver.prediction.name,
+        "noisy": solver.program.is_noisy,
+        "normals": found.normals,
         "dtypes": found.dtypes,
         **_baked_says(solver),
         **baked_settings(solver.table, _in_network_time(solver, baked)),
@@ -117,7 +119,8 @@ def _in_network_time(solver: Solver, baked: Baked) -> Baked:
 def _baked_says(solver: Solver) -> dict[str, str]:
     """What ``sample`` of a module for one grid says of itself."""
     asked = f"returns the {solver.prediction.name} prediction"
-    text = f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}."
+    noise = "" if solver.stochasticity is None else "; ``noise`` is a seed, seeds, or a function"
+    text = f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}{noise}."
     return {"baked_says": says(text), "baked_text": says(text).strip('"').rstrip()}
 
 
@@ -133,7 +136,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
         "standard": _standard(found, *standard),
-        "imports": _imports(found),
+        "imports": _imports(found, solver.stochasticity is not None),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "evaluations_per_step": solver.scheme.main.evaluations,
@@ -144,7 +147,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "reverses": solver.schedule.reversed,
         "sample_says": says(
             f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
-            "and leaves x as it is."
+            f"and leaves x as it is{_noise_says(solver)}."
         ),
     }
 
@@ -155,19 +158,29 @@ def _standard(target: Target, *others: str) -> str:
     return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
-def _imports(target: Target) -> str:
+def _noise_says(solver: Solver) -> str:
+    """Of the argument of ``sample``, if there is noise."""
+    return "" if solver.stochasticity is None else "; ``noise`` is a seed, seeds, or a function"
+
+
+def _imports(target: Target, is_noisy: bool = False) -> str:
     """Those of numpy and the target, in the order of linters."""
     found = ["import numpy as np", *target.requires]
+    found += target.requires_for_noise if is_noisy else []
     return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
-def _run(solver: Solver, formulas: Formulas, library: Library | None) -> dict[str, Any]:
+def _run(solver: Solver, formulas: Formulas, found: Target) -> dict[str, Any]:
     """What takes the steps, the same for every target."""
     table, control = formulas.table, Control(formulas.table)
     return {
-        "definitions": definitions_code(formulas, library),
+        "definitions": definitions_code(formulas, found.library),
         "kinds": control.definition(),
         "planned_kinds": control.planned("rows"),
+        "noisy": formulas.is_noisy,
+        "normals": found.normals,
+        "weak_order": solver.weak_report.order if solver.weak_report else None,
+        "noises_per_step": len(solver.program.main.draws),
         "keeps_start": table.keeps_start,
         "places": table.places,
         "measures": bool(solver.program.repeat or formulas.pairs),

@@ -18,8 +18,8 @@ from sympy import Expr, Integer, Symbol
 
 from solvergen.algebra.numpy_code import tuple_code
 from solvergen.methods.scheme import Node, Stage
-from solvergen.program.program import Combine, node_of
-from solvergen.program.table import conversion, phi, zeroth_moment
+from solvergen.program.instructions import Combine, node_of
+from solvergen.program.table import conversion, phi, spread, zeroth_moment
 from solvergen.scalars.formulas import MASS
 from solvergen.scalars.landings import LandingWeights, moment_symbol, uniform
 from solvergen.scalars.lengths import GAP, H
@@ -85,6 +85,7 @@ class PhasePrinter(PhaseNames):
         for combine in self.landings:
             yield from together(self._factors(combine))
         yield from together(self._ratios())
+        yield from together(self._spreads())
         for one in self.phase.weights:
             yield from self._weights(one)
 
@@ -141,6 +142,17 @@ class PhasePrinter(PhaseNames):
         if moment in self.phase.read:
             yield self.short(moment), self._moment(combine)
 
+    def _spreads(self) -> Iterator[tuple[str, str]]:
+        """nu of every draw."""
+        form = self.formulas.spread
+        for draw in self.phase.table.program.draws:
+            end, start = draw.ends
+            arguments = [self.time(end), self.time(start)]
+            if form is not None and form.has(H) and self.formulas.is_half_log_snr:
+                arguments.append(self.distance(start, end))
+            arguments += self.reads_eta(form)
+            yield self.short(spread(draw.stage)), f"_nu({', '.join(arguments)})"
+
     def _ratios(self) -> Iterator[tuple[str, str]]:
         """Phi from one stage to the next."""
         for i in self.phase.table.program.evaluations[1:]:
@@ -151,14 +163,15 @@ class PhasePrinter(PhaseNames):
                 yield symbol.name, self._factor(*ends)
 
     def _factor(self, end: str, start: str) -> str:
-        is_closed = self.formulas.integrating_factor is not None
-        return f"{'_factor' if is_closed else 'integrating_factor'}({end}, {start})"
+        form = self.formulas.integrating_factor
+        arguments = ", ".join((end, start, *self.reads_eta(form)))
+        return f"{'integrating_factor' if form is None else '_factor'}({arguments})"
 
     def _moment(self, combine: Combine) -> str:
         form, arguments = self.formulas.zeroth_moment, list(self.ends(combine))
         if form.has(GAP) or (self.formulas.is_half_log_snr and form.has(H)):
             arguments.append(self.interval(combine))
-        return f"_moment({', '.join(arguments)})"
+        return f"_moment({', '.join((*arguments, *self.reads_eta(form)))})"
 
     # Means and weights
 
@@ -175,7 +188,7 @@ class PhasePrinter(PhaseNames):
         given = max(formulas.needs.moments - 1, 0) * (not formulas.is_uniform)
         if formulas.exponent is not None:
             if names:
-                yield f"{unpacked(names, given)} = _means({self.interval(combine)})"
+                yield f"{unpacked(names, given)} = _means({self._stretched(combine)})"
             return
         if formulas.integrals.mass and (names or self._mass_is_read(combine)):
             names, given = [self._mass(stage), *(names if given else [])], given + 1
@@ -184,6 +197,12 @@ class PhasePrinter(PhaseNames):
         if reads_mass:
             moment = self.short(zeroth_moment(stage))
             yield f"{moment} = _moment({', '.join(self.ends(combine))}, {names[0]})"
+
+    def _stretched(self, combine: Combine) -> str:
+        """The length of a landing's interval in the density of the clock."""
+        factor = self.formulas.stretch
+        interval = self.interval(combine)
+        return interval if factor == 1 else product(f"({self.code(factor)})", interval)
 
     def _mass_is_read(self, combine: Combine) -> bool:
         """Whether int q' over a landing's interval is, by its M0 or by a density at its end."""
@@ -212,7 +231,7 @@ class PhasePrinter(PhaseNames):
         """The density of q at the end of an interval over its mean."""
         if self.formulas.is_uniform:
             return "1.0"
-        arguments = [self.interval(combine)]
+        arguments = [self._stretched(combine)]
         if self.formulas.exponent is None:
             mass = self._mass(self.phase.intervals.first(combine))
             arguments = [*self.ends(combine), *arguments, mass]

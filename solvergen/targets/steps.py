@@ -17,9 +17,9 @@ from sympy import Expr, Integer, Mul, Symbol, UnevaluatedExpr
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code
 from solvergen.scalars.conversion import Conversion
-from solvergen.scalars.formulas import MASS, Formulas
+from solvergen.scalars.formulas import MASS, VARIANCE, Formulas
 from solvergen.scalars.lengths import GAP, H
-from solvergen.symbols import alpha, alpha_s, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.integrals import IntegralPrinter
 from solvergen.targets.rows import WRITTEN_OUT
@@ -103,6 +103,8 @@ class StepPrinter:
             yield self._factor()
         if formulas.reads_moment:
             yield self._moment()
+        if formulas.is_noisy:
+            yield self._spread()
         yield from self._means()
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
             yield WEIGHTS
@@ -160,7 +162,29 @@ class StepPrinter:
     def _factor(self) -> str:
         form = self.formulas.integrating_factor
         assert form is not None
-        return self._function("_factor(t, s)", "Phi, the integrating factor.", form)
+        head = f"_factor({', '.join(['t', 's', *_eta(form)])})"
+        return self._function(head, "Phi, the integrating factor.", form)
+
+    def _spread(self) -> str:
+        """nu: closed, or the root of an integral times R."""
+        formulas, form, found = self.formulas, self.formulas.spread, self._integrals
+        says = "nu, the standard deviation of the noise of a step."
+        assert form is not None
+        if not form.has(VARIANCE):
+            passed = ["h"] if form.has(H) and formulas.is_half_log_snr else []
+            length = Symbol("h" if passed else "_length(t, s)")
+            if form.has(eta):  # at eta = 0 an infinite length is none
+                length = Symbol(f"np.minimum({length}, 1e300)")
+            head = f"_nu({', '.join(['t', 's', *passed, *_eta(form)])})"
+            return self._function(head, says, form.xreplace({H: length}))
+        variance = found.in_proportion("variance")
+        returned = self._spelling.code(_called(form).xreplace({VARIANCE: Symbol(variance)}))
+        return (
+            f'def _nu(t, s):\n{INDENT}"""{says}"""\n'
+            f"{INDENT}last, first = {self._levels}\n"
+            f"{INDENT}{found.unpacked(['length', 'variance'])} = {found.call}\n"
+            f"{INDENT}return {returned}"
+        )
 
     def _moment(self) -> str:
         formulas, form = self.formulas, self.formulas.zeroth_moment
@@ -169,7 +193,7 @@ class StepPrinter:
         passed = [names[one] for one in given if form.has(one)]
         if H not in given:
             form = self._with_length(form)
-        head = f"_moment({', '.join(['t', 's', *passed])})"
+        head = f"_moment({', '.join(['t', 's', *passed, *_eta(form)])})"
         return self._function(head, "M0, the weight of N frozen over the step.", form)
 
     # Means of powers of theta
@@ -211,7 +235,8 @@ class StepPrinter:
             f'"""{names}: the means of theta^k by e^({sign}{power}h theta) over [0, 1]."""',
             f"mass, *mu = _POWERS @ np.exp(np.outer({shifted}, {z}))",
         ]
-        if self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
+        is_stretched = self.formulas.stretch != 1
+        if is_stretched or self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
             lines += [
                 "by_parts = 1.0  # in long steps, for which the rule has too few nodes",
                 "for k, moment in enumerate(mu):",
@@ -253,6 +278,11 @@ class StepPrinter:
             f"{INDENT}{found.unpacked(rows)} = {found.call}\n"
             f"{INDENT}return {items_code(returned)}"
         )
+
+
+def _eta(form: Expr) -> tuple[str, ...]:
+    """The argument for eta, if a formula reads it."""
+    return ("eta",) if form.has(eta) else ()
 
 
 def _called(form: Expr) -> Expr:

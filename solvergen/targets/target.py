@@ -80,11 +80,10 @@ class Target:
     Attributes:
         name: what a user types.
         dtypes: what its modules take, in words.
-
         to_array: a numpy array as its modules take it.
         to_numpy: the way back.
         standard: imports from Python's own library, beside those that every module has.
-        requires: imports of others, numpy aside.
+        requires: imports of others, numpy aside; for noise beside those.
         settings: what its template asks for beside what all do, its passes among that; refuses a
             solver that it has no place for.
         loop: what its template for one grid asks for beside what all do: the passes and the
@@ -98,6 +97,7 @@ class Target:
         method: what its modules run if nothing is said.
         counts_steps: whether a step is a call of the network to its users, and a run may begin in
             the middle, so that a start-up that is not said is the one of no extra evaluations.
+        normals: what its modules draw noise with; empty if that is its users' matter.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Target:
     to_numpy: Callable[[Any], NDArray[Any]]
     standard: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    requires_for_noise: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
     library: Library | None = None
     batches: Batches | None = None
@@ -116,6 +117,7 @@ class Target:
     prediction: str = "noise"
     method: Choice = USUAL
     counts_steps: bool = False
+    normals: str = ""
 
     @property
     def folder(self) -> str:

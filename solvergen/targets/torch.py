@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
+from solvergen.targets import normals
 from solvergen.targets.batches import Batches
 from solvergen.targets.functional import Names, pair_reads, step_lines, widened_passes
 from solvergen.targets.passes import Control
@@ -74,6 +75,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     call = "self._plan.advance" if not names else "self._plan.passes[advance]"
     return {
         "passes": passes(table),
+        "flat": False,
         "step_lines": "\n        ".join(step_lines(table, call)),
         "pass_names": ", ".join(names),
         "zeros": "torch.zeros_like",
@@ -132,4 +134,5 @@ TARGET = Target(
     settings=settings,
     loop=loop,
     batches=PARALLEL,
+    normals=normals.TORCH,
 )

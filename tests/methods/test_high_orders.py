@@ -14,7 +14,8 @@ import solvergen as sg
 from solvergen.measurement import problems
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program import interpreter, lowering
-from solvergen.program.program import Combine, PhaseProgram
+from solvergen.program.instructions import Combine
+from solvergen.program.program import PhaseProgram
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(

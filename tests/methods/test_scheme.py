@@ -6,8 +6,9 @@ import pytest
 
 from solvergen.errors import SchemeError
 from solvergen.methods.scheme import CURRENT, Phase, Scheme, Stage, past, stage
+from solvergen.program.instructions import Accept, Combine, Evaluate
 from solvergen.program.lowering import lower
-from solvergen.program.program import Accept, Combine, Evaluate, PhaseProgram, StepProgram
+from solvergen.program.program import PhaseProgram, StepProgram
 from solvergen.specification import schemes
 
 END = Fraction(1)

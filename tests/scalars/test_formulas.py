@@ -13,9 +13,10 @@ from solvergen.algebra.evaluation import compiled
 from solvergen.compiler import load_text
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.program.table import columns_of
-from solvergen.scalars.formulas import GAP, MASS, Formulas, is_factor
+from solvergen.scalars.formulas import GAP, MASS, Formulas
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import H
+from solvergen.scalars.phase_formulas import is_factor
 from solvergen.scalars.rows import steps_of
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_s, half_log_snr_symbol, s, sigma, sigma_s, t

@@ -268,8 +268,8 @@ def _order(solver: Solver, any_grid: bool) -> str:
         )
     if solver.program.is_reversible:
         lines.append(
-            "N_s is N at what the network sees, z_s: z_t = 2 y - Phi z_s, with y the step by node 0 "
-            "alone, and the pair (x, z) of a run is where it came from, solved backwards."
+            "N_s is N at what the network sees, z_s: z_t = 2 y - Phi z_s, with y the step by node "
+            "0 alone; the pair (x, z) determines where it came from."
         )
     if solver.limiter is not None and any_grid:
         lines.append(

@@ -148,6 +148,11 @@ def test_other_integrands_are_refused(integrand):
         sg.Solver("vp_linear", "noise", integrand, "time", "reversible_heun")
 
 
+def test_noise_is_refused():
+    with pytest.raises(sg.DerivationError, match="noise"):
+        sg.Solver("vp_linear", "noise", "velocity", "theta", "reversible", stochasticity=1)
+
+
 def test_an_infinite_expansion_is_refused():
     with pytest.raises(sg.DerivationError, match="infinite"):
         sg.Solver("vp_linear", "noise", "velocity", "half_log_snr", "reversible")

@@ -178,17 +178,23 @@ def test_bfloat16_ends_at_its_rounding(tmp_path):
     assert sweeps[-1].depth < 15
 
 
-@pytest.mark.parametrize(
-    ("target", "prediction"), [("diffusers", "noise"), ("k-diffusion", "data")]
-)
-def test_targets_without_a_loop_refuse(target, prediction):
+OTHERS = [("diffusers", "vp_alphabar", "noise"), ("k-diffusion", "ve", "data")]
+
+
+@pytest.mark.parametrize(("target", "schedule", "prediction"), OTHERS)
+def test_targets_without_a_loop_refuse(target, schedule, prediction):
     with pytest.raises(sg.EmissionError, match="parallel"):
-        sg.emit(sg.Solver("ve", prediction, parallel=True), target)
+        rendering.render(sg.Solver(schedule, prediction, parallel=True), target, "not measured")
 
 
 def test_a_tolerance_is_refused():
     with pytest.raises(sg.SchemeError, match="parallel"):
         sg.Solver("vp_linear", scheme="adams_moulton:2:tol=1e-6", parallel=True)
+
+
+def test_noise_is_refused():
+    with pytest.raises(sg.SchemeError, match="noise"):
+        sg.Solver("vp_linear", stochasticity=1, parallel=True)
 
 
 def test_says_where_it_does_not_pay(tmp_path):

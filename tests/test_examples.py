@@ -12,6 +12,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "examples"
 EXAMPLES = sorted(set(FOLDER.glob("*.py")) - set(FOLDER.glob("test_*.py")))
 ARGUMENTS = {"train_and_sample": ["--quick"], "lecture": ["lecture.html", "--quick"]}
+ARGUMENTS["noise_on_the_way"] = ["--quick"]
 """How an example is asked to do less; what it does is the same."""
 
 
@@ -33,7 +34,7 @@ def run(example: Path, folder: Path, *command: str) -> str:
     return done.stdout
 
 
-ASKED = ("train_and_sample", "own_loop_numba", "lecture")
+ASKED = ("train_and_sample", "own_loop_numba", "lecture", "noise_on_the_way")
 """Those that are asked more than whether they run."""
 PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 
@@ -48,6 +49,17 @@ def test_loop_in_numba_reaches_the_data(tmp_path: Path) -> None:
     printed = run(FOLDER / "own_loop_numba.py", tmp_path)
     found, exact = re.findall(r"of all (\S+) \(exact (\S+)\)", printed)[-1]
     assert abs(float(found) - float(exact)) < 0.006
+
+
+def test_noise_forgets_a_start_and_amplifies_errors_of_the_data(tmp_path: Path) -> None:
+    printed = run(FOLDER / "noise_on_the_way.py", tmp_path)
+    none, start, noise, data = (
+        [float(one) for one in re.findall(r": (\S+)", line)] for line in printed.splitlines()
+    )
+    assert start[2] < start[0] / 2
+    assert noise[2] < noise[0]
+    assert data[2] > 1.2 * data[0]
+    assert abs(none[2] - none[0]) < 0.05
 
 
 def test_lecture_is_the_page_of_the_docs(tmp_path: Path) -> None:

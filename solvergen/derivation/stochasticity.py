@@ -32,6 +32,7 @@ from functools import cached_property
 from sympy import Expr, Integer, Rational, diff, log
 
 from solvergen.algebra import expressions
+from solvergen.derivation.homogeneity import degree
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.errors import DerivationError
 from solvergen.naming import FORMULA_LENGTH, meant, shown
@@ -102,6 +103,8 @@ class Stochasticity:
         rate = WRONSKIAN / (alpha * sigma)  # -lambda'
         if self.kind == "diffusion":
             return self.formula**2 / (2 * sigma**2 * rate)
+        if t not in self.formula.free_symbols and degree(self.formula) == 0:
+            return -alpha * diff(self.formula, alpha) / self.formula  # -dlog E/dlambda
         log_slope = _chain(log(self.formula))  # e^-K falls on the way to the data
         return log_slope / rate
 

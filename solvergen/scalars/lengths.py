@@ -161,6 +161,10 @@ def _zeroth_moment(
     power = _power_of_ratio(ode.clock)
     if power is not None and power.is_positive:
         return -powsimp(ode.factor * ode.clock) * expm1(-power * H)
+    if ode.noise is not None and ode.integrand.noise == 0:
+        kappa = difference_of(log(sigma / ode.factor), ode.schedule, h)
+        if kappa is not None:
+            return -powsimp(ode.factor * ode.clock) * expm1(-H - kappa)
     multiple = cancel(general / _DIFFERENCE)
     if not multiple.free_symbols & {t, s, alpha, sigma}:
         return multiple * WEDGE

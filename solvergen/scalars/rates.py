@@ -40,7 +40,7 @@ from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
 from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, SemilinearODE
+from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, SemilinearODE, nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio
@@ -101,7 +101,9 @@ class Rates:
             factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
             variable = variable if factor is None else factor * speed
         time, table = time_rate(schedule.without(eta)), None
-        clock, expansion = (_rate(one, time, schedule) for one in (speed, variable))
+        expansion = _rate(variable, time, schedule)
+        clock = _damped(ode, time)
+        clock = _rate(speed, time, schedule) if clock is None else clock
         inverse = _inverse_table(schedule)
         if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
             points, value = inverse.args
@@ -311,6 +313,27 @@ def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
     (call,) = calls
     rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
     return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
+
+
+def _damped(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """dq/dlambda with a retention E(t): that without noise, times (1 - (log E)' dt/dlambda)/E.
+
+    None for any other: (1 + eta^2) b as one function of t would lose the digits of b.
+    """
+    noise, schedule = ode.noise, ode.schedule
+    if (
+        noise is None
+        or noise.kind != "retention"
+        or noise.formula.free_symbols - {t}
+        or not (noise.formula.has(t))
+    ):
+        return None
+    plain = SemilinearODE.derive(schedule, ode.integrand)
+    if plain.factor is None or ode.factor is None or not ode.factor.has(t):
+        return None
+    clock = _rate(nonlinear(ode.integrand) / plain.factor, time, schedule)
+    slope = schedule.stable(schedule.simplest(diff(log(noise.formula), t)))
+    return clock * (1 - slope * time) / schedule.stable(noise.formula)
 
 
 def _spread(ode: SemilinearODE, time: Expr) -> Expr | None:

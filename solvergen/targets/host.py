@@ -53,7 +53,6 @@ class HostCode:
     phase_functions: str
     phase_numbers: str
     columns: str
-    limiter: str
     further: str
     further_arguments: str
     noise_column: int | None
@@ -101,7 +100,6 @@ def host_code_of(
         phase_functions="\n\n\n".join(one.function() for one in phases),
         phase_numbers=_numbered(formulas, program, phases),
         columns=_columns(formulas),
-        limiter="" if formulas.limiter is None else float_literal(formulas.limiter),
         further="".join(f", {name}={value}" for name, value in noise_arguments.arguments(formulas)),
         further_arguments="".join(f", {name}" for name, _ in noise_arguments.arguments(formulas)),
         noise_column=formulas.table.first_factor if formulas.is_noisy else None,

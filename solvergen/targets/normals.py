@@ -37,11 +37,10 @@ TORCH = f'''{_SAYS}
             seeds = self._seeds
             seeds = range(seeds, seeds + len(x)) if isinstance(seeds, int) else seeds
             self._generators = [self._generator(one, x.device) for one in seeds]
-        z = [
-            torch.randn(x.shape[1:], generator=one, dtype=x.dtype, device=one.device)
-            for one, _ in zip(self._generators, x, strict=True)
-        ]
-        return torch.stack(z).to(x.device)
+        z = torch.empty(x.shape, dtype=x.dtype, device=self._generators[0].device)
+        for generator, one in zip(self._generators, z, strict=True):
+            one.normal_(generator=generator)
+        return z.to(x.device)
 
     @staticmethod
     def _generator(seed, device):

@@ -31,6 +31,12 @@ FIXED = {
     "deis_rho_rk4": 4, "edm_heun": 2, "flow_midpoint": 2, "lms": 4, "lms_as_published": 2,
     "ipndm": 4, "ipndm_as_published": 1, "res_3s": 3, "hochbruck_ostermann": 4,
 }  # fmt: skip
+NOISY = {
+    "ddpm": 1, "euler_ancestral": 1, "lcm": None, "sde_dpm_solver_pp_1": 1,
+    "sde_dpm_solver_pp_2m": 2, "sde_dpm_solver_pp_2m_midpoint": 2, "sde_dpm_solver_pp_3m": 2,
+    "sde_dpm_solver_pp_3m_as_published": 2, "seeds_2": 2, "seeds_3": 2, "flow_sde": 2,
+}  # fmt: skip
+"""The weak orders of those with noise."""
 
 
 @pytest.mark.parametrize("name", [*presets.fixed_names(), *FAMILIES])
@@ -47,8 +53,14 @@ def test_order(name: str, expected: int) -> None:
     assert presets.get(name, "rectified_flow", sg.FLOW).order == expected
 
 
+@pytest.mark.parametrize(("name", "expected"), NOISY.items())
+def test_weak_order(name: str, expected: int | None) -> None:
+    report = presets.get(name, "rectified_flow", sg.FLOW).weak_report
+    assert (report and report.order) == expected
+
+
 def test_every_fixed_preset_is_listed_with_its_order() -> None:
-    assert set(FIXED) == set(presets.fixed_names())
+    assert {*FIXED, *NOISY} == set(presets.fixed_names())
 
 
 def test_weights_for_equal_steps_have_one_order_more_on_them() -> None:

@@ -42,13 +42,18 @@ SOLVERS = {
     "flow_euler": ("rectified_flow", "flow", "flow", "time", "multistep:1"),
     "flow_2m": ("rectified_flow", "flow", "flow", "time", "multistep:2"),
     "flow_heun": ("rectified_flow", "flow", "flow", "time", "heun"),
+    "sde_2m": ("vp_alphabar", "noise", "data", "half_log_snr", "multistep:2:ramp"),
+    "sde_2s": ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2"),
+    "flow_sde": ("rectified_flow", "flow", "flow", "time", "multistep:2:ramp"),
 }
+"""With ``sde`` in their names they add noise on the way."""
 BOTH = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
 
 def module(name: str) -> ModuleType:
     """Without a limiter if it is compared with a peer, which has none."""
-    spec = sg.Solver(*SOLVERS[name], limiter=name != "2m_midpoint")
+    noise = 1 if "sde" in name else None
+    spec = sg.Solver(*SOLVERS[name], limiter=name != "2m_midpoint", stochasticity=noise)
     return sg.compile(spec, "diffusers")
 
 
@@ -198,7 +203,7 @@ def test_ddim_pipeline_gives_the_sample_of_ddim(unconditional: UNet2DModel) -> N
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["2m_midpoint", "3m", "2s", "unipc"])
+@pytest.mark.parametrize("name", ["2m_midpoint", "3m", "2s", "unipc", "sde_2m", "sde_2s"])
 def test_text_to_image(stable_diffusion: Any, name: str, dtype: torch.dtype) -> None:
     pipe = quiet(with_scheduler(stable_diffusion, ours(name, stable_diffusion)), dtype)
     images = pipe(PROMPTS, num_inference_steps=3, output_type="np", generator=seeded()).images
@@ -219,6 +224,19 @@ def test_text_to_image_gives_the_sample_of_dpm_solver(stable_diffusion: Any, ste
     assert close(found, expected, 2e-5)
 
 
+def test_noise_has_a_generator_for_every_sample(stable_diffusion: Any) -> None:
+    pipe = quiet(with_scheduler(stable_diffusion, ours("sde_2m", stable_diffusion)))
+
+    def latents(prompts: list[str], *seeds: int) -> torch.Tensor:
+        generators = [torch.Generator().manual_seed(one) for one in seeds]
+        options = {"num_inference_steps": 4, "output_type": "latent"}
+        return pipe(prompts, generator=generators, **options).images
+
+    whole = latents(PROMPTS, 1, 2)
+    assert close(whole[1:], latents(PROMPTS[1:], 2), 1e-4)
+    assert not close(whole, latents(PROMPTS, 3, 2), 1e-2)
+
+
 def test_custom_timesteps_and_sigmas(stable_diffusion: Any) -> None:
     pipe = quiet(with_scheduler(stable_diffusion, ours("2m_midpoint", stable_diffusion)))
     options = {"prompt": PROMPTS, "output_type": "latent"}
@@ -231,7 +249,9 @@ def test_custom_timesteps_and_sigmas(stable_diffusion: Any) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["2m_midpoint", "3m", "3m_ramp", "2s", "unipc"])
+@pytest.mark.parametrize(
+    "name", ["2m_midpoint", "3m", "3m_ramp", "2s", "unipc", "sde_2m", "sde_2s"]
+)
 def test_image_to_image(stable_diffusion: Any, name: str, dtype: torch.dtype) -> None:
     scheduler = ours(name, stable_diffusion)
     pipe = with_scheduler(stable_diffusion, scheduler, StableDiffusionImg2ImgPipeline)
@@ -279,7 +299,7 @@ def embeddings(dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["flow_euler", "flow_2m", "flow_heun"])
+@pytest.mark.parametrize("name", ["flow_euler", "flow_2m", "flow_heun", "flow_sde"])
 def test_flow(flux: Any, name: str, dtype: torch.dtype) -> None:
     pipe = quiet(with_scheduler(flux, ours(name, flux)), dtype)
     options = {"height": 16, "width": 16, "output_type": "np", "generator": seeded()}

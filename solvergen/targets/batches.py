@@ -15,6 +15,7 @@ class Batches:
         asked_times: the times of a batch, with ``run``, ``inputs`` and ``x``.
         on_host: the times of all rows in numpy's float64, from those of a run.
         wide_product: a b in a dtype that sums.
+        owned: an output that stays what it is if its memory is used again.
         pads: whether all calls have one shape.
         like_z: what a plan for ``z`` is made with, behind its times.
         difference: of the pair (x, z), as a run keeps it.
@@ -28,6 +29,7 @@ class Batches:
     asked_times: str
     on_host: str
     wide_product: str = "a * b"
+    owned: str = "np.array({})"
     pads: bool = False
     like_z: str = "z.dtype"
     difference: str = "x - z"

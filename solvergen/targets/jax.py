@@ -313,6 +313,7 @@ PARALLEL = Batches(
     "jnp.repeat({times}[jnp.minimum(run.index + jnp.arange(len(inputs)), len(run) - 1)], len(x))",
     "np.asarray({times}[:-1], dtype=np.float64)",
     "a.astype(jnp.promote_types(a.dtype, jnp.float32)) * b",
+    owned="{}",
     pads=True,
 )
 

@@ -112,8 +112,9 @@ def _filled(solver: Solver, batches: Batches | None, times: str) -> dict[str, An
         "asked_times": batches.asked_times.format(times=times),
         "wide_product": batches.wide_product,
         "pads": batches.pads,
+        "owned": batches.owned,
         "says_padded": ONE_SHAPE if batches.pads else "",
     }
 
 
-KEYS = ("xp", "copied_run", "eps", "asked_times", "wide_product", "pads", "says_padded")
+KEYS = ("xp", "copied_run", "eps", "asked_times", "wide_product", "pads", "owned", "says_padded")

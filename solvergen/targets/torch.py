@@ -121,6 +121,7 @@ PARALLEL = Batches(
     "{times}[run.index : run.index + len(inputs)].repeat_interleave(len(x))",
     "{times}[:-1].double().cpu().numpy()",
     "a.to(torch.promote_types(a.dtype, torch.float32)) * b",
+    owned="{}.clone()",
     like_z="z.dtype, z.device",
 )
 

@@ -160,6 +160,22 @@ def test_guidance_with_conditions_by_sample(tmp_path):
     np.testing.assert_allclose(found, seen, rtol=1e-12)
 
 
+@pytest.mark.parametrize("target", ["numpy", "torch"])
+def test_a_model_may_use_its_memory_again(tmp_path, target):
+    solver = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:2", parallel=True)
+    module, grid, model = module_of(tmp_path, solver, target), grid_of(solver, 24), model_of(target)
+    memory = {}
+
+    def reusing(x, t):
+        kept = memory.setdefault(len(x), as_target(target, np.empty(x.shape)))
+        kept[...] = model(x, t)
+        return kept
+
+    seen = from_target(target, module.sample(model, as_target(target, X), grid))
+    found = module.sample_parallel(reusing, as_target(target, X), grid, window=5)
+    assert np.linalg.norm(from_target(target, found) - seen) <= 1e-3 * np.linalg.norm(seen)
+
+
 def test_bfloat16_ends_at_its_rounding(tmp_path):
     import torch
 

@@ -106,10 +106,10 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
-        _require_noise(self)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
+            _require_noise(self)
             self._set("weights", Weights.derive(self.ode, self.expansion))
         _warn_of_velocity(self.schedule, self.prediction)
 
@@ -309,6 +309,11 @@ def _require_noise(solver: Solver) -> None:
         raise DerivationError(
             f"stochasticity {chosen}: the schedule {solver.schedule.name} has a parameter called "
             "eta; expected another name for that."
+        )
+    if solver.expansion.variable.has(noise.eta):
+        raise DerivationError(
+            f"stochasticity {chosen}: the expansion variable {solver.expansion.name} depends on "
+            "eta, which is a matter of the run; expected half_log_snr, time or another variable."
         )
     if solver.scheme.main.iteration is not None:
         raise SchemeError(

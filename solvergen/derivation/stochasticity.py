@@ -29,9 +29,11 @@ What is constant over a step, eta, may be chosen when a run is planned: it is th
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from sympy import Expr, Integer, Rational, diff, log
 
 from solvergen.algebra import expressions
+from solvergen.algebra.evaluation import compiled
 from solvergen.derivation.homogeneity import degree
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.errors import DerivationError
@@ -53,8 +55,11 @@ LISTING = (
 """For people."""
 
 WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
-MAX_ETA = 100
-"""Of a constant: at 100, no noise outlives a step of 1/100 000 in lambda."""
+MAX_ETA = 2
+"""Of a constant that is compiled: at 2, a step of 1 in lambda leaves e^-4 of the noise before it. A
+run may say more."""
+LARGEST = 1e50
+"""Of the values of a formula."""
 POINTS = 64
 """At which eta^2 must not be negative."""
 
@@ -121,12 +126,27 @@ class Stochasticity:
         """
         if self.is_constant:
             return
+        self._require_moderate(schedule)
         found = sampled(at_schedule(self.squared, schedule), schedule, count=POINTS)
         if not all(one.imag == 0 and one >= 0 for one in found):
             raise DerivationError(
                 f"stochasticity {self.text!r}: eta^2 is negative or no number somewhere on "
                 f"{schedule.name}; expected eta >= 0: a retention must grow with t, since it falls "
                 "on the way from noise to data."
+            )
+
+    def _require_moderate(self, schedule: NoiseSchedule) -> None:
+        """Refuse a formula whose values float64 does not hold, before it is computed in many
+        digits, which may take for ever."""
+        low, high = map(float, schedule.domain)
+        times = low + (high - low) * np.linspace(0.01, 0.99, POINTS)
+        formula = schedule.substitute(at_schedule(self.formula, schedule))
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(compiled(formula, (t,), "numpy")(times), times.shape)
+        if not (np.isfinite(values) & (np.abs(values) < LARGEST)).all():
+            raise DerivationError(
+                f"stochasticity {self.text!r} is no number below {LARGEST:g} somewhere on "
+                f"{schedule.name}, {low:g} <= t <= {high:g}; expected one."
             )
 
     def exponent(self, ratio: Expr, schedule: NoiseSchedule) -> Expr | None:

@@ -9,6 +9,7 @@ An error is relative to the largest weight of its landing; of a column with seve
 of x with Phi and A M0 ell, to the sum of their sizes, with that weight in them.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,13 +91,15 @@ def errors_of_step(
 
     Coefficients that are beyond float64 have none. ``kind`` is that of the reference.
     """
+    if begins_anew(solver, grid[n]):
+        return []
     table = solver.table
     number, first = steps_of(solver.program, table, marks(solver, grid))[n]
     phase = table.phases[number]
     rows = found[first : first + len(phase.rows)]
     ends = float(grid[n]), float(grid[n + 1])
     with mpmath.workdps(DIGITS_AT_ENDS if touches(solver, grid) else DIGITS):
-        reference = kind(solver.weights, solver.prediction, refined)
+        reference = kind(solver.weights, solver.prediction, refined * _steepness(solver))
         scalars = ReferenceScalars.over(
             reference, phase.program, list(grid), n, rows[:, 0].tolist()
         )
@@ -111,6 +114,24 @@ def errors_of_step(
             errors += [RowError(error, column, *ends) for column, error in pairs]
             errors.append(RowError(_time_error(scalars, row.stage, line[0]), "time", *ends))
     return errors
+
+
+def begins_anew(solver: Solver, start: float) -> bool:
+    """Whether a step with noise starts at alpha = 0: nothing is left of its start, Phi = 0, which
+    the reference, close to the end, comes near to as a power eta^2 of the distance."""
+    schedule = solver.schedule
+    at_end = start == float(schedule.t_max)
+    return (
+        solver.stochasticity is not None
+        and at_end
+        and schedule.limit_at(schedule.alpha, schedule.t_max) == 0
+    )
+
+
+def _steepness(solver: Solver) -> int:
+    """How many times narrower panels have to be for e^(2 eta^2 lambda)."""
+    noise = solver.stochasticity
+    return 1 if noise is None or not noise.is_constant else max(1, math.ceil(noise.value**2))
 
 
 def column_errors(

@@ -1,5 +1,6 @@
 """What the parts of a specification ask of each other."""
 
+from solvergen.derivation.expansion import Expansion
 from solvergen.derivation.parameterization import FLOW, VELOCITY, rate
 from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
@@ -7,7 +8,7 @@ from solvergen.errors import DerivationError, SchemeError
 from solvergen.methods.scheme import Scheme
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import schemes
-from solvergen.symbols import t
+from solvergen.symbols import eta, t
 
 
 def require_table(scheme: Scheme, chosen: Stochasticity | None) -> None:
@@ -54,7 +55,9 @@ def require_reversible(weights: Weights, chosen: Stochasticity | None) -> None:
         )
 
 
-def require_noise(chosen: Stochasticity | None, schedule: NoiseSchedule, scheme: Scheme) -> None:
+def require_noise(
+    chosen: Stochasticity | None, schedule: NoiseSchedule, expansion: Expansion, scheme: Scheme
+) -> None:
     """Refuse noise in steps that are repeated until they stay what they are, and another eta.
 
     Raises:
@@ -67,6 +70,11 @@ def require_noise(chosen: Stochasticity | None, schedule: NoiseSchedule, scheme:
         raise DerivationError(
             f"stochasticity {chosen}: the schedule {schedule.name} has a parameter called "
             "eta; expected another name for that."
+        )
+    if expansion.variable.has(eta):
+        raise DerivationError(
+            f"stochasticity {chosen}: the expansion variable {expansion.name} depends on eta, "
+            "which is a matter of the run; expected half_log_snr, time or another variable."
         )
     if scheme.main.iteration is not None:
         raise SchemeError(

@@ -111,13 +111,15 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
-        requirements.require_noise(self.stochasticity, self.schedule, self.scheme)
         self._set("parallel", parallel is True)
         if self.parallel:
             requirements.require_table(self.scheme, self.stochasticity)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
+            requirements.require_noise(
+                self.stochasticity, self.schedule, self.expansion, self.scheme
+            )
             self._set("weights", Weights.derive(self.ode, self.expansion))
         if self.scheme.is_reversible:
             requirements.require_reversible(self.weights, self.stochasticity)

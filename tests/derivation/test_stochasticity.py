@@ -84,8 +84,8 @@ def test_text_reads_back(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("eta: -1", "expected 0 to 100"),
-        ("-0.5", "expected 0 to 100"),
+        ("eta: -1", "expected 0 to 2"),
+        ("-0.5", "expected 0 to 2"),
         ("ancestral: 1.5", "expected 0 to 1"),
         ("ancestral: t", "expected a number"),
         ("etta: 1", "did you mean"),
@@ -126,6 +126,17 @@ def test_iteration_to_a_tolerance_and_stages_that_go_back_are_refused() -> None:
     solver = sg.Solver("vp_linear", integrand="data", scheme="singlestep:4", stochasticity=1)
     with pytest.raises(sg.SchemeError, match="one path"):
         _ = solver.program
+
+
+def test_clock_that_depends_on_eta_is_no_expansion_variable() -> None:
+    with pytest.raises(sg.DerivationError, match="depends on eta"):
+        sg.Solver("vp_linear", integrand="data", expansion="clock", stochasticity=1)
+
+
+@pytest.mark.parametrize("text", ["eta: exp(exp(exp(t)))", "retention: exp(exp(t))"])
+def test_numbers_beyond_float64_are_refused(text: str) -> None:
+    with pytest.raises(sg.DerivationError, match="no number below"):
+        sg.Solver("ve", "data", "data", stochasticity=text)
 
 
 def test_damped_schedule_is_the_ode_of_another_one() -> None:

@@ -61,7 +61,7 @@ def test_flow_over_the_whole_domain() -> None:
 
 @pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "ve", "vp_cosine"])
 @pytest.mark.parametrize(
-    "noise", ["eta: 1", "eta: 3", "ancestral: 0.6", "renoise", "retention: sigma/(2*sigma+alpha)"]
+    "noise", ["eta: 1", "eta: 2", "ancestral: 0.6", "renoise", "retention: sigma/(2*sigma+alpha)"]
 )
 def test_variance_of_a_point_is_exact(schedule: str, noise: str) -> None:
     """Data in one point: x0 is known, and the variance is sigma^2 after every step of any grid."""

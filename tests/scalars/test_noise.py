@@ -37,7 +37,7 @@ def test_rows_are_those_of_the_definitions(
     assert coefficient_error(solver, module.coefficients(grid), grid.tolist(), [0, 1, 5]) < BOUND
 
 
-@pytest.mark.parametrize("value", [1e-3, 0.4, 2.0, 20.0])
+@pytest.mark.parametrize("value", [1e-3, 0.4, 2.0])
 def test_eta_of_a_run_is_that_of_a_solver(value: float) -> None:
     """``coefficients(grid, eta=)`` are the rows of a solver with that eta."""
     one, other = (

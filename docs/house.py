@@ -16,7 +16,7 @@ PICTURE = FOLDER / "house.svg"
 
 ROOMS = (
     "errors", "naming", "symbols", "algebra", "methods", "schedules", "program", "derivation",
-    "closed_forms", "specification", "scalars", "targets", "measurement", "compiler",
+    "closed_forms", "runs", "specification", "scalars", "targets", "measurement", "compiler",
     "clients", "tuning", "reports", "report", "__init__", "schedule_options",
     "solver_options", "commands", "cli",
     "__main__",

@@ -136,6 +136,9 @@ def compile(
     limiter: Limiter = "default",
     eta: Eta = None,
     stochasticity: Noise = None,
+    parallel: Annotated[
+        bool, typer.Option("--parallel", help="With sample_parallel: fewer calls, more rows.")
+    ] = False,
     target: Annotated[
         str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
     ] = "numba",
@@ -167,7 +170,7 @@ def compile(
         _write_folder(output, choice, limiter, force, others)
         return
     spec = solver_of(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
-    spec = compiler.adapted(spec, target)
+    spec = compiler.adapted(spec.in_parallel if parallel else spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end, shift)

@@ -24,7 +24,7 @@ from fractions import Fraction
 
 from solvergen.errors import SchemeError
 from solvergen.methods.bounds import MAX_ITERATIONS, MAX_ORDER, fraction, require
-from solvergen.methods.rule import CLASSICAL, FROZEN, INTERPOLATION, Rule
+from solvergen.methods.rule import CLASSICAL, FROZEN, INTERPOLATION, Monomial, Rule
 from solvergen.methods.scheme import (
     CURRENT,
     END,
@@ -46,6 +46,7 @@ MULTISTEP_SOURCE = (
     "Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; "
     "Lu et al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902)"
 )
+REVERSIBLE_SOURCE = "Kidger, Foster, Li and Lyons 2021 (arXiv:2105.13493), reversible Heun"
 UNIPC_SOURCE = "Zhao et al. 2023 (arXiv:2302.04867)"
 SINGLESTEP_SOURCE = (
     "Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential Runge-Kutta methods; "
@@ -268,6 +269,30 @@ def unipc(
     closing = _closing(last, order, lambda name, k: _corrected(name, k + 1, k, rule))
     name = f"unipc:{order}:{variant}{_suffix(startup, last)}"
     return Scheme(name, main, first, UNIPC_SOURCE, closing)
+
+
+def reversible() -> Scheme:
+    """Reversible Heun: order 2, and a run back that is exact.
+
+    The trapezoidal rule on samples that the network sees, each of which is the one before it
+    mirrored at half a step (Kidger et al. 2021, arXiv:2105.13493, without noise),
+
+        z_(n+1) = 2 (Phi x_n + M0 ell_0 N(z_n)) - Phi z_n
+        x_(n+1) = Phi x_n + M0 (ell_0 N(z_n) + ell_1 N(z_(n+1))),
+
+    with the weights of {0, 1} in any clocks. Both lines can be solved for (x_n, z_n), which asks
+    the network at the same places. It is the leapfrog of z with an average at the end: one
+    evaluation a step, and one at the end of the run. z_n - x_n changes its sign from step to step
+    and grows by Phi alone, so that it stays what it is where Phi = 1, and explodes where alpha_t /
+    alpha_s or sigma_s/sigma_t does.
+    """
+    first_weight = (Monomial(Fraction(1)), Monomial(Fraction(-1), 1))
+    mirrored = Stage(END, (CURRENT,), Rule(rows=(first_weight,)), mirrored=True)
+    correction = Stage(Fraction(0), back_to(1), base=past(1))
+    average = Stage(END, (CURRENT, stage(1)))
+    first, main = Phase("start_0", (mirrored,)), Phase("main", (mirrored,), correction)
+    closing = Phase("last_0", (mirrored, average), correction)
+    return Scheme("reversible", main, (first,), REVERSIBLE_SOURCE, (closing,))
 
 
 def _corrected(name: str, corrector: int, predictor: int, rule: Rule) -> Phase:

@@ -85,16 +85,22 @@ def back_to(steps_back: int) -> tuple[Node, ...]:
 
 @dataclass(frozen=True)
 class Stage:
-    """One landing place of a step, where it starts from, and the nodes that it reads."""
+    """One landing place of a step, where it starts from, and the nodes that it reads.
+
+    A ``mirrored`` one lies opposite to what the network has seen last, x^, about half a landing:
+    2 (Phi x_0 + M0 ell_0 N_0) - Phi x^, with ell_0 the weight of node 0 beside another at 1.
+    """
 
     position: Fraction
     support: tuple[Node, ...]
     rule: Rule = INTERPOLATION
     base: Node = CURRENT
+    mirrored: bool = False
 
     def __str__(self) -> str:
         start = "" if self.base == CURRENT else f"<{short(self.base)}"
-        return f"{self.position}{start}:{{{', '.join(self._weights())}}}{self.rule}"
+        mirror = "mirror" if self.mirrored else ""
+        return f"{self.position}{start}:{mirror}{{{', '.join(self._weights())}}}{self.rule}"
 
     def _weights(self) -> tuple[str, ...]:
         if not self.rule.rows:
@@ -235,7 +241,10 @@ class Phase:
                 )
             if node.kind is Kind.PAST and node.index < 1:
                 raise SchemeError(f"{where}: got past index {node.index}, expected 1, 2, ...")
-        one.rule.check(where, len(one.support))
+        if not one.mirrored:
+            one.rule.check(where, len(one.support))
+        elif (one.support, one.base, one.position) != ((CURRENT,), CURRENT, END):
+            raise SchemeError(f"{where} is mirrored; expected '1:mirror{{0: ..}}'.")
         places = [node if one.rule.rows else self.place(node) for node in one.support]
         if len(set(places)) < len(places):
             raise SchemeError(
@@ -363,6 +372,11 @@ class Scheme:
     def phases(self) -> tuple[Phase, ...]:
         """``phases[n]`` is run when n earlier steps can be read; the last one is the main one."""
         return (*self.startup, self.main)
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether a run can be solved for where it came from."""
+        return self.main.stages[-1].mirrored
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

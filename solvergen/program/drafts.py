@@ -51,22 +51,52 @@ class PhaseDraft:
             RowDraft(
                 i,
                 self._row(i),
-                dict(self._integrand(i).items()),
+                self._value(i),
                 i == last,
                 i == last and self.phase.repeat is not None,
             )
             for i in self.phase.evaluations
         )
 
+    def _value(self, i: int) -> Placed:
+        """What is kept: the integrand; of a pair, the sample that the network has seen."""
+        if self._is_reversible:
+            return {Array.INPUT: Integer(1)}
+        return dict(self._integrand(i).items())
+
+    @property
+    def _is_reversible(self) -> bool:
+        return any(one.mirrored for one in self.phase.combines)
+
     def _row(self, i: int) -> Terms:
         """What the landing after evaluation i reads, with N_i put in."""
         combine = next((one for one in self.phase.combines if one.stage > i), None)
         if combine is None:
             return {}
+        if self._is_reversible:
+            return self._resolved(i, self._of_pair(combine))
         terms = self._landing(combine)
         if not self.keeps_start:
             terms = self._without_start(i, combine, terms)
         return self._resolved(i, terms)
+
+    def _of_pair(self, combine: Combine) -> Terms:
+        """A landing of a reversible step in what the network has seen, z, and what it saw before.
+
+        With x_n = Phi x_(n-1) + M0 (ell_0 N_(n-1) + ell_1 N_n) and z_n + Phi z_(n-1) = 2 (Phi
+        x_(n-1) + M0 ell_0 N_(n-1)) the sample itself is not read: z_(n+1) is Phi^2 z_(n-1) and a
+        multiple of N_n, and the result the mean of z_N and Phi z_(N-1), with N_N. In place of what
+        came before the first step stands x_0 - z_0, which is 0 unless a pair is given.
+        """
+        factor, last = phi(combine.stage), len(combine.support) - 1
+        own = zeroth_moment(combine.stage) * weight(combine.stage, last)
+        if not combine.mirrored:
+            half = Rational(1, 2)
+            return {Array.INPUT: half, CURRENT: half * factor, combine.support[last]: own}
+        if self.phase.correction is None:
+            return {Array.INPUT: factor, past(1): 2 * factor, CURRENT: 2 * own}
+        before = zeroth_moment(0) * weight(0, 0)
+        return {past(1): factor * phi(0), CURRENT: 2 * (factor * before + own)}
 
     def _landing(self, combine: Combine) -> Terms:
         """Landing ``combine`` in the sample at the start of the step and the integrand values."""

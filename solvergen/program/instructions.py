@@ -25,7 +25,8 @@ class Evaluate:
 class Combine:
     """Land at ``stage`` (at theta = ``position``) from ``base`` and the values of ``support``.
 
-    Its weights may have a ``bound`` (``solvergen.methods.limiter``).
+    Its weights may have a ``bound`` (``solvergen.methods.limiter``). A ``mirrored`` landing is
+    twice that, less Phi times what the network has seen last (``solvergen.methods.scheme.Stage``).
     """
 
     stage: int
@@ -34,6 +35,7 @@ class Combine:
     rule: Rule = INTERPOLATION
     base: Node = CURRENT
     bound: Bound | None = None
+    mirrored: bool = False
 
     @property
     def node(self) -> Node:
@@ -63,7 +65,8 @@ class Combine:
         i = self.stage
         total = " + ".join(f"ell_{i},{j} N[{node}]" for j, node in enumerate(self.support))
         start = "x" if self.base == CURRENT else f"x[{self.base}]"
-        return f"y = Phi_{i} {start} + M_{i} ({total})        theta = {self.position}{self.rule}"
+        landing, where = f"Phi_{i} {start} + M_{i} ({total})", f"theta = {self.position}{self.rule}"
+        return f"y = {f'2 ({landing}) - Phi_{i} y' if self.mirrored else landing}        {where}"
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,8 @@ class _Step:
             start = self.samples[one.base]
             factor, m0 = self.scalars.integrating_factor(one), self.scalars.zeroth_moment(one)
             self.y = start * factor + self._mean(one) * m0
+            if one.mirrored:
+                self.y = self.y + self.y - self.seen * factor
             self._add_noise(one, factor)
             self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one

@@ -81,4 +81,4 @@ def lower_phase(
 
 def _lower_stage(number: int, one: Stage, factor: Fraction | None = None) -> Combine:
     found = bound_of(one, factor)
-    return Combine(number, one.position, one.support, one.rule, one.base, found)
+    return Combine(number, one.position, one.support, one.rule, one.base, found, one.mirrored)

@@ -252,6 +252,11 @@ class StepProgram:
         return any(phase.correction is not None for phase in self.all_phases)
 
     @property
+    def is_reversible(self) -> bool:
+        """Whether its landings are mirrored: a run carries the pair of both samples."""
+        return self.main.combines[-1].mirrored
+
+    @property
     def repeat(self) -> Repeat | None:
         """The repetition of the main step, if there is one."""
         return self.main.repeat

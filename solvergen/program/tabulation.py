@@ -42,7 +42,7 @@ def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
     own = [pair.step for pair, number in zip(program.pairs, taken, strict=True) if number is None]
     allocated = [
         *(
-            Places(draft, _readable(program, number), program.history)
+            Places(draft, _readable(program, number), _kept(program, number))
             for draft, (number, _) in zip(drafts, keys, strict=True)
         ),
         *(Places(PhaseDraft(one, None, keeps_start, converts), None, 0) for one in own),
@@ -82,8 +82,14 @@ def _taken(program: StepProgram) -> list[int | None]:
 def _readable(program: StepProgram, number: int) -> int | None:
     """How many earlier values a phase finds; None for a step of which nothing is read later."""
     if number < len(program.phases):
-        return number
+        return program.history if program.is_reversible else number
     return program.history if number < len(program.phases) + len(program.closing) else None
+
+
+def _kept(program: StepProgram, number: int) -> int:
+    """How many values the step after a phase may read: none after the end of a reversible run."""
+    ends = program.is_reversible and number == len(program.phases)
+    return 0 if ends else program.history
 
 
 def _variants(
@@ -97,7 +103,8 @@ def _variants(
     lasts = [phase.combines[-1] for phase in program.all_phases]
     keys: list[tuple[int, Combine | None]] = []
     for number, phase in enumerate(program.all_phases):
-        usual = None if phase.correction is None else lasts[_usual(program, number)]
+        replaces = phase.correction is not None and not program.is_reversible
+        usual = lasts[_usual(program, number)] if replaces else None
         keys.append((number, usual))
     variants: dict[tuple[int, int], int] = {}
     for number, earlier in _neighbours(program):

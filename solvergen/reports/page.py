@@ -170,9 +170,8 @@ def _run(solver: Solver) -> Section:
     own = Solver(
         solver.schedule, solver.integrand, solver.integrand, solver.expansion, solver.scheme
     )
-    module = compiler.compile(own, "numpy")
-    found = pictures.unroll(module, pictures.grid(own, module))
-    kept, total = found.kept, float(found.influence[-1].sum())
+    found = own.propagator(pictures.grid(own, compiler.compile(own, "numpy")))
+    kept, total = float(found.landings[-1, 0]), float(found.weights[-1].sum())
     return Section(
         "a run as a matrix of weights",
         (

@@ -18,6 +18,7 @@ from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.program.program import StepProgram
 from solvergen.program.stability import growth, real_interval
 from solvergen.reports.pictures import COLOURS, as_svg, new_figure, styled
+from solvergen.runs.propagator import Propagator
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
@@ -204,45 +205,14 @@ def draw_region(axes: Any, program: StepProgram) -> None:
     axes.set_title(r"$|R(z)|\leq 1$ for $z=h\,\partial N/\partial x$")
 
 
-@dataclass(frozen=True)
-class Unrolled:
-    """A run as linear combinations of its start and of the values of N.
-
-    Attributes:
-        influence: [landings, evaluations], what of each N is in each landing.
-        kept: what of the start is in the final sample.
-    """
-
-    influence: Floats
-    kept: float
-
-
-def unroll(module: ModuleType, times: Floats) -> Unrolled:
-    """By running it on unit values of N, for a module whose prediction is its integrand."""
-
-    def trace(start: float, unit: int | None) -> Floats:
-        seen: list[float] = []
-
-        def network(x: Floats, _: float) -> Floats:
-            seen.append(float(x[0]))
-            return np.full_like(x, 1.0 if unit == len(seen) - 1 else 0.0)
-
-        seen.append(float(module.sample(network, np.array([start]), times)[0]))
-        return np.array(seen)
-
-    from_start = trace(1.0, None)
-    count = len(from_start) - 1
-    influence = np.stack([trace(0.0, unit)[1:] for unit in range(count)], axis=1)
-    return Unrolled(influence, float(from_start[-1]))
-
-
-def run_picture(found: Unrolled) -> bytes:
+def run_picture(found: Propagator) -> bytes:
     """The matrix, and its last row as bars."""
+    influence = found.weights[1:]
     with styled():
-        count = len(found.influence)
+        count = len(influence)
         figure = new_figure(7.6, 0.9 + 0.2 * max(count, 10))
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.25, 1]})
-        shares = found.influence / np.abs(found.influence).sum(axis=1, keepdims=True)
+        shares = influence / np.abs(influence).sum(axis=1, keepdims=True)
         shown = np.where(shares == 0, np.nan, shares)
         left.imshow(shown, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
@@ -253,7 +223,7 @@ def run_picture(found: Unrolled) -> bytes:
         left.set(xlabel="evaluation", ylabel="landing")
         left.set_title("shares of every landing, in percent")
         left.spines[:].set_visible(False)
-        final = found.influence[-1]
+        final = influence[-1]
         colours = [COLOURS[0] if value >= 0 else COLOURS[1] for value in final]
         right.bar(range(count), final, color=colours, width=0.75)
         right.axhline(0, color="#555555", lw=0.7)

@@ -222,6 +222,10 @@ def _update(one: Landing, solver: Solver) -> Equation:
     kept = before if solver.ode.factor == 1 else Product(one.of_interval("Phi"), before)
     note = "" if one.combine.stage else "corrected, once the network is known there"
     right = Total(kept, Product(one.of_interval("M_0"), inner))
+    if one.combine.mirrored:
+        phi = "" if solver.ode.factor == 1 else "Phi "
+        note = f"half of a step: the network sees z_t = 2 m_t - {phi}z_s next, and N_s is N at z_s"
+        return Equation(Symbol(f"m_{{{one.time(one.combine.node)}}}"), right, note=note)
     return Equation(one.sample(one.combine.node), right, note=note)
 
 

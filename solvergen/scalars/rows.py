@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import mpmath
-import numpy as np
 from numpy.typing import ArrayLike
 from sympy import Expr, Symbol
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.program.drafts import shifted
 from solvergen.program.instructions import node_of
+from solvergen.program.phase_numbers import phase_numbers
 from solvergen.program.program import StepProgram
 from solvergen.program.table import (
     Table,
@@ -25,23 +25,6 @@ from solvergen.program.table import (
     zeroth_moment,
 )
 from solvergen.scalars.reference import ReferenceScalars
-
-
-def phase_numbers(program: StepProgram, gamma: ArrayLike) -> list[int]:
-    """Which of ``program.all_phases`` each step of a run takes.
-
-    Args:
-        program: all phases.
-        gamma: the expansion variable on the grid. A step that starts or ends where it is infinite
-            runs ``at_infinity``; no later step reads the value at such a start.
-    """
-    finite = np.isfinite(gamma) | (program.at_infinity is None)
-    steps = finite.size - 1
-    last = len(program.all_phases) - 1
-    return [
-        program.number(int(finite[:n].sum()), steps - 1 - n) if finite[n : n + 2].all() else last
-        for n in range(steps)
-    ]
 
 
 def steps_of(program: StepProgram, table: Table, gamma: ArrayLike) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from solvergen.methods.library import (
     general_linear,
     multistep,
     pece,
+    reversible,
     singlestep,
     unip,
     unipc,
@@ -32,6 +33,7 @@ __all__ = [
     "multistep",
     "names",
     "pece",
+    "reversible",
     "singlestep",
     "to_text",
     "unip",
@@ -67,6 +69,8 @@ _UNSAID = re.compile(r"multistep:\d+|unipc?:\d+:\w+")
 _IMPLICIT = {"backward_euler": 1, "trapezoidal": 2}
 _NAMED: dict[str, Callable[[], Scheme]] = {
     "implicit_heun": lambda: adams_moulton(2, 1),
+    "reversible": reversible,
+    "reversible_heun": reversible,
     "dpm_12": dpm_12,
     "dpm_23": dpm_23,
     "res_3s": exponential.res_3s,

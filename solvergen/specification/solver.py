@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sympy import Expr, Integer
 
 from solvergen.algebra.typesetting import paragraphs
@@ -23,7 +24,6 @@ from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
 from solvergen.errors import (
     DerivationError,
-    SchemeError,
     SolvergenError,
     SolvergenWarning,
     explained,
@@ -36,9 +36,11 @@ from solvergen.program.program import StepProgram
 from solvergen.program.series import MODULAR, RATIONALS, Field
 from solvergen.program.table import Table
 from solvergen.program.tabulation import tabulate
+from solvergen.runs import propagator
+from solvergen.runs.propagator import Propagator
 from solvergen.schedules import named, serialization
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.specification import endpoints, schemes
+from solvergen.specification import endpoints, requirements, schemes
 from solvergen.specification.endpoints import EndPoints
 from solvergen.symbols import t
 
@@ -70,6 +72,7 @@ class Solver:
             no bound.
         stochasticity: how much noise is added on the way: 'eta: 1', another text of
             ``solvergen.derivation.stochasticity``, a number for eta, or None.
+        parallel: whether modules have ``sample_parallel`` too.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -86,6 +89,7 @@ class Solver:
     scheme: Scheme
     limiter: Fraction | None
     stochasticity: Stochasticity | None
+    parallel: bool
     weights: Weights = field(compare=False)
 
     def __init__(
@@ -97,6 +101,7 @@ class Solver:
         scheme: Scheme | str = "multistep:2",
         limiter: Fraction | float | str | bool | None = True,
         stochasticity: Stochasticity | str | float | None = None,
+        parallel: bool = False,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         said = _read(prediction, Parameterization, parameterization.get)
@@ -106,11 +111,18 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
+        self._set("parallel", parallel is True)
+        if self.parallel:
+            requirements.require_table(self.scheme, self.stochasticity)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
-            _require_noise(self)
+            requirements.require_noise(
+                self.stochasticity, self.schedule, self.scheme, self.expansion
+            )
             self._set("weights", Weights.derive(self.ode, self.expansion))
+        if self.scheme.is_reversible:
+            requirements.require_reversible(self.weights, self.stochasticity)
         _warn_of_velocity(self.schedule, self.prediction)
 
     def _set(self, field: str, value: Any) -> None:
@@ -128,7 +140,7 @@ class Solver:
             return self
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
         limiter = True if self._has_usual_limiter else self.limiter
-        return Solver(*choices, scheme, limiter, self.stochasticity)
+        return Solver(*choices, scheme, limiter, self.stochasticity, self.parallel)
 
     @cached_property
     def ode(self) -> SemilinearODE:
@@ -140,6 +152,12 @@ class Solver:
         """What a step computes, in which order."""
         is_noisy = self.stochasticity is not None
         return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter, is_noisy)
+
+    @cached_property
+    def in_parallel(self) -> "Solver":
+        """The same with modules that have ``sample_parallel``."""
+        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
+        return Solver(*choices, self.limiter, self.stochasticity, True)
 
     @cached_property
     def unlimited(self) -> "Solver":
@@ -213,6 +231,27 @@ class Solver:
         """A run as rows, and the passes that take them."""
         return tabulate(self.program, self.converts)
 
+    def propagator(self, timesteps: ArrayLike) -> Propagator:
+        """The matrix of a run: z_i, the input of every evaluation, in x_T and the predictions.
+
+        Args:
+            timesteps: a decreasing grid [steps + 1] inside the domain.
+
+        Returns:
+            ``times`` [N] of the evaluations and ``landings`` [N + 1, N + 1], in float64; the last
+            row is the result, and ``sample`` runs it.
+
+        Raises:
+            SolvergenError: the grid is none, factors are infinite on it, or the scheme repeats an
+                evaluation to a tolerance.
+        """
+        if self.stochasticity is not None:
+            raise SolvergenError(
+                f"the matrix of a run: got the noise {self.stochasticity}, of which it has no "
+                "columns; expected a solver without stochasticity"
+            )
+        return propagator.of(self.weights, self.prediction, self.integrand, self.program, timesteps)
+
     @cached_property
     def estimate_powers(self) -> tuple[int, ...]:
         """k of each of them, with an error estimate of O(h^k)."""
@@ -235,6 +274,7 @@ class Solver:
             "scheme": schemes.to_text(self.scheme),
             **({} if self._has_usual_limiter else {"limiter": bound}),
             **({"stochasticity": self.stochasticity.text} if self.stochasticity else {}),
+            **({"parallel": "yes"} if self.parallel else {}),
         }
 
     @cached_property
@@ -252,6 +292,7 @@ class Solver:
         spec = self._specification
         for key in _said(spec):
             options += [f"--{key}", spec[key]]
+        options += ["--parallel"] if self.parallel else []
         return " ".join(map(shlex.quote, options))
 
     def _repr_html_(self) -> str:
@@ -295,34 +336,6 @@ def _in_network_time(prediction: Parameterization, schedule: NoiseSchedule) -> P
     return parameterization.rate(-t) if schedule.reversed and prediction == FLOW else prediction
 
 
-def _require_noise(solver: Solver) -> None:
-    """Refuse noise in steps that are repeated until they stay what they are, and another eta.
-
-    Raises:
-        SchemeError: the scheme has an implicit equation that is solved to a tolerance.
-        DerivationError: a parameter of the schedule is called eta.
-    """
-    chosen = solver.stochasticity
-    if chosen is None:
-        return
-    if any(symbol.name == "eta" for symbol, _ in solver.schedule.parameters):
-        raise DerivationError(
-            f"stochasticity {chosen}: the schedule {solver.schedule.name} has a parameter called "
-            "eta; expected another name for that."
-        )
-    if solver.expansion.variable.has(noise.eta):
-        raise DerivationError(
-            f"stochasticity {chosen}: the expansion variable {solver.expansion.name} depends on "
-            "eta, which is a matter of the run; expected half_log_snr, time or another variable."
-        )
-    if solver.scheme.main.iteration is not None:
-        raise SchemeError(
-            f"stochasticity {chosen}: the scheme {schemes.to_text(solver.scheme)} repeats an "
-            "evaluation to a tolerance, which judges samples without noise; expected a number of "
-            "iterations (adams_moulton:K:M), or another scheme."
-        )
-
-
 def _warn_of_velocity(schedule: NoiseSchedule, prediction: Parameterization) -> None:
     """Where alpha + sigma = 1, most people who say velocity mean the flow."""
     if prediction == VELOCITY and schedule.is_straight:
@@ -341,11 +354,16 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
     Raises:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
-    serialization.require_fields("SPEC", spec, ("schedule", *CHOICES), (*FURTHER, "target"))
+    serialization.require_fields(
+        "SPEC", spec, ("schedule", *CHOICES), (*FURTHER, "parallel", "target")
+    )
     for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
     choices = {name: spec[name] for name in CHOICES}
     further = {"limiter": True, **{name: spec[name] for name in FURTHER if name in spec}}
-    return Solver(schedule, **choices, **further)
+    parallel = spec.get("parallel", "no")
+    if parallel not in ("yes", "no"):
+        raise SolvergenError(f"SPEC: parallel is {shown(parallel)}; expected yes or no")
+    return Solver(schedule, **choices, **further, parallel=parallel == "yes")

@@ -266,6 +266,11 @@ def _order(solver: Solver, any_grid: bool) -> str:
             "of the implicit equation, solved: it holds where the iteration converges, and the "
             "error of a run stops to fall near the tolerance."
         )
+    if solver.program.is_reversible:
+        lines.append(
+            "N_s is N at what the network sees, z_s: z_t = 2 y - Phi z_s, with y the step by node "
+            "0 alone; the pair (x, z) determines where it came from."
+        )
     if solver.limiter is not None and any_grid:
         lines.append(
             "In steps that are much longer than the ones before, weights are bounded: sum |ell_j| "

@@ -16,6 +16,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
+from solvergen.targets.batches import Batches
 from solvergen.targets.functional import widened_passes
 from solvergen.targets.passes import Control, noise, values
 from solvergen.targets.target import Library, Target
@@ -237,6 +238,11 @@ def loop(table: Table) -> dict[str, Any]:
     return {
         **_common(step, "model({0}, row[0])", CHECKED),
         "initial": _packed(["x" for _ in step.state] + zeros),
+        "begins": BEGINS,
+        "row_times": "self.rows[:, 0]",
+        "zeros": "jnp.zeros_like",
+        "own_x": "x",
+        "run_lines": "\n        ".join(_stepper_lines(step)),
     }
 
 
@@ -296,6 +302,21 @@ def _stepper_lines(step: _Step) -> list[str]:
     ]
 
 
+BEGINS = "self.x, self.rows = x, jnp.asarray(COEFFICIENTS, jnp.promote_types(x.dtype, jnp.float32))"
+"""How a run of a module for one grid begins."""
+
+PARALLEL = Batches(
+    "jnp",
+    "copy(run)",
+    ("from copy import copy",),
+    "jnp.finfo(z.dtype).eps",
+    "jnp.repeat({times}[jnp.minimum(run.index + jnp.arange(len(inputs)), len(run) - 1)], len(x))",
+    "np.asarray({times}[:-1], dtype=np.float64)",
+    "a.astype(jnp.promote_types(a.dtype, jnp.float32)) * b",
+    owned="{}",
+    pads=True,
+)
+
 TARGET = _JaxTarget(
     name="jax",
     dtypes=dtypes,
@@ -305,6 +326,7 @@ TARGET = _JaxTarget(
     library=LIBRARY,
     settings=settings,
     loop=loop,
+    batches=PARALLEL,
     normals=normals.JAX,
     adapts=False,
 )

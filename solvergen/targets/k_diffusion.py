@@ -97,6 +97,7 @@ TARGET = replace(
     requires=("import torch", "from tqdm.auto import trange"),
     settings=settings,
     loop=None,
+    batches=None,
     adapts=False,
     counts_steps=True,
     prediction="data",

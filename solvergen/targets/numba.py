@@ -5,7 +5,7 @@ and the value over the oldest of those that are kept, which the same pass reads 
 one argument each, since two names for one array would stop the compiler from vectorising.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import functional, normals
+from solvergen.targets.batches import NUMPY
 from solvergen.targets.functional import pair_reads, signature
 from solvergen.targets.passes import Control, Sums, noise, values
 from solvergen.targets.products import together
@@ -139,8 +140,27 @@ def loop(table: Table) -> dict[str, Any]:
         "passes": passes(table),
         "before_passes": before_passes(table),
         "loop_lines": "\n        ".join(lines),
+        "begins": "\n        ".join([BEGINS, INSIDE if table.keeps_start else "self._x = flat"]),
+        "row_times": "COEFFICIENTS[:, 0].tolist()",
+        "zeros": "np.zeros_like",
+        "own_x": "flat",
+        "run_lines": "\n        ".join(step_lines(table, replace(_names(table), kind=kind))),
     }
 
+
+BEGINS = """\
+self._shape, flat = x.shape, np.array(x, order="C").reshape(-1)
+        self.rows = COEFFICIENTS.astype(x.dtype)"""
+INSIDE = "self._y, self._is_inside = np.zeros_like(flat), False"
+"""How a run of a module for one grid begins, and where a start is kept."""
+
+PARALLEL = replace(
+    NUMPY,
+    copied_run="deepcopy(run, {id(run._plan): run._plan})  # its steps write in place",
+    imports=("from copy import deepcopy",),
+    difference='np.array(x - z, order="C").reshape(-1)',
+    seen="np.array(run.x)",
+)
 
 TARGET = Target(
     name="numba",
@@ -151,5 +171,6 @@ TARGET = Target(
     requires=("from numba import njit",),
     settings=settings,
     loop=loop,
+    batches=PARALLEL,
     normals=normals.NUMPY,
 )

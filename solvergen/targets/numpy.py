@@ -8,6 +8,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
+from solvergen.targets.batches import NUMPY
 from solvergen.targets.functional import Names, combination, kept, pair_reads, signature, step_lines
 from solvergen.targets.passes import Control, Sums
 from solvergen.targets.target import Target
@@ -64,8 +65,20 @@ def loop(table: Table) -> dict[str, Any]:
     """The passes and the statements of the loop of a module for one grid."""
     names = Names("x", "start", "past", BAKED_KINDS[Control(table).mode])
     lines = step_lines(table, Control(table).pass_name(), names)
-    return {"passes": passes(table), "loop_lines": "\n        ".join(lines)}
+    run = step_lines(table, Control(table).pass_name(), Names(kind=names.kind))
+    return {
+        "passes": passes(table),
+        "loop_lines": "\n        ".join(lines),
+        "begins": BEGINS,
+        "row_times": "COEFFICIENTS[:, 0].tolist()",
+        "zeros": "np.zeros_like",
+        "own_x": "self.x",
+        "run_lines": "\n        ".join(run),
+    }
 
+
+BEGINS = "self.x, self.rows = np.array(x), COEFFICIENTS.astype(x.dtype)"
+"""How a run of a module for one grid begins."""
 
 TARGET = Target(
     name="numpy",
@@ -74,5 +87,6 @@ TARGET = Target(
     to_numpy=_same,
     settings=settings,
     loop=loop,
+    batches=NUMPY,
     normals=normals.NUMPY,
 )

@@ -20,6 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
+from solvergen.targets import parallel
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -55,6 +56,8 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _run(solver, formulas, found),
         _repetition(solver),
         _adaptive(solver, formulas),
+        parallel.settings(solver, found.batches, formulas),
+        _reversible(solver, found),
         found.settings(solver, formulas),
     )
 
@@ -91,7 +94,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "docstring": docstring(
             solver, header(solver, target, grid=True), statement(baked), False, remarks
         ),
-        "standard": "\n".join(found.standard),
+        "standard": _standard(found, *parallel.imports(solver, found.batches)),
         "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
@@ -102,6 +105,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         **_baked_says(solver),
         **baked_settings(solver.table, _in_network_time(solver, baked)),
         **found.loop(solver.table),
+        **parallel.baked_settings(solver, found.batches, baked),
     }
     return tidy(fill(f"{found.folder}/baked.jinja", filled))
 
@@ -124,14 +128,14 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     """What every module says of itself."""
     found = targets.get(target)
     standard = [
-        *found.standard,
+        *parallel.imports(solver, found.batches),
         *(("from itertools import groupby",) if host["phase_numbers"] else ()),
         *(("from functools import wraps",) if host["quiet"] else ()),
         *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),
     ]
     return {
         "docstring": docstring(solver, header(solver, target), accuracy),
-        "standard": "\n".join(sorted(standard, key=lambda one: (one.startswith("from"), one))),
+        "standard": _standard(found, *standard),
         "imports": _imports(found, solver.stochasticity is not None),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
@@ -146,6 +150,12 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
             f"and leaves x as it is{_noise_says(solver)}."
         ),
     }
+
+
+def _standard(target: Target, *others: str) -> str:
+    """The imports of Python's own library, in the order of linters."""
+    found = {*target.standard, *others}
+    return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
 
 
 def _noise_says(solver: Solver) -> str:
@@ -205,7 +215,11 @@ def coefficients_module(solver: Solver, finer: bool = False) -> str:
     if finer:
         integrals = replace(formulas.integrals, panel=formulas.integrals.panel / 4)
         formulas = replace(formulas, integrals=integrals)
-    filled = {**host_part(solver, formulas), "definitions": definitions_code(formulas)}
+    filled = {
+        **host_part(solver, formulas),
+        "definitions": definitions_code(formulas),
+        "reversible": solver.program.is_reversible,
+    }
     filled["spacings"] = f"{filled['spacings']}, {further_spacings()}"
     return fill("common/draft.jinja", filled)
 
@@ -217,6 +231,27 @@ def _merged(*parts: dict[str, Any]) -> dict[str, Any]:
     if twice:
         raise EmissionError(f"{', '.join(twice)} filled twice; expected every key once.")
     return {key: value for part in parts for key, value in part.items()}
+
+
+def _reversible(solver: Solver, target: Target) -> dict[str, Any]:
+    """What runs of pairs are spelled with.
+
+    Raises:
+        EmissionError: the target takes no steps of its own.
+    """
+    found, spelled = target.batches, solver.program.is_reversible
+    if spelled and found is None:
+        raise EmissionError(
+            f"target {target.name}: the library that it is for has one sample at a time, and the "
+            "scheme reversible carries two; expected a target that samples by itself, such as "
+            "torch, jax, numba or numpy"
+        )
+    return {
+        "reversible": spelled,
+        "planned_like": found.like_z if found else "",
+        "pair_difference": found.difference if found else "",
+        "seen_by_network": found.seen if found else "",
+    }
 
 
 def _adaptive(solver: Solver, formulas: Formulas) -> dict[str, Any]:

@@ -65,7 +65,10 @@ class PhasePrinter(PhaseNames):
 
     def _docstring(self) -> str:
         landings = self.phase.table.program.landings
-        shown = [str(Stage(one.position, one.support, one.rule, one.base)) for one in landings]
+        shown = [
+            str(Stage(one.position, one.support, one.rule, one.base, one.mirrored))
+            for one in landings
+        ]
         text = f"The rows of steps {'; '.join(shown)}."
         if len(text) <= DOCSTRING_WIDTH:
             return text
@@ -266,8 +269,9 @@ class PhasePrinter(PhaseNames):
             yield f"{self.short(name)} = {weight}"
         else:
             yield from self._two(combine, others, moments, least)
-        rest = " - ".join(["1.0", *(self.short(name) for name, _ in others)])
-        yield f"{self.short(base)} = {rest}"
+        if base in self.phase.read:
+            rest = " - ".join(["1.0", *(self.short(name) for name, _ in others)])
+            yield f"{self.short(base)} = {rest}"
 
     def _two(
         self,

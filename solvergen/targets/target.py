@@ -17,6 +17,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
+from solvergen.targets.batches import Batches
 
 INTERFACE = (
     "ORDER", "ORDER_TO_THE_ENDS", "SPEC", "alpha", "sigma", "half_log_snr", "time_at_half_log_snr",
@@ -88,6 +89,7 @@ class Target:
         loop: what its template for one grid asks for beside what all do: the passes and the
             statements of the loop; None if it has no such modules.
         library: what the functions of time take beside numpy's arrays; None for nothing.
+        batches: how it spells batches of rows; None if it takes no steps of its own.
         adapts: whether its modules have adaptive steps where the scheme estimates its error.
         interface: the names that a module has to have.
         formulas: the scalars of its modules, where they are not those in time.
@@ -108,6 +110,7 @@ class Target:
     requires_for_noise: tuple[str, ...] = ()
     loop: Callable[[Table], dict[str, Any]] | None = None
     library: Library | None = None
+    batches: Batches | None = None
     adapts: bool = True
     interface: tuple[str, ...] = INTERFACE
     formulas: Callable[[Solver], Formulas] | None = None

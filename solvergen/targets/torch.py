@@ -12,6 +12,7 @@ from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
+from solvergen.targets.batches import Batches
 from solvergen.targets.functional import Names, pair_reads, step_lines, widened_passes
 from solvergen.targets.passes import Control
 from solvergen.targets.target import Library, Target
@@ -95,8 +96,34 @@ def loop(table: Table) -> dict[str, Any]:
     kind = {"kinds": "_KINDS[int(known[1])]"}.get(Control(table).mode, "known[1]")
     names = Names("x", "start", "past", kind)
     lines = step_lines(table, Control(table).pass_name(), names)
-    return {"passes": passes(table), "loop_lines": "\n        ".join(lines)}
+    run = step_lines(table, Control(table).pass_name(), Names(kind=kind))
+    return {
+        "passes": passes(table),
+        "loop_lines": "\n        ".join(lines),
+        "begins": BEGINS,
+        "row_times": "self.rows[:, 0]",
+        "zeros": "torch.zeros_like",
+        "own_x": "x",
+        "run_lines": "\n        ".join(run),
+    }
 
+
+BEGINS = """\
+dtype, self.x = torch.promote_types(x.dtype, torch.float32), x.clone()
+        self.rows = torch.tensor(COEFFICIENTS, dtype=dtype, device=x.device)"""
+"""How a run of a module for one grid begins."""
+
+PARALLEL = Batches(
+    "torch",
+    "copy(run)",
+    ("from copy import copy",),
+    "torch.finfo(z.dtype).eps",
+    "{times}[run.index : run.index + len(inputs)].repeat_interleave(len(x))",
+    "{times}[:-1].double().cpu().numpy()",
+    "a.to(torch.promote_types(a.dtype, torch.float32)) * b",
+    owned="{}.clone()",
+    like_z="z.dtype, z.device",
+)
 
 TARGET = Target(
     name="torch",
@@ -107,5 +134,6 @@ TARGET = Target(
     library=LIBRARY,
     settings=settings,
     loop=loop,
+    batches=PARALLEL,
     normals=normals.TORCH,
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from solvergen.runs.propagator import Model, Propagator
+from solvergen.runs.scalars import Floats
 from solvergen.tuning.arrays import as_numpy
-from solvergen.tuning.runs import Model, Run, sample_together
-from solvergen.tuning.scalars import Floats
+from solvergen.tuning.runs import sample_together
 
 FLOOR = 1e-12
 """Of an error whose logarithm is taken."""
@@ -41,21 +42,21 @@ class Examples:
         return Examples(self.noise[first:last], self.answer[first:last], self.difference)
 
 
-def residuals(run: Run, model: Model, examples: Examples) -> Floats:
+def residuals(run: Propagator, model: Model, examples: Examples) -> Floats:
     """z_N - y, over the root of its size [samples, size]: the norm of a row is an RMS."""
     gap = as_numpy(run.sample(model, examples.noise) - examples.answer)
     rows = gap.reshape(len(gap), -1)
     return rows / np.sqrt(rows.shape[1])
 
 
-def errors(run: Run, model: Model, examples: Examples) -> Floats:
+def errors(run: Propagator, model: Model, examples: Examples) -> Floats:
     """The root mean square error of every sample; infinite where it is not a number."""
     with np.errstate(all="ignore"):
         found = np.sqrt(np.square(residuals(run, model, examples)).sum(axis=1))
     return np.where(np.isfinite(found), found, np.inf)
 
 
-def errors_together(runs: Sequence[Run], model: Model, examples: Examples) -> list[Floats]:
+def errors_together(runs: Sequence[Propagator], model: Model, examples: Examples) -> list[Floats]:
     """``errors`` of runs with the same times, at once."""
     held = math.prod(examples.noise.shape) * runs[0].evaluations
     size = max(1, HELD // held)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvergen.runs.propagator import Propagator
+from solvergen.runs.scalars import Floats
 from solvergen.tuning.examples import Score, errors, residuals
 from solvergen.tuning.methods import Candidate, Method, Times
-from solvergen.tuning.runs import Run
-from solvergen.tuning.scalars import Floats
 from solvergen.tuning.search import Bench
 
 LONGEST = 1.0
@@ -156,7 +156,7 @@ class _Search:
             if ended:
                 return
 
-    def _run(self, theta: Floats) -> Run:
+    def _run(self, theta: Floats) -> Propagator:
         return self._bench.setting.run(self._method, self.timesteps(theta))
 
     def _gaps(self, theta: Floats) -> Floats:

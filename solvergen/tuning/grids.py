@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvergen.tuning.scalars import Floats, ScheduleValues
+from solvergen.runs.scalars import Floats, ScheduleValues
 
 BISECTIONS = 64
 RHO = 7

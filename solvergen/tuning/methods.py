@@ -6,18 +6,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from solvergen.derivation.parameterization import Parameterization
+from solvergen.derivation.parameterization import Parameterization, conversion
 from solvergen.errors import SchemeError, SolvergenError
 from solvergen.methods import limiter
 from solvergen.program import lowering
+from solvergen.program.phase_numbers import phase_numbers
 from solvergen.program.program import StepProgram
-from solvergen.scalars.rows import phase_numbers
+from solvergen.runs.propagator import Propagator, unrolled
+from solvergen.runs.scalars import LARGEST, Clockwork, GridMoments, ScheduleValues
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import presets, schemes
 from solvergen.specification.solver import Solver
 from solvergen.tuning.grids import Grid
-from solvergen.tuning.runs import Run, unrolled
-from solvergen.tuning.scalars import LARGEST, Clockwork, GridMoments, ScheduleValues
 
 Times = tuple[float, ...]
 
@@ -154,7 +154,7 @@ class Setting:
         infinite = bool(self.clockwork(method).infinite_ends)
         return _program(method.scheme, infinite, method.limited)
 
-    def run(self, method: Method, timesteps: Times) -> Run:
+    def run(self, method: Method, timesteps: Times) -> Propagator:
         """The table of a method on a grid."""
         return unrolled(self.program(method), self.moments(method, timesteps))
 
@@ -188,7 +188,13 @@ def _clockwork(
     schedule: NoiseSchedule, prediction: Parameterization, integrand: str, expansion: str
 ) -> Clockwork:
     solver = Solver(schedule, prediction, integrand, expansion, "multistep:1")
-    return Clockwork.of(solver, _values(schedule))
+    if solver.ode.factor is None:
+        raise SolvergenError(
+            f"the integrand {solver.integrand.name} has an integrating factor without a closed "
+            "form, and cannot be searched with; expected data, noise, velocity, flow or straight"
+        )
+    ab = conversion(solver.prediction, solver.integrand)
+    return Clockwork(_values(schedule), solver.weights, ab)
 
 
 @lru_cache(maxsize=256)

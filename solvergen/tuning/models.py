@@ -12,9 +12,9 @@ import numpy as np
 
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
+from solvergen.runs.propagator import Model
 from solvergen.tuning.arrays import as_native, as_numpy, is_torch
 from solvergen.tuning.problems import ExactModel
-from solvergen.tuning.runs import Model
 
 NAME_LENGTH = 100
 

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from solvergen.measurement.problems import Problem
+from solvergen.runs.propagator import Propagator
+from solvergen.runs.scalars import Floats
 from solvergen.tuning import problems
 from solvergen.tuning.examples import FLOOR, Examples, Score, errors_together
 from solvergen.tuning.methods import Candidate, Method, Setting
 from solvergen.tuning.problems import ExactModel
-from solvergen.tuning.runs import Run
-from solvergen.tuning.scalars import Floats
 from solvergen.tuning.search import Trial, all_errors
 from solvergen.tuning.teacher import taught
 
@@ -69,7 +69,7 @@ def exam(setting: Setting, name: str, problem: Problem, random: np.random.Genera
 
 def ranked(
     pool: Sequence[Exam],
-    found: Sequence[tuple[Candidate, Run]],
+    found: Sequence[tuple[Candidate, Propagator]],
     executor: Executor | None = None,
 ) -> list[Trial]:
     """Candidates by the geometric mean of their errors over all problems, best first.
@@ -92,13 +92,13 @@ def ranked(
 
 
 def _errors(
-    pool: Sequence[Exam], found: Sequence[tuple[Candidate, Run]], executor: Executor | None
+    pool: Sequence[Exam], found: Sequence[tuple[Candidate, Propagator]], executor: Executor | None
 ) -> list[Floats]:
     """The errors of the samples of some problems, for every candidate."""
     return all_errors(partial(_together, pool), found, executor)
 
 
-def _together(pool: Sequence[Exam], runs: Sequence[Run]) -> list[Floats]:
+def _together(pool: Sequence[Exam], runs: Sequence[Propagator]) -> list[Floats]:
     several = [errors_together(runs, one.model, one.examples) for one in pool]
     return [np.concatenate(one) for one in zip(*several, strict=True)]
 

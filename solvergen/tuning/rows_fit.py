@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from solvergen.runs.propagator import Propagator, combination, follow
+from solvergen.runs.scalars import Floats
 from solvergen.tuning.arrays import as_numpy
 from solvergen.tuning.examples import Score, errors
 from solvergen.tuning.grids import THETA
 from solvergen.tuning.methods import Candidate, Method, Setting
-from solvergen.tuning.runs import Run, combination, follow
-from solvergen.tuning.scalars import Floats
 from solvergen.tuning.search import Bench
 
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -42,7 +42,7 @@ class FittedRows:
         cost: evaluations of single samples.
     """
 
-    run: Run
+    run: Propagator
     score: Score
     change: float
     defect: float
@@ -50,7 +50,7 @@ class FittedRows:
 
 
 def fit_rows(
-    bench: Bench, candidate: Candidate, run: Run, which: str, teacher: tuple[Method, int]
+    bench: Bench, candidate: Candidate, run: Propagator, which: str, teacher: tuple[Method, int]
 ) -> FittedRows:
     """Rows for a method on its grid.
 
@@ -63,7 +63,7 @@ def fit_rows(
     """
     states = trajectory(bench, run, teacher)
     first = run.evaluations if which == "last" else 1
-    found: list[tuple[Run, Score]] = []
+    found: list[tuple[Propagator, Score]] = []
     for ridge in RIDGES:
         one = _refitted(bench, run, states, first, ridge)
         found.append((one, Score.of(errors(one, bench.model, bench.validation))))
@@ -74,7 +74,7 @@ def fit_rows(
     return FittedRows(best, score, change, _defect(bench.setting, candidate, best), cost)
 
 
-def trajectory(bench: Bench, run: Run, teacher: tuple[Method, int]) -> list[Floats]:
+def trajectory(bench: Bench, run: Propagator, teacher: tuple[Method, int]) -> list[Floats]:
     """Where the teacher is at the times of a run's landings, the last one being its end."""
     method, steps = teacher
     setting, times = bench.setting, run.times.tolist()
@@ -95,7 +95,9 @@ def trajectory(bench: Bench, run: Run, teacher: tuple[Method, int]) -> list[Floa
     return [*(_flat(seen[time]) for time in times[1:]), _flat(bench.tuning.answer)]
 
 
-def _refitted(bench: Bench, run: Run, states: Sequence[Floats], first: int, ridge: float) -> Run:
+def _refitted(
+    bench: Bench, run: Propagator, states: Sequence[Floats], first: int, ridge: float
+) -> Propagator:
     """The rows from ``first`` on, one after the other."""
     noise, landings = bench.tuning.noise, run.landings.copy()
     weights = 1 / np.maximum(errors(run, bench.model, bench.tuning), bench.tuning.difference) ** 2
@@ -110,7 +112,7 @@ def _refitted(bench: Bench, run: Run, states: Sequence[Floats], first: int, ridg
             x = combination(landings[i].tolist(), noise, predictions)
             predictions.append(bench.model(x, float(run.times[i])))
             columns.append(_flat(predictions[-1]) * root)
-    return Run(run.times, landings)
+    return Propagator(run.times, landings)
 
 
 def _change(columns: Sequence[Floats], target: Floats, row: Floats, ridge: float) -> Floats:
@@ -123,7 +125,7 @@ def _change(columns: Sequence[Floats], target: Floats, row: Floats, ridge: float
     return np.linalg.solve(system, scaled.T @ left) / norms
 
 
-def _defect(setting: Setting, candidate: Candidate, run: Run) -> float:
+def _defect(setting: Setting, candidate: Candidate, run: Propagator) -> float:
     """What a run from 0 with the integrand 1 misses M0 over the whole range by, relative."""
     whole = setting.moments(candidate.method, (setting.start, setting.end))
     places = setting.moments(candidate.method, (*run.times.tolist(), setting.end))

@@ -8,12 +8,12 @@ from itertools import groupby
 
 import numpy as np
 
+from solvergen.runs.propagator import Model, Propagator, unrolled
+from solvergen.runs.scalars import Floats
 from solvergen.tuning.examples import Examples, Score, errors_together
 from solvergen.tuning.execution import Ledger, ordered
 from solvergen.tuning.grids import GRIDS, Grid
 from solvergen.tuning.methods import Candidate, Method, Setting, exists
-from solvergen.tuning.runs import Model, Run, unrolled
-from solvergen.tuning.scalars import Floats
 
 SAME = 9
 """Digits of factors after the point in which two methods are one."""
@@ -45,7 +45,7 @@ class Trial:
     """A candidate, its table, and its errors on some noises."""
 
     candidate: Candidate
-    run: Run
+    run: Propagator
     score: Score
 
     @property
@@ -68,7 +68,7 @@ def candidates(
     return found
 
 
-def tables(setting: Setting, found: Sequence[Candidate]) -> Iterator[tuple[Candidate, Run]]:
+def tables(setting: Setting, found: Sequence[Candidate]) -> Iterator[tuple[Candidate, Propagator]]:
     """Those of candidates that are sound, each table once: published methods come first."""
     seen: set[bytes] = set()
     by_clocks = sorted(found, key=_clocks)
@@ -90,7 +90,7 @@ def _clocks(one: Candidate) -> tuple[str, str, tuple[float, ...]]:
 
 def discrete(
     bench: Bench,
-    found: Sequence[tuple[Candidate, Run]],
+    found: Sequence[tuple[Candidate, Propagator]],
     rounds: Sequence[tuple[int | None, int]],
     ledger: Ledger,
     executor: Executor | None = None,
@@ -118,7 +118,7 @@ def discrete(
 def measured(
     bench: Bench,
     examples: Examples,
-    found: Sequence[tuple[Candidate, Run]],
+    found: Sequence[tuple[Candidate, Propagator]],
     executor: Executor | None = None,
 ) -> list[Trial]:
     """Candidates with their scores, best first."""
@@ -132,8 +132,8 @@ def measured(
 
 
 def all_errors(
-    measure: Callable[[Sequence[Run]], list[Floats]],
-    found: Sequence[tuple[Candidate, Run]],
+    measure: Callable[[Sequence[Propagator]], list[Floats]],
+    found: Sequence[tuple[Candidate, Propagator]],
     executor: Executor | None = None,
 ) -> list[Floats]:
     """The errors of the samples of every candidate: those with the same times together."""
@@ -148,7 +148,7 @@ def all_errors(
     return [errors_of[n] for n in range(len(found))]
 
 
-def together(model: Model, examples: Examples, runs: Sequence[Run]) -> list[Floats]:
+def together(model: Model, examples: Examples, runs: Sequence[Propagator]) -> list[Floats]:
     """``errors_together``, for workers."""
     return errors_together(runs, model, examples)
 

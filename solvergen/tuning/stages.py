@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from solvergen.errors import SolvergenError
+from solvergen.runs.propagator import Propagator
 from solvergen.tuning.examples import Score
 from solvergen.tuning.execution import Ledger, ordered
 from solvergen.tuning.grid_fit import FLOAT64, TRIES, Descent, Fitted, Precision, fit
 from solvergen.tuning.methods import Candidate, Method
 from solvergen.tuning.rows_fit import fit_rows
-from solvergen.tuning.runs import Run
 from solvergen.tuning.search import Bench, Trial, measured
 
 GAIN = 0.97
@@ -41,7 +41,7 @@ class Stage:
 
     name: str
     candidate: Candidate
-    run: Run
+    run: Propagator
     score: Score
     kept: bool = True
     remark: str = ""
@@ -204,7 +204,9 @@ def _affordable(
     return kept
 
 
-def _validated(bench: Bench, found: Sequence[tuple[Candidate, Run]], ledger: Ledger) -> list[Trial]:
+def _validated(
+    bench: Bench, found: Sequence[tuple[Candidate, Propagator]], ledger: Ledger
+) -> list[Trial]:
     cost = len(bench.validation) * sum(run.evaluations for _, run in found)
     trials = measured(bench, bench.validation, found)
     ledger.charge("validation", cost, trials[0].error if trials else float("inf"))

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from solvergen.errors import SolvergenError
+from solvergen.runs.propagator import Model, follow
+from solvergen.runs.scalars import Floats
 from solvergen.tuning.arrays import as_native, as_numpy
 from solvergen.tuning.examples import Examples
 from solvergen.tuning.grids import THETA
 from solvergen.tuning.methods import TEACHING, Method, Setting
-from solvergen.tuning.runs import Model, follow
-from solvergen.tuning.scalars import Floats
 
 NETWORK = TEACHING, 200
 EXACT = Method("velocity", "theta", "unipc:3:exact:ramp"), 320

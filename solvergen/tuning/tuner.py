@@ -17,6 +17,8 @@ from solvergen.algebra.tables import column
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
+from solvergen.runs.propagator import Model, Propagator
+from solvergen.runs.scalars import Floats
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.targets.files import load_text, write_text
@@ -39,8 +41,6 @@ from solvergen.tuning.models import Network, noises
 from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.problems import ExactModel
 from solvergen.tuning.report import Line, Report, header
-from solvergen.tuning.runs import Model, Run
-from solvergen.tuning.scalars import Floats
 from solvergen.tuning.search import Bench, Trial, candidates, discrete, measured, tables
 from solvergen.tuning.stages import (
     EXACT,
@@ -253,7 +253,7 @@ def _posed(
 
 def _staged(
     bench: Bench,
-    found: Sequence[tuple[Candidate, Run]],
+    found: Sequence[tuple[Candidate, Propagator]],
     makers: Sequence[Callable[..., Stage]],
     effort: Effort,
     ledger: Ledger,
@@ -284,7 +284,7 @@ def _methods(
     timesteps: Times | None,
     executor: Executor | None,
     seed: int,
-) -> list[tuple[Candidate, Run]]:
+) -> list[tuple[Candidate, Propagator]]:
     """The tables that a search begins with; those of the published solvers are among them."""
     if isinstance(search, str) and search not in ("likely", "all"):
         raise SolvergenError(
@@ -306,7 +306,7 @@ def _methods(
 
 def _tables(
     setting: Setting, methods: Sequence[Method], evaluations: int, timesteps: Times | None
-) -> list[tuple[Candidate, Run]]:
+) -> list[tuple[Candidate, Propagator]]:
     """Those of methods on the grids of a search, or on the one that is imposed."""
     if timesteps is None:
         return list(tables(setting, candidates(setting, methods, evaluations)))

@@ -10,7 +10,8 @@ from solvergen.measurement import problems
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.methods import notation
 from solvergen.program import lowering, order
-from solvergen.scalars.rows import phase_numbers, steps_of
+from solvergen.program.phase_numbers import phase_numbers
+from solvergen.scalars.rows import steps_of
 from solvergen.specification import schemes
 
 MIXTURE = problems.GaussianMixture(

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import solvergen as sg
+from solvergen.runs.propagator import unrolled
 from solvergen.tuning.grids import GRIDS
 from solvergen.tuning.methods import Method, Setting, searched
-from solvergen.tuning.runs import sample_together, unrolled
+from solvergen.tuning.runs import sample_together
 from solvergen.tuning.search import candidates, tables
 
 GENERATED = Path(__file__).parents[2] / "generated"

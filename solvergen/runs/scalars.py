@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from sympy import Expr
 
 from solvergen.algebra.evaluation import compiled, evaluate_float
-from solvergen.derivation.parameterization import conversion, total_derivative
+from solvergen.derivation.parameterization import total_derivative
+from solvergen.derivation.semilinear import linear
 from solvergen.derivation.weights import Weights
-from solvergen.errors import SolvergenError
+from solvergen.methods.bounds import MAX_POWER
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.instructions import Combine
 from solvergen.program.program import PhaseProgram
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.specification.solver import Solver
 from solvergen.symbols import OF_TIME, t
 
 Floats = NDArray[np.float64]
@@ -95,8 +95,8 @@ class ScheduleValues:
 Points = tuple[Floats, ...]
 """t, alpha, sigma, alpha', sigma' at some times."""
 
-POWERS = np.arange(8)
-"""Of theta, whose means a step may read: a support has at most so many nodes here."""
+POWERS = np.arange(MAX_POWER + 1)
+"""Of theta, whose means a step may read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,22 +112,6 @@ class Clockwork:
     values: ScheduleValues
     weights: Weights
     conversion: tuple[Expr, Expr]
-
-    @classmethod
-    def of(cls, solver: Solver, values: ScheduleValues | None = None) -> "Clockwork":
-        """Those of a solver, whose schedule's values may be shared.
-
-        Raises:
-            SolvergenError: the integrating factor has no closed form.
-        """
-        if solver.ode.factor is None:
-            raise SolvergenError(
-                f"the integrand {solver.integrand.name} has an integrating factor without a closed "
-                "form, and cannot be searched with; expected data, noise, velocity, flow or "
-                "straight"
-            )
-        values = values or ScheduleValues(solver.schedule)
-        return cls(values, solver.weights, conversion(solver.prediction, solver.integrand))
 
     def over(self, timesteps: Sequence[float]) -> "GridMoments":
         """What the steps of a grid are computed from."""
@@ -151,9 +135,19 @@ class Clockwork:
 
     @cached_property
     def factor(self) -> Callable[[Points], Floats]:
-        """R, with Phi(t, s) = R(t)/R(s)."""
-        assert self.weights.ode.factor is not None
-        return self._function(self.weights.ode.factor)
+        """R, with Phi(t, s) = R(t)/R(s): its formula, or exp int a from mid-domain."""
+        if self.weights.ode.factor is not None:
+            return self._function(self.weights.ode.factor)
+        rate, values = self._function(linear(self.weights.ode.integrand)), self.values
+        middle = sum(values.ends) / 2
+
+        def integrated(time: float) -> float:
+            if time == middle:
+                return 1.0
+            times, parts = values.nodes(middle, time)
+            return math.exp(float(parts @ rate(values.at(times))))
+
+        return lambda points: np.array([integrated(time) for time in points[0].tolist()])
 
     @cached_property
     def nonlinear(self) -> Callable[[Points], Floats]:

@@ -44,7 +44,7 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     joined = TEXT.replace("\\\n", " ").replace("    $ solvergen", "    solvergen")
     commands = re.findall(r"^    solvergen ((?:compile|verify|derive) .*)$", joined, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         done = CliRunner().invoke(app, shlex.split(command), catch_exceptions=False)
         assert done.exit_code == 0, (command, done.output)

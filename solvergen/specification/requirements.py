@@ -56,13 +56,14 @@ def require_reversible(weights: Weights, chosen: Stochasticity | None) -> None:
 
 
 def require_noise(
-    chosen: Stochasticity | None, schedule: NoiseSchedule, expansion: Expansion, scheme: Scheme
+    chosen: Stochasticity | None, schedule: NoiseSchedule, scheme: Scheme, expansion: Expansion
 ) -> None:
     """Refuse noise in steps that are repeated until they stay what they are, and another eta.
 
     Raises:
         SchemeError: the scheme has an implicit equation that is solved to a tolerance.
-        DerivationError: a parameter of the schedule is called eta.
+        DerivationError: a parameter of the schedule is called eta, or the expansion variable
+            depends on it.
     """
     if chosen is None:
         return

@@ -118,7 +118,7 @@ class Solver:
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
             requirements.require_noise(
-                self.stochasticity, self.schedule, self.expansion, self.scheme
+                self.stochasticity, self.schedule, self.scheme, self.expansion
             )
             self._set("weights", Weights.derive(self.ode, self.expansion))
         if self.scheme.is_reversible:

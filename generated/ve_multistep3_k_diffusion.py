@@ -340,9 +340,10 @@ def sample_data_multistep_3_ramp(model, x, sigmas, extra_args=None, callback=Non
     """Sample in the convention of k-diffusion.
 
     ``x`` is x_0 + sigma noise at sigmas[0], with the batch first; ``sigmas`` decrease,
-    usually to 0, or rise, within [0.0, 80.0]; one that is repeated takes no step.
-    ``model(x, sigma [batch], **extra_args)`` returns the denoised sample. ``callback`` gets a dict of x, i, sigma, sigma_hat and denoised at the start of
-    every step, ``disable`` hides the progress bar. Returns x at sigmas[-1].
+    usually to 0, or rise, within [0.0, 80.0]; one that is repeated takes no step. ``model(x,
+    sigma [batch], **extra_args)`` returns the denoised sample. ``callback`` gets a dict of x, i,
+    sigma, sigma_hat and denoised at the start of every step, ``disable`` hides the progress bar.
+    Returns x at sigmas[-1].
     """
     extra_args = {} if extra_args is None else extra_args
     sigmas = torch.as_tensor(sigmas).detach().cpu().numpy()

@@ -439,8 +439,8 @@ def _require(name, value, *expected):
 
 def _numbers(given):
     """Numbers of any kind on any device as float64 [count]."""
-    given = given.detach().cpu() if isinstance(given, torch.Tensor) else given
-    return np.array(given, dtype=np.float64).reshape(-1)
+    given = given if isinstance(given, torch.Tensor) else np.array(given, dtype=np.float64)
+    return torch.as_tensor(given).detach().to("cpu", torch.float64).reshape(-1).numpy()
 
 
 def _number_of_steps(count, sigmas, timesteps):

@@ -82,7 +82,7 @@ def time_at_half_log_snr(l):  # noqa: E741
 @np.errstate(all="ignore")
 def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shift=1.0,
               sigma_min=None, evaluations=None):  # fmt: skip
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
+    """A grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN; it rises if they do.
 
     Even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma.
     ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1) u). The
@@ -121,9 +121,9 @@ def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shi
 def _checked(timesteps):
     """The grid as float64, if it is one."""
     t = np.array(timesteps, dtype=np.float64)
-    inside = t.ndim == 1 and t.size > 1 and t[0] <= T_MAX and t[-1] >= T_MIN
-    if not (inside and (np.diff(t) < 0).all()):
-        raise ValueError(f"got {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]")
+    inside = t.ndim == 1 and t.size > 1 and t.min() >= T_MIN and t.max() <= T_MAX
+    if not (inside and abs(np.sign(np.diff(t)).sum()) == t.size - 1):
+        raise ValueError(f"got {t}; expected 2 or more monotonic times in [{T_MIN}, {T_MAX}]")
     return t
 
 
@@ -134,7 +134,9 @@ def coefficients(timesteps):
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]  # a step from or to an infinite gamma is of first order
     rows = [_main(u[1:], u[:-1])[0]]
-    if not finite[-1]:
+    if not finite[0]:
+        rows.insert(0, _first_order(t[1:2], t[:1])[0])
+    if not finite[-1] and (finite[0] or t.size > 2):
         rows.append(_first_order(t[-1:], t[-2:-1])[0])
     rows = np.concatenate(rows)
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
@@ -176,10 +178,11 @@ def _first_order(t, s):
 
 def _length(t, s):
     """lambda_t - lambda_s in all digits."""
+    sign, t, s = np.sign(s - t), np.minimum(t, s), np.maximum(t, s)
     u = (1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN))
     v = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
     w = -1 / 2 * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN)) * (s - t)
-    return (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
+    return sign * (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
 
 
 def _factor(t, s):
@@ -189,7 +192,7 @@ def _factor(t, s):
 
 def _moment(t, s, h):
     """M0, the weight of N frozen over the step."""
-    return alpha(t) * sigma(s) * np.expm1(-h) / alpha(s)
+    return np.where(t < s, alpha(t) * sigma(s) * np.expm1(-h) / alpha(s), -sigma(t) * np.expm1(h))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -203,7 +206,7 @@ def _means(h):
     by_parts = 1.0  # in long steps, for which the rule has too few nodes
     for k, moment in enumerate(mu):
         by_parts = (k + 1.0) / h * by_parts - 1.0 / np.expm1(h)
-        mu[k] = np.where(h > 20.0, by_parts, moment / mass)
+        mu[k] = np.where(np.abs(h) > 20.0, by_parts, moment / mass)
     return mu
 
 
@@ -381,9 +384,10 @@ class AdaptiveStepper:
         """Begin a step from the sample, with its first prediction if that is known."""
         u, last = self._at(self.reached), self._at(self._end)
         inside = abs(last - u) > 1.01 * abs(self._h)
-        self._t = max(float(self._time(u + self._h)), self._end) if inside else self._end
+        ends = sorted([self.reached, self._end])
+        self._t = float(np.clip(self._time(u + self._h), *ends)) if inside else self._end
         self._h = self._h if inside else last - u
-        if not (self._left and self._t < self.reached):
+        if not self._left or self._t == self.reached:
             raise RuntimeError(
                 f"t = {self.reached} after {self.accepted} steps and {self.rejected} rejected, "
                 f"then {self._t}; expected {self._end} within max_steps, in steps longer than the "

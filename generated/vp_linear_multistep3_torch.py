@@ -93,7 +93,7 @@ def time_at_half_log_snr(l):  # noqa: E741
 @np.errstate(all="ignore")
 def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shift=1.0,
               sigma_min=None, evaluations=None):  # fmt: skip
-    """A decreasing grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN.
+    """A grid [num_steps + 1] from ``start``, T_MAX, to ``end``, T_MIN; it rises if they do.
 
     Even in ``spacing``: time, half_log_snr, karras, (sigma/alpha)^(1/rho), or expansion, gamma.
     ``shift`` > 1 moves the fraction u of the run that is left to shift u / (1 + (shift - 1) u). The
@@ -132,9 +132,9 @@ def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shi
 def _checked(timesteps):
     """The grid as float64, if it is one."""
     t = np.array(timesteps, dtype=np.float64)
-    inside = t.ndim == 1 and t.size > 1 and t[0] <= T_MAX and t[-1] >= T_MIN
-    if not (inside and (np.diff(t) < 0).all()):
-        raise ValueError(f"got {t}; expected 2 or more decreasing times in [{T_MIN}, {T_MAX}]")
+    inside = t.ndim == 1 and t.size > 1 and t.min() >= T_MIN and t.max() <= T_MAX
+    if not (inside and abs(np.sign(np.diff(t)).sum()) == t.size - 1):
+        raise ValueError(f"got {t}; expected 2 or more monotonic times in [{T_MIN}, {T_MAX}]")
     return t
 
 
@@ -152,7 +152,9 @@ def coefficients(timesteps, limiter=1.1):
         _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1], limiter),
         _main(u[3:], u[2:-1], u[1:-2], u[:-3], limiter),
     ]  # fmt: skip
-    if not finite[-1]:
+    if not finite[0]:
+        rows.insert(0, _first_order(t[1:2], t[:1]))
+    if not finite[-1] and (finite[0] or t.size > 2):
         rows.append(_first_order(t[-1:], t[-2:-1]))
     rows = np.concatenate(rows)
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
@@ -219,10 +221,11 @@ def _first_order(t, s):
 
 def _length(t, s):
     """lambda_t - lambda_s in all digits."""
+    sign, t, s = np.sign(s - t), np.minimum(t, s), np.maximum(t, s)
     u = (1 / 2) * s * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN))
     v = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
     w = -1 / 2 * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN)) * (s - t)
-    return (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
+    return sign * (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
 
 
 def _conversion(t):
@@ -237,7 +240,7 @@ def _factor(t, s):
 
 def _moment(t, s, h):
     """M0, the weight of N frozen over the step."""
-    return -alpha(t) * np.expm1(-h)
+    return np.where(t < s, -alpha(t) * np.expm1(-h), alpha(s) * sigma(t) * np.expm1(h) / sigma(s))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -251,7 +254,7 @@ def _means(h):
     by_parts = 1.0  # in long steps, for which the rule has too few nodes
     for k, moment in enumerate(mu):
         by_parts = -1.0 / np.expm1(-h) - (k + 1.0) / h * by_parts
-        mu[k] = np.where(h > 20.0, by_parts, moment / mass)
+        mu[k] = np.where(np.abs(h) > 20.0, by_parts, moment / mass)
     return mu
 
 

@@ -66,8 +66,8 @@ def coefficients(levels, limiter=1.0):
     The columns are lambda, factors of x, P, n_1; of x, P in N. ``levels`` [steps + 1] are the
     half-log-SNRs of a run, which take the place of times.
     """
-    if not (np.diff(levels) > 0.0).all():
-        raise ValueError(f"sigma/alpha is {np.exp(-levels)}; expected decreasing noise levels")
+    if not abs(np.sign(np.diff(levels)).sum()) == levels.size - 1:
+        raise ValueError(f"sigma/alpha is {np.exp(-levels)}; expected falling or rising levels")
     t = levels
     finite = np.isfinite(t)
     u = t[finite]  # a step from or to an infinite gamma is of first order
@@ -126,7 +126,7 @@ def _factor(t, s):
 
 def _moment(t, s, h):
     """M0, the weight of N frozen over the step."""
-    return -alpha(t) * np.expm1(-h)
+    return np.where(t > s, -alpha(t) * np.expm1(-h), alpha(s) * sigma(t) * np.expm1(h) / sigma(s))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -140,7 +140,7 @@ def _means(h):
     by_parts = 1.0  # in long steps, for which the rule has too few nodes
     for k, moment in enumerate(mu):
         by_parts = -1.0 / np.expm1(-h) - (k + 1.0) / h * by_parts
-        mu[k] = np.where(h > 20.0, by_parts, moment / mass)
+        mu[k] = np.where(np.abs(h) > 20.0, by_parts, moment / mass)
     return mu
 
 
@@ -210,6 +210,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
         ``timesteps`` are steps of the network's table and ``sigmas`` values of sigma/alpha, both
         decreasing. The run ends at sigma = 0, or at the table's first level if the config says so.
+        Rising ones are a run from data to noise, from the first to the last of them.
         """
         count = _number_of_steps(num_inference_steps, sigmas, timesteps)
         ends = self._level(np.array([len(self) - 1.0, 0.0]))
@@ -221,7 +222,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
                 levels = -np.log(_numbers(sigmas))
         else:
             levels = self._level(self._spaced(count) if timesteps is None else _numbers(timesteps))
-        if levels[-1] != np.inf:
+        if levels[-1] != np.inf and levels[0] <= levels[-1]:
             end = np.inf if self.config.final_sigmas_type == "zero" else ends[1]
             if abs(end - levels[-1]) < 1e-9:
                 end = levels[-1] + 1e-13  # a spread is there already: a step that changes nothing
@@ -438,6 +439,7 @@ def _require(name, value, *expected):
 
 def _numbers(given):
     """Numbers of any kind on any device as float64 [count]."""
+    given = given if isinstance(given, torch.Tensor) else np.array(given, dtype=np.float64)
     return torch.as_tensor(given).detach().to("cpu", torch.float64).reshape(-1).numpy()
 
 

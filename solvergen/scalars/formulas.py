@@ -17,6 +17,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sympy import Expr, Integer, Symbol, exp, factor_terms, log, sqrt
+from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra import tables
 from solvergen.derivation.parameterization import DATA, at_schedule
@@ -38,10 +39,12 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import (
     alpha,
+    alpha_s,
     eta,
     gamma,
     half_log_snr_symbol,
     sigma,
+    sigma_s,
     t,
 )
 
@@ -60,7 +63,6 @@ class Formulas:
         table: the rows and the passes.
         expansion: what the expansion variable is called.
         gamma: in t, alpha and sigma.
-        infinite_ends: whether gamma is infinite where a run starts, and where it ends.
         time_at_gamma: those, in gamma; None without a closed form.
         conversion: A and B; 0 and 1 where they are that for every t.
         data_conversion: those of a last step to sigma = 0 of a module that takes it; else None.
@@ -87,7 +89,6 @@ class Formulas:
     table: Table
     expansion: str
     gamma: Expr
-    infinite_ends: tuple[bool, bool]
     time_at_gamma: Expr | None
     conversion: Conversion
     data_conversion: Conversion | None
@@ -146,7 +147,6 @@ class Formulas:
             table,
             solver.expansion.name,
             solver.expansion.variable,
-            _infinite_ends(solver),
             _time_at_gamma(solver),
             Conversion.of(solver.prediction, solver.integrand, schedule).proved(*solver.converts),
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
@@ -183,6 +183,14 @@ class Formulas:
     def is_noisy(self) -> bool:
         """Whether noise is added on the way."""
         return self.spread is not None
+
+    @property
+    def rising_moment(self) -> Expr:
+        """M0 of a step to larger times: with h < 0, also where alpha_t or sigma_s is 0."""
+        if self.is_noisy:
+            return self.zeroth_moment  # noise is added on the way down alone
+        wedge = -alpha_s * sigma * expm1(H)
+        return self.zeroth_moment.xreplace({expm1(-H): wedge / (alpha * sigma_s)})
 
     @property
     def has_inner(self) -> bool:
@@ -303,11 +311,6 @@ def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:
     if k.has(eta) and not k.has(gamma, t):
         return Integer(1), k
     return (k if k.is_number else None), Integer(1)
-
-
-def _infinite_ends(solver: Solver) -> tuple[bool, bool]:
-    finite = solver.weights.is_finite_at
-    return not finite(solver.schedule.t_max), not finite(solver.schedule.t_min)
 
 
 def _time_at_gamma(solver: Solver) -> Expr | None:

@@ -99,14 +99,8 @@ def in_half_log_snr(solver: Solver, prediction: Parameterization) -> Formulas | 
 
 
 def _with_rows_of(found: Formulas, family: Formulas) -> Formulas:
-    """The rows of a solver, with the scalars of its family: its ends are those of its schedule."""
-    return replace(
-        family,
-        table=found.table,
-        phases=found.phases,
-        needs=found.needs,
-        infinite_ends=found.infinite_ends,
-    )
+    """The rows of a solver, with the scalars of its family."""
+    return replace(family, table=found.table, phases=found.phases, needs=found.needs)
 
 
 def _in_lambda(schedule: ScheduleFormulas) -> ScheduleFormulas:

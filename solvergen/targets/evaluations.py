@@ -38,7 +38,7 @@ def _counted(formulas: Formulas, program: StepProgram, counts: list[int]) -> lis
     steps, at_infinity = tuple(counts[: len(program.phases)]), counts[len(program.phases) :]
     if not at_infinity:
         return [_taken(steps, "np.arange(t.size - 1)")]
-    number = "np.arange(t.size - 1)" + (" - (not finite[0])" if formulas.infinite_ends[0] else "")
+    number = "np.arange(t.size - 1) - (not finite[0])"
     taken = str(steps[-1]) if len(set(steps)) == 1 else _taken(steps, number)
     return [
         f"finite = {finite_code(formulas)}",

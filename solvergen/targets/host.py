@@ -162,7 +162,6 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
     first_order = phases[len(program.phases)].name
     calls = [_sliced(one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
     etas = phases[len(program.phases)].eta
-    at_start, at_end = formulas.infinite_ends
     lines = [
         f"finite = {finite_code(formulas)}",
         "u = t[finite]  # a step from or to an infinite gamma is of first order",
@@ -170,13 +169,12 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         _listed("rows = [", calls, "]"),
     ]
     chosen = "[0]" if phases[len(program.phases)].phase.error else ""
-    if at_start:
-        call = f"{first_order}(t[1:2], t[:1]{', eta[:1]' if etas else ''}){chosen}"
-        lines += ["if not finite[0]:", f"    rows.insert(0, {call})"]
-    if at_end:
-        known = " and (finite[0] or t.size > 2)" if at_start else ""
-        call = f"{first_order}(t[-1:], t[-2:-1]{', eta[-1:]' if etas else ''}){chosen}"
-        lines += [f"if not finite[-1]{known}:", f"    rows.append({call})"]
+    for at, ends, of_eta, put in (
+        ("[0]", "t[1:2], t[:1]", ", eta[:1]", "insert(0, "),
+        ("[-1] and (finite[0] or t.size > 2)", "t[-1:], t[-2:-1]", ", eta[-1:]", "append("),
+    ):
+        call = f"{first_order}({ends}{of_eta if etas else ''}){chosen}"
+        lines += [f"if not finite{at}:", f"    rows.{put}{call})"]
     return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
 
 

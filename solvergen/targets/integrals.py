@@ -186,7 +186,7 @@ class IntegralPrinter:
         """A length that is known, times an integral over that of its rate."""
         length = f"({self.length})" if self.found.table is None else self.length
         if value == "last - first":
-            value = "np.maximum(last - first, 1e-200)" if self.found.is_cut else "1.0"
+            value = "np.maximum(np.abs(last - first), 1e-200)" if self.found.is_cut else "1.0"
         elif value not in ("moments[0]",):
             value = self.result(value)
         text = f"{length} * {value} / {self.result('length')}".replace(" * 1.0", "")
@@ -217,7 +217,7 @@ class IntegralPrinter:
             shown["width"] = "part"
         items = [shown.get(name) or self._total(name) for name in self.found.rows]
         if is_rough:
-            return f"np.array([{', '.join(items)}]) * np.maximum(width, 1e-200)"
+            return f"np.array([{', '.join(items)}]) * np.maximum(np.abs(width), 1e-200)"
         return items_code(items)
 
     def _total(self, row: str) -> str:

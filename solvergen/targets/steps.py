@@ -22,6 +22,7 @@ from solvergen.scalars.lengths import GAP, H
 from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.integrals import IntegralPrinter
+from solvergen.targets.products import in_parentheses
 from solvergen.targets.rows import WRITTEN_OUT
 
 NODES = 24
@@ -117,17 +118,30 @@ class StepPrinter:
         is_time = self.formulas.schedule.is_half_log_snr
         return "t, s" if is_time else "half_log_snr(t), half_log_snr(s)"
 
-    def _function(self, head: str, says: str, *forms: Expr) -> str:
-        """A function that returns formulas in t, s, alpha and sigma."""
+    def _function(self, head: str, says: str, *forms: Expr, either_way: bool = False) -> str:
+        """A function that returns a formula in t, s, alpha and sigma; a second one for t > s.
+
+        It may go ``either_way``: where t > s it is what it is from t to s, negated, because its
+        form keeps the digits of steps to smaller times.
+        """
         lines, left = self._spelling.in_parts(*map(_called, forms), longest=LONG)
-        body = [*lines, f"return {', '.join(map(self._spelling.code, left))}"]
+        code, *rising = map(self._spelling.code, left)
+        back = self.formulas.schedule.is_half_log_snr
+        if either_way and not self.formulas.is_noisy:  # noise is added on the way down alone
+            low, high = "np.minimum(t, s)", "np.maximum(t, s)"
+            ends = f"np.sign(t - s), {high}, {low}" if back else f"np.sign(s - t), {low}, {high}"
+            lines = (f"sign, t, s = {ends}", *lines)
+            code = f"sign * {in_parentheses(code) if left[0].is_Add else code}"
+        elif rising:
+            code = f"np.where({'t > s' if back else 't < s'}, {code}, {rising[0]})"
+        body = [*lines, f"return {code}"]
         text = f"\n{INDENT}".join(body)
         return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'
 
     def _length(self) -> str:
         form, says = self.formulas.lengths.half_log_snr, "lambda_t - lambda_s in all digits."
         if form is not None:
-            return self._function("_length(t, s)", says, form)
+            return self._function("_length(t, s)", says, form, either_way=True)
         found = self._integrals
         if not self.formulas.integrals.rows:  # dt/dlambda is a number
             head = f'def _length(t, s):\n{INDENT}"""{says}"""\n'
@@ -150,7 +164,7 @@ class StepPrinter:
                 f"{INDENT}{found.unpacked(['length', 'width'])} = {found.call}\n"
                 f"{INDENT}return {found.in_proportion('width')}"
             )
-        return self._function("_gap(t, s)", says, self._with_length(form))
+        return self._function("_gap(t, s)", says, self._with_length(form), either_way=True)
 
     def _with_length(self, form: Expr) -> Expr:
         """A formula in h, which is computed on the spot."""
@@ -191,10 +205,11 @@ class StepPrinter:
         names = {GAP: "gap", MASS: "mass", H: "h"}
         given = [GAP, MASS, *([H] if formulas.is_half_log_snr and not form.has(MASS) else [])]
         passed = [names[one] for one in given if form.has(one)]
-        if H not in given:
-            form = self._with_length(form)
         head = f"_moment({', '.join(['t', 's', *passed, *_eta(form)])})"
-        return self._function(head, "M0, the weight of N frozen over the step.", form)
+        both = [form] if form == formulas.rising_moment else [form, formulas.rising_moment]
+        if H not in given:
+            both = list(map(self._with_length, both))
+        return self._function(head, "M0, the weight of N frozen over the step.", *both)
 
     # Means of powers of theta
 
@@ -241,7 +256,7 @@ class StepPrinter:
                 "by_parts = 1.0  # in long steps, for which the rule has too few nodes",
                 "for k, moment in enumerate(mu):",
                 f"    by_parts = {last.format('(k + 1.0)')}",
-                f"    mu[k] = np.where({z} > {FAR}, by_parts, moment / mass)",
+                f"    mu[k] = np.where(np.abs({z}) > {FAR}, by_parts, moment / mass)",
                 "return mu",
             ]
         else:

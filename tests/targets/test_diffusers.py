@@ -368,7 +368,7 @@ def test_wrong_use_is_said() -> None:
         ({"num_inference_steps": 0}, "num_inference_steps is 0"),
         ({"timesteps": [5], "sigmas": [1.0]}, "both sigmas and timesteps"),
         ({"timesteps": [1000, 3]}, "timestep 1000.0 is not in the network's table"),
-        ({"timesteps": [3, 500]}, "decreasing"),
+        ({"timesteps": [500, 3, 90]}, "falling or rising"),
     ):
         with pytest.raises(ValueError, match=message):
             one.set_timesteps(**places)

@@ -149,3 +149,21 @@ def test_sigmas_of_the_other_space_are_refused() -> None:
 def test_solvers_of_no_noise_level_are_refused(choice: tuple[str, ...], message: str) -> None:
     with pytest.raises(sg.SolvergenError, match=message):
         sg.emit(sg.Solver(*choice), "k-diffusion")
+
+
+@pytest.mark.parametrize("first", [120.0, 700.0, 4518.0])
+def test_levels_beyond_80_are_a_parameter(first: float) -> None:
+    """Of networks that begin there; the module without it says where it ends."""
+    choices = ("data", "data", "sigma/(alpha+sigma)", "unipc:2:exact:ramp")
+    wide = sg.Solver(sg.schedules.get("ve", sigma_max=5000), *choices)
+    sigmas = torch.tensor([*np.geomspace(first, 0.02, 40), 0.0]).double()
+
+    def model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return denoised(x, 1.0, float(sigma[0]))
+
+    x = first * X
+    found = sampler(sg.compile(wide, "k-diffusion"))(model, x, sigmas, disable=True)
+    exact = MIXTURE.exact_flow(x.numpy(), (1.0, first), (1.0, 0.0))
+    np.testing.assert_allclose(found.numpy(), exact, atol=0.02)
+    with pytest.raises(ValueError, match=r"times in \[0.0, 80.0\]"):
+        sampler(sg.compile(sg.Solver("ve", *choices), "k-diffusion"))(model, x, sigmas)

@@ -28,6 +28,11 @@ SPECS = [
     ("rectified_flow", "flow", "data", "time", "adams_moulton:3:tol=1e-6"),
     ("ve", "data", "data", "half_log_snr", "unipc:2:bh2"),
     ("stable_diffusion", "noise", "flow", "time", "singlestep:2"),
+    ("rectified_flow", "flow", "flow", "time", "reversible"),
+    ("rectified_flow", "flow", "flow", "time", "multistep:2", True, "eta: 1/2"),
+    ("vp_alphabar", "noise", "data", "half_log_snr", "multistep:2", True, "ancestral: 1"),
+    ("ve", "data", "data", "half_log_snr", "multistep:2", True, "eta: 1"),
+    ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "eta: 1"),
 ]
 
 
@@ -49,8 +54,8 @@ def bound_names(source: str) -> set[str]:
 def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
     """The modules of a target."""
     found = []
-    for choices in SPECS:
-        spec = sg.Solver(*choices)
+    parallel = sg.Solver("vp_linear", "noise", "data", scheme="multistep:2", parallel=True)
+    for spec in (*(sg.Solver(*choices) for choices in SPECS), parallel):
         try:
             found.append((spec, rendering.render(spec, request.param, "")))
         except sg.EmissionError:

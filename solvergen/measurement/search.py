@@ -10,6 +10,7 @@ same rows searched on every machine.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, zip_longest
 from types import ModuleType
 
@@ -166,6 +167,12 @@ def _errors(
 
 def rows_of(module: ModuleType, grid: Sequence[float]) -> Array | None:
     """The coefficients of a grid; None if they are not finite or the grid cannot be run."""
+    return _rows_of(module, tuple(grid))
+
+
+@lru_cache(maxsize=128)
+def _rows_of(module: ModuleType, grid: tuple[float, ...]) -> Array | None:
+    """The same, kept: steps that are compared are on grids that were run before."""
     try:
         found: Array = module.coefficients(np.array(grid))
     except ValueError:
@@ -176,8 +183,10 @@ def rows_of(module: ModuleType, grid: Sequence[float]) -> Array | None:
 def _differences(
     solver: Solver, module: ModuleType, finer: ModuleType, grid: list[float]
 ) -> Iterator[Candidate]:
-    """The steps of a grid with their distances from the finer copy."""
-    found, fine = rows_of(module, grid), rows_of(finer, grid)
+    """The steps of a grid with their distances from the finer copy: 0 where nothing is integrated,
+    and the copy is the module itself."""
+    found = rows_of(module, grid)
+    fine = found if finer is module else rows_of(finer, grid)
     if found is None or fine is None:
         reach = solver.program.history + 2
         if len(grid) > reach:
@@ -192,7 +201,7 @@ def _differences(
     table = solver.table
     for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):
         distance = 0.0
-        for k, row in enumerate(table.phases[number].rows):
+        for k, row in enumerate(() if fine is found else table.phases[number].rows):
             columns = columns_of(row, table.shapes[row.shape])
             both = [one[first + k, table.first_factor :][: len(columns)] for one in (found, fine)]
             distance = max(distance, _distance(list(map(is_weight, columns)), *both))

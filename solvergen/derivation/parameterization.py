@@ -114,6 +114,10 @@ def _formula(given: Any) -> Expr:
     return expressions.exact(given) if isinstance(given, Expr) else expressions.rational(given)
 
 
+WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
+"""W, with lambda' = -W/(alpha sigma)."""
+
+
 def total_derivative(expression: Expr) -> Expr:
     """d/dt of an expression in t, alpha(t), sigma(t), by the chain rule."""
     return (

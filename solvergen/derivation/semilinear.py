@@ -35,6 +35,7 @@ from solvergen.algebra.readable import effort
 from solvergen.algebra.short_form import compact
 from solvergen.algebra.typesetting import Product, Spelled, Total, aligned
 from solvergen.derivation.parameterization import (
+    WRONSKIAN,
     Parameterization,
     at_schedule,
     at_times,
@@ -49,7 +50,6 @@ from solvergen.symbols import alpha, alpha_dot, alpha_s, eta, s, sigma, sigma_do
 SIMPLIFY_SIZE = 30
 """Operations of formulas that are only shown: of longer ones no shorter form is looked for."""
 
-WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 RADIUS = sqrt(alpha**2 + sigma**2)
 
 
@@ -92,7 +92,7 @@ class SemilinearODE:
             return cls(schedule, integrand, factor, clock)
         noise.require(schedule)
         tilt = None if factor is None else noise.exponent(alpha / factor, schedule)
-        damped = None if factor is None or tilt is None else _joined(factor / tilt)
+        damped = None if factor is None or tilt is None else powsimp(factor / tilt)
         with_eta = schedule.with_symbol(eta, noise.value) if noise.is_constant else schedule
         found = _noisy_clock(schedule, integrand, (factor, clock), tilt, noise)
         return cls(with_eta, integrand, damped, found, noise)
@@ -283,7 +283,7 @@ def _noisy_clock(
         return None
     direction = _constant_direction(schedule, integrand)
     if direction is not None and direction[1] == 0 and clock is not None:
-        return _joined(clock * tilt)
+        return powsimp(clock * tilt)
     if not noise.is_constant:
         return None
     if direction is not None and not direction[2].free_symbols:
@@ -298,11 +298,6 @@ def _noisy_clock(
         share = constant_ratio(speed, Integer(1), schedule)
         return None if share is None else share * alpha**noise.scaled
     return None
-
-
-def _joined(expression: Expr) -> Expr:
-    """Powers of one base as one: sigma (sigma/alpha)^(eta^2)."""
-    return powsimp(expression)
 
 
 def _log_derivative(expression: Expr) -> Expr:

@@ -35,12 +35,12 @@ from sympy import Expr, Integer, Rational, diff, log
 from solvergen.algebra import expressions
 from solvergen.algebra.evaluation import compiled
 from solvergen.derivation.homogeneity import degree
-from solvergen.derivation.parameterization import at_schedule
+from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
 from solvergen.errors import DerivationError
 from solvergen.naming import FORMULA_LENGTH, meant, shown
 from solvergen.schedules.identities import constant_ratio, sampled
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
+from solvergen.symbols import alpha, eta, sigma, t
 
 KINDS = ("eta", "diffusion", "retention", "ancestral", "renoise")
 """What a text may begin with."""
@@ -54,7 +54,6 @@ LISTING = (
 )
 """For people."""
 
-WRONSKIAN = alpha * sigma_dot - sigma * alpha_dot
 MAX_ETA = 2
 """Of a constant that is compiled: at 2, a step of 1 in lambda leaves e^-4 of the noise before it. A
 run may say more."""
@@ -110,7 +109,7 @@ class Stochasticity:
             return self.formula**2 / (2 * sigma**2 * rate)
         if t not in self.formula.free_symbols and degree(self.formula) == 0:
             return -alpha * diff(self.formula, alpha) / self.formula  # -dlog E/dlambda
-        log_slope = _chain(log(self.formula))  # e^-K falls on the way to the data
+        log_slope = total_derivative(log(self.formula))  # e^-K falls on the way to the data
         return log_slope / rate
 
     @property
@@ -157,9 +156,9 @@ class Stochasticity:
             return ratio ** (eta**2)
         if self.kind == "retention" and ratio == alpha / sigma:
             return 1 / self.formula
-        speed = at_schedule(self.squared * _chain(log(ratio)), schedule)
+        speed = at_schedule(self.squared * total_derivative(log(ratio)), schedule)
         for candidate in (alpha / sigma, alpha, sigma, 1 / (alpha + sigma)):
-            growth = at_schedule(_chain(log(candidate)), schedule)
+            growth = at_schedule(total_derivative(log(candidate)), schedule)
             power = constant_ratio(speed, growth, schedule)
             if power is not None:
                 return candidate**power
@@ -167,12 +166,6 @@ class Stochasticity:
 
     def __str__(self) -> str:
         return self.text
-
-
-def _chain(expression: Expr) -> Expr:
-    """d/dt of an expression in t, alpha(t), sigma(t)."""
-    parts = ((t, Integer(1)), (alpha, alpha_dot), (sigma, sigma_dot))
-    return sum((diff(expression, symbol) * rate for symbol, rate in parts), Integer(0))
 
 
 def get(text: str | float | Stochasticity | None) -> Stochasticity | None:

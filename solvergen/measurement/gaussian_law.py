@@ -1,16 +1,15 @@
 """The exact law of a chain with noise on Gaussian data, through a module's own code.
 
 For data N(m, s^2) the posterior mean is affine in x, so every step is an affine map of the sample
-and the normals that were drawn before: x_n = mu_n + a_n x'_0 + sum_k b_nk z_k. A run on a batch
-whose rows are the coefficients of 1, x'_0, z_1, .., z_K, with unit vectors for normals, computes
-them all, and nothing is sampled:
+and the normals that were drawn before: x_n = mu_n + a_n x'_0 + sum_k b_nk z_k. A run on the vector
+of the coefficients of 1, x'_0, z_1, .., z_K, with unit vectors for normals and Gaussian data whose
+mean lies along the first, computes them all, and nothing is sampled:
 
     E x_n = mu_n,      var x_n = a_n^2 var x_0 + sum_k b_nk^2.
 
 The equation's own law is that of the schedule, alpha m and alpha^2 s^2 + sigma^2.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -24,13 +23,10 @@ from solvergen.derivation.parameterization import at_schedule
 from solvergen.measurement.arrays import as_input, as_numpy
 from solvergen.measurement.checks import Check, accuracy
 from solvergen.measurement.ends import interior
+from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.schedules.identities import constant_ratio
-from solvergen.schedules.values import at_time
 from solvergen.specification.solver import Solver
-from solvergen.symbols import alpha as alpha_symbol
-from solvergen.symbols import sigma as sigma_symbol
 
-_SYMBOLS = (alpha_symbol, sigma_symbol)
 MEAN, SPREAD = 0.7, 0.3**0.5
 """Of the data."""
 STEPS = (80, 160, 320, 640, 1280)
@@ -79,18 +75,17 @@ def law(
     mean, spread = data
     alpha, sigma = module.alpha(grid), module.sigma(grid)
     exact = alpha**2 * spread**2 + sigma**2
-    rows = module.coefficients(grid, **given)
-    x = np.zeros((len(rows) + 2, 1))
-    x[0], x[1] = alpha[0] * mean, np.sqrt(exact[0])
-
-    own = as_input(module, x)
-    stepper = module.Stepper(own, module.Plan(grid, own.dtype, **given))
-    model = targets.get(module.SPEC["target"]).model(_affine(solver, mean, spread, x.shape[0]))
+    plan = module.Plan(grid, as_input(module, np.zeros(1)).dtype, **given)
+    x = np.zeros((1, len(plan.rows) + 2))
+    x[0, :2] = alpha[0] * mean, np.sqrt(exact[0])
+    units = np.eye(x.size)[2:, None]
+    stepper = module.Stepper(as_input(module, x), plan)
+    known = GaussianMixture(np.ones(1), mean * np.eye(1, x.size), np.array([spread**2]))
+    network = targets.get(module.SPEC["target"]).model(model(known, solver))
     while not stepper.done:
-        unit = np.zeros(x.shape)
-        unit[2 + stepper.index] = 1.0
-        stepper.step(model(stepper.x, stepper.t), noise=as_input(module, unit))
-    found = as_numpy(module, stepper.x)[:, 0]
+        noise = as_input(module, units[stepper.index])
+        stepper.step(network(stepper.x, stepper.t), noise=noise)
+    found = as_numpy(module, stepper.x)[0]
     return Law(found[0], float(np.sum(found[1:] ** 2)), alpha[-1] * mean, float(exact[-1]))
 
 
@@ -133,28 +128,3 @@ def _grid(module: ModuleType, solver: Solver, steps: int) -> NDArray[np.float64]
     spacing = "time" if solver.expansion.name == "time" else "half_log_snr"
     found: NDArray[np.float64] = module.timesteps(steps, spacing, start=start, end=end)
     return found
-
-
-def _affine(
-    solver: Solver, mean: float, spread: float, rows: int
-) -> Callable[[Any, float], NDArray[Any]]:
-    """The prediction for Gaussian data on rows of which the first alone has a constant."""
-    schedule, prediction = solver.schedule, solver.prediction
-    first = np.zeros((rows, 1))
-    first[0] = mean
-
-    def predict(x: Any, time: float) -> NDArray[Any]:
-        time = schedule.network_time(time)
-        alpha, sigma = (float(at_time(one, schedule, time)) for one in _SYMBOLS)
-        c_data, c_noise = (
-            float(at_time(one, schedule, time)) for one in (prediction.data, prediction.noise)
-        )
-        x = np.asarray(x, dtype=np.float64)
-        deviation = x - alpha * first
-        total = alpha**2 * spread**2 + sigma**2
-        x0 = first + alpha * spread**2 / total * deviation
-        eps = sigma / total * deviation
-        found: NDArray[Any] = c_data * x0 + c_noise * eps
-        return found
-
-    return predict

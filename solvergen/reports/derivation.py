@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from sympy import Expr, Function, Integer, Rational, Symbol, exp, factorial
-from sympy.codegen.cfunctions import expm1
+from sympy import Expr, Function, Integer, Rational, Symbol, factorial
 
 from solvergen.algebra.phi import in_exponentials, phi
 from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
@@ -97,7 +96,7 @@ def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
     """The third clock."""
     squared = Spelled("eta^2", r"\eta^2")
     spread = scalars.spread(ode, half_log_snr_length(ode.schedule.without(eta)))
-    shown = None if spread is None else spread.replace(expm1, lambda z: exp(z) - 1)
+    shown = None if spread is None else scalars.readable(spread)
     rate = None
     if ode.factor is not None:
         rate = -noise.squared * Function("g")(t) ** 2 / ode.factor**2

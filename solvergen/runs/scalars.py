@@ -18,7 +18,6 @@ from sympy import Expr
 
 from solvergen.algebra.evaluation import compiled, evaluate_float
 from solvergen.derivation.parameterization import total_derivative
-from solvergen.derivation.semilinear import linear
 from solvergen.derivation.weights import Weights
 from solvergen.methods.bounds import MAX_POWER
 from solvergen.methods.scheme import Kind, Node
@@ -138,7 +137,7 @@ class Clockwork:
         """R, with Phi(t, s) = R(t)/R(s): its formula, or exp int a from mid-domain."""
         if self.weights.ode.factor is not None:
             return self._function(self.weights.ode.factor)
-        rate, values = self._function(linear(self.weights.ode.integrand)), self.values
+        rate, values = self._function(self.weights.ode.linear), self.values
         middle = sum(values.ends) / 2
 
         def integrated(time: float) -> float:

@@ -10,7 +10,7 @@ the last by quadrature of a positive rate. The first two are finite where sigma_
 where alpha_s = 0: there h is infinite, and nu = sigma_t.
 """
 
-from sympy import Expr, log, sqrt
+from sympy import Expr, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.derivation.semilinear import SemilinearODE
@@ -36,6 +36,11 @@ def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
         kappa = difference_of(log(sigma / ode.factor), ode.schedule, h)
         return None if kappa is None else sigma * sqrt(-expm1(-2 * kappa))
     return None
+
+
+def readable(form: Expr) -> Expr:
+    """nu as people write it, e^z - 1 for expm1."""
+    return form.replace(expm1, lambda z: exp(z) - 1)
 
 
 def require_closed(ode: SemilinearODE, integrals: Integrals) -> None:

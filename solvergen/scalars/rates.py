@@ -39,8 +39,8 @@ from solvergen.algebra.short_form import compact
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
-from solvergen.derivation.parameterization import at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, WRONSKIAN, SemilinearODE, nonlinear
+from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
+from solvergen.derivation.semilinear import RADIUS, SemilinearODE, nonlinear
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.schedules.identities import constant_ratio

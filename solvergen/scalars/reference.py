@@ -18,8 +18,12 @@ import mpmath
 from sympy import Expr
 
 from solvergen.algebra.evaluation import as_mp
-from solvergen.derivation.parameterization import Parameterization, conversion, total_derivative
-from solvergen.derivation.semilinear import WRONSKIAN
+from solvergen.derivation.parameterization import (
+    WRONSKIAN,
+    Parameterization,
+    conversion,
+    total_derivative,
+)
 from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.instructions import Combine, Draw

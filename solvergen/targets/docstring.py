@@ -3,8 +3,7 @@
 import textwrap
 from fractions import Fraction
 
-from sympy import Expr, Symbol, exp, powsimp
-from sympy.codegen.cfunctions import expm1
+from sympy import Expr, Symbol, powsimp
 
 from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.scalars import noise
@@ -172,7 +171,7 @@ def _spread(solver: Solver) -> str:
     form = noise.spread(solver.ode, lengths.half_log_snr)
     if form is None:
         return "R sqrt(int_s^t 2 eta^2 (sigma/R)^2 dlambda), Phi = R/R_s, by quadrature"
-    shown = str(form.replace(expm1, lambda z: exp(z) - 1))
+    shown = str(noise.readable(form))
     return shown + (", h = lambda_t - lambda_s" if form.has(H) else "")
 
 

@@ -119,8 +119,9 @@ def _in_network_time(solver: Solver, baked: Baked) -> Baked:
 def _baked_says(solver: Solver) -> dict[str, str]:
     """What ``sample`` of a module for one grid says of itself."""
     asked = f"returns the {solver.prediction.name} prediction"
-    noise = "" if solver.stochasticity is None else "; ``noise`` is a seed, seeds, or a function"
-    text = f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}{noise}."
+    text = (
+        f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}{_noise_says(solver)}."
+    )
     return {"baked_says": says(text), "baked_text": says(text).strip('"').rstrip()}
 
 

@@ -7,8 +7,8 @@ from some_schedules import custom_schedule
 
 import solvergen as sg
 from solvergen.derivation import stochasticity
-from solvergen.derivation.parameterization import get, total_derivative
-from solvergen.derivation.semilinear import WRONSKIAN, SemilinearODE, linear, nonlinear
+from solvergen.derivation.parameterization import WRONSKIAN, get, total_derivative
+from solvergen.derivation.semilinear import SemilinearODE, linear, nonlinear
 from solvergen.schedules.values import at_time
 from solvergen.symbols import alpha, eta, sigma
 

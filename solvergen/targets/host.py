@@ -205,7 +205,8 @@ def _sliced(phase: PhasePrinter, number: int, named: tuple[str, str], count: int
         else:
             arguments.append(f"{grid}[{low if low else ''}:{low + 1}]")
     rows = "[0]" if phase.phase.error else ""
-    eta = f"{etas}[{number or ''}:{'' if is_last else number + 1}]"
+    slices = f"[{number or ''}:{'' if is_last else number + 1}]"
+    eta = etas if slices == "[:]" else f"{etas}{slices}"
     bounds = (eta if one == "eta" else one for one in phase.bounds)
     return f"{phase.name}({', '.join((*arguments, *bounds))}){rows}"
 

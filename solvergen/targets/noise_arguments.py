@@ -39,21 +39,23 @@ def etas(formulas: Formulas) -> list[str]:
         return []
     if noise.kind == "renoise":
         return ["eta = np.full(t.size - 1, np.inf)  # nothing is left of the noise before"]
-    name, most = ("e", " and at most 1") if noise.kind == "ancestral" else ("eta", "")
-    bound = f"({name} <= 1)" if most else f"({name} < np.inf)"
-    wanted = f"a number from 0 on{most}, or one for each of {{t.size - 1}} steps"
+    is_ancestral = noise.kind == "ancestral"
+    name, bound, words = ("e", "<= 1", "to 1") if is_ancestral else ("eta", "< np.inf", "on")
     lines = [
         f"{name} = np.asarray({name}, dtype=np.float64)",
-        f"if {name}.size not in (1, t.size - 1) or not (({name} >= 0) & {bound}).all():",
-        f'    raise ValueError(f"{name} is {{{name}}}; expected {wanted}")',
+        f"if {name}.size not in (1, t.size - 1) or not (({name} >= 0) & ({name} {bound})).all():",
+        "    raise ValueError(",
+        f'        f"{name} is {{{name}}}; expected numbers from 0 {words}, one or one a step"',
+        "    )",
         f"{name} = np.broadcast_to({name}, t.size - 1)",
     ]
+    if not is_ancestral:
+        return lines
     is_level = formulas.is_time and formulas.is_half_log_snr
     length = "t[1:] - t[:-1]" if is_level else "_length(t[1:], t[:-1])"
-    if most:
-        lines += [
-            f"h = np.minimum({length}, 1e300)",
-            "eta = np.sqrt(-np.log1p(e**2 * np.expm1(-2 * h)) / (2 * h))",
-            "eta = np.where(e < 1, eta, 1.0)",
-        ]
-    return lines
+    return [
+        *lines,
+        f"h = np.minimum({length}, 1e300)",
+        "eta = np.sqrt(-np.log1p(e**2 * np.expm1(-2 * h)) / (2 * h))",
+        "eta = np.where(e < 1, eta, 1.0)",
+    ]

@@ -274,7 +274,7 @@ def main() -> None:
     if options.device == "cuda":
         import steps_cuda
 
-        steps_cuda.main()
+        steps_cuda.main(options.write)
         return
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -294,8 +294,7 @@ def main() -> None:
             "Large is 16x3x256x256, small 1x4x64x64, both float32. The copy loop and numba's steps "
             "take one thread,\ntorch and jax take all. An eager torch step is plain tensor "
             "expressions, compiled it is one loop.\n\n![The same as a picture]"
-            "(steps.png)\n\n## On a GPU\n\nNot measured: no machine with a GPU was at hand. "
-            "`python benchmarks/steps.py --device cuda` does it.\n"
+            "(steps.png)\n\nOn a GPU: [RESULTS_gpu.md](RESULTS_gpu.md).\n"
         )
 
 

@@ -313,7 +313,7 @@ class Plan:
         self.times, self.rows = (torch.tensor(one, dtype=dtype, device=device) for one in arrays)
         self.keeps = (rows[:, 1] > 0).tolist()
         compiled = self.rows.is_cuda if compiled is None else compiled
-        self.advance = torch.compile(_advance, dynamic=False) if compiled else _advance
+        self.advance = torch.compile(_advance) if compiled else _advance
 
 
 class Stepper:

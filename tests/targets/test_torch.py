@@ -248,3 +248,17 @@ def test_a_run_never_asks_the_device(module: ModuleType) -> None:
     assert found.shape == (2, 3)
     with pytest.raises(RuntimeError, match="meta"):
         plan.rows.sum().item()
+
+
+@pytest.mark.parametrize("scheme", ["multistep:1", "multistep:2", "unipc:2", "singlestep:3"])
+@pytest.mark.parametrize("integrand", ["data", "noise"])
+def test_rows_begin_where_a_kernel_reads_them_without_a_copy(scheme: str, integrand: str) -> None:
+    """A compiled pass copies an argument that does not begin at a multiple of 16 bytes."""
+    solver = sg.Solver("vp_linear", "noise", integrand, "half_log_snr", scheme)
+    module = sg.compile(solver, "torch")
+    grid = module.timesteps(6, "time", end=0.1)
+    for dtype in (torch.float32, torch.float64):
+        rows = module.Plan(grid, dtype).rows
+        assert torch.equal(rows, torch.tensor(module.coefficients(grid), dtype=dtype))
+        places = {row.storage_offset() * row.element_size() % 16 for row in rows}
+        assert (places, rows.data_ptr() % 16) == ({0}, 0)

@@ -158,11 +158,10 @@ def main() -> None:
     else:
         large = Transformer().to(options.device, torch.bfloat16).eval()
         shapes = [(batch, 4, 64, 64) for batch in (1, 4)]
+        name = "transformer, batch {}, to 1e-2"
         cases += [
-            Case(
-                f"transformer, {shape[0]} to 1e-2", digits, large, 1.0, 0.0, (50, 100), shape, 1e-2
-            )
-            for shape in shapes
+            Case(name.format(one[0]), digits, large, 1.0, 0.0, (50, 100), one, 1e-2)
+            for one in shapes
         ]
     found = [line for case in cases for line in lines(case, options.device)]
     if options.write is not None:

@@ -7,6 +7,7 @@ import pytest
 from readers import TARGETS, as_target, from_target
 
 import solvergen as sg
+from solvergen.measurement import problems
 from solvergen.targets import rendering
 from solvergen.targets.files import load_source
 
@@ -143,6 +144,25 @@ def test_fewer_calls_for_a_network_that_is_close_to_a_gaussian(tmp_path):
     _, narrow = module.sample_parallel(flow, x, grid, callback=sweeps.append), sweeps[-1]
     assert narrow.rows < 60 * 5
     assert narrow.final == 60 + module.EXTRA_EVALUATIONS
+
+
+def test_the_exact_digits_take_ten_calls_for_a_hundred_evaluations(tmp_path):
+    """In the median over single samples: those between two digits take more."""
+    solver = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:3", parallel=True)
+    module, exact = module_of(tmp_path, solver, "numpy"), problems.model(problems.digits(), solver)
+    grid = module.timesteps(100 - module.EXTRA_EVALUATIONS, "time", end=0.01)
+
+    def model(x, t):
+        return np.concatenate([exact(y[None], float(s)) for y, s in zip(x, t, strict=True)])
+
+    depths = []
+    for seed in range(9):
+        x, sweeps = np.random.default_rng(seed).standard_normal((1, 64)), []
+        found = module.sample_parallel(model, x, grid, window=None, callback=sweeps.append)
+        seen = module.sample(exact, x, grid)
+        assert np.linalg.norm(found - seen) <= 2e-3 * np.linalg.norm(seen)
+        depths.append(sweeps[-1].depth)
+    assert np.median(depths) <= 10
 
 
 def test_guidance_with_conditions_by_sample(tmp_path):

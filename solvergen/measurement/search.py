@@ -54,8 +54,9 @@ class Effort:
         rounds: grids of each kind.
         worst: rows with the largest differences from the finer copy that are measured.
         random: rows measured beside those.
-        panels: of the reference, in all: for one step no more than a quarter, but for the first of
-            a phase, which may take as many again.
+        panels: of the reference, in all: for one step no more than a quarter. The first step of
+            every phase is measured if it takes no more than all; these have twice as many in all,
+            and what they take beyond is not there for others.
     """
 
     points: int
@@ -125,7 +126,7 @@ def search(
         rows += len(grid) - 1
     chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(solver, module)]
     chosen += _picked(candidates, effort)
-    steps, left, seen = 0, effort.panels, set[int]()
+    steps, left, firsts, seen = 0, effort.panels, 2 * effort.panels, set[int]()
     worst = dict.fromkeys((True, False), NONE)
     for one in chosen:
         cost, is_first = cost_of(solver, one), one.phase not in seen
@@ -136,7 +137,8 @@ def search(
         found = _worst(_errors(solver, module, one, measure))
         if is_plain and max(SUSPECT, worst[is_plain].error) < found.error <= SURE:
             found, cost = _worst(_errors(solver, module, one, measure, refined=2)), 3 * cost
-        left -= 0 if is_first else cost
+        spared = min(cost, firsts) if is_first else 0
+        firsts, left = firsts - spared, left - (cost - spared)
         steps += found != NONE
         seen.add(one.phase)
         worst[is_plain] = _worst([worst[is_plain], found])

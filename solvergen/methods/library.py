@@ -170,7 +170,7 @@ def pece(order: int) -> Scheme:
     III.1; EDM: Karras et al. 2022, arXiv:2206.00364, Algorithm 1). Then nothing earlier is read and
     the predictor, compared with the corrector, estimates the error of an adaptive step.
     """
-    _check_order("pece", order)
+    _check_order("pece", order, MAX_ORDER - 1)
     support = back_to(order - 1)
     source = "Hairer, Norsett and Wanner 1993, section III.1; Karras et al. 2022 (arXiv:2206.00364)"
     main = Phase("main", _iterated(support, support, 1))
@@ -255,7 +255,7 @@ def unipc(
         last: ``full``, or ``ramp``: predictors of orders .., 2, 1, each after the corrector of the
             order of the predictor before it, as published.
     """
-    _check_order("unipc", order)
+    _check_order("unipc", order, MAX_ORDER - 1)
     _check_policies(startup, last)
     rule = _base("unipc", variant)
     if startup == "ramp":
@@ -337,7 +337,7 @@ def _check_policies(startup: str | None, last: str) -> None:
         raise SchemeError(f"last={last!r}: expected one of {', '.join(LAST_STEPS)}.")
 
 
-def _check_order(name: str, order: int) -> None:
+def _check_order(name: str, order: int, bound: int = MAX_ORDER) -> None:
     if not isinstance(order, int) or isinstance(order, bool) or order < 1:
         raise SchemeError(f"{name}({shown(order)}): expected an order 1, 2, 3, ...")
-    require(f"{name}: the order", order, MAX_ORDER)
+    require(f"{name}: the order", order, bound)

@@ -49,7 +49,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     found = targets.get(target)
     pairs = bool(found.adapts and solver.program.pairs)
     formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
-    host = host_part(solver, formulas, found.library)
+    host = host_part(solver, formulas, found.library) | {"remedy": _remedy(solver)}
     return _merged(
         host,
         _shared(solver, target, accuracy, host),
@@ -192,7 +192,6 @@ def host_part(solver: Solver, formulas: Formulas, library: Library | None = None
     """What the part of a module asks for that computes its coefficients."""
     rate = formulas.linear_coefficient
     own = {
-        "remedy": _remedy(solver),
         "factor_kinks": kinks_code(formulas.schedule),
         "linear_coefficient": ""
         if rate is None
@@ -220,6 +219,7 @@ def coefficients_module(solver: Solver, finer: bool = False) -> str:
         **host_part(solver, formulas),
         "definitions": definitions_code(formulas),
         "reversible": solver.program.is_reversible,
+        "remedy": "",
     }
     filled["spacings"] = f"{filled['spacings']}, {further_spacings()}"
     return fill("common/draft.jinja", filled)

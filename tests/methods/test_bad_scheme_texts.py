@@ -79,3 +79,15 @@ def test_a_phase_never_takes_the_name_of_a_function_of_the_module() -> None:
     assert [phase.name for phase in renamed.phases] == ["start_0", "main"]
     assert "def _checked(timesteps)" in sg.emit(sg.Solver("ve", scheme=renamed), "numpy")
     assert bounds.MAX_ORDER == 10
+
+
+@pytest.mark.parametrize("scheme", ["unipc:10", "unipc:10:bh2:ramp", "pece:10", "multistep:11"])
+def test_no_run_has_an_order_above_ten(scheme: str) -> None:
+    """A corrector gains one, so that its own number ends at nine."""
+    with pytest.raises(sg.SchemeError, match=r"up to (?:9|10)$"):
+        schemes.get(scheme)
+
+
+def test_the_largest_corrector_has_the_largest_order() -> None:
+    solver = sg.Solver("ve", "noise", "noise", "sigma/alpha", "unipc:9:exact:ramp")
+    assert solver.order_report.main == bounds.MAX_ORDER

@@ -197,6 +197,7 @@ _FIXED = (
     ("edm_euler", "noise", RHO, "euler", f"{EDM}, Algorithm 1 without its correction"),
     ("edm_heun", "noise", RHO, "heun", f"{EDM}, Algorithm 1"),
     ("edm_heun_as_published", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 1"),
+    ("edm_stochastic", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 2", "churn: 3/20"),
     ("flow_euler", "flow", "time", "euler", FLOW),
     ("flow_midpoint", "flow", "time", "midpoint", FLOW),
     ("flow_heun", "flow", "time", "heun", FLOW),

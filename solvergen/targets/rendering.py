@@ -181,7 +181,7 @@ def _run(solver: Solver, formulas: Formulas, found: Target) -> dict[str, Any]:
         "noisy": formulas.is_noisy,
         "normals": found.normals,
         "weak_order": solver.weak_report.order if solver.weak_report else None,
-        "noises_per_step": len(solver.program.main.draws),
+        "noises_per_step": solver.program.main.noises,
         "keeps_start": table.keeps_start,
         "places": table.places,
         "measures": bool(solver.program.repeat or formulas.pairs),

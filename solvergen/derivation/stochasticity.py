@@ -29,7 +29,7 @@ Churn is the other way to add noise: forward noising from s back to r, lambda_r 
 
     x_r = (alpha_r/alpha_s) x_s + nu z,      nu = sigma_r sqrt(1 - e^-2kappa),
 
-then a step of the ODE from r to t. Both keep the marginals, so that a step is as exact as the ODE's.
+then a step of the ODE from r to t. Both keep the marginals, so that a step is as good as the ODE's.
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,8 @@ LISTING = (
     "retention: EXPR     e^-K, the correlation of old and new noise, with the integrand data",
     "ancestral: NUMBER   DDIM's and Euler ancestral's eta, from 0 to 1, with the integrand data",
     "renoise             all noise anew in every step (LCM), with the integrand data",
-    "churn: EXPR         noise raised by so much half-log-SNR before a step of the ODE (EDM), in t,",
-    "                    alpha, sigma and h, the step's own; schemes without history",
+    "churn: EXPR         half-log-SNR by which noise is raised before a step of the ODE (EDM), in t,",
+    "                    alpha, sigma and h, the length of the step; schemes without history",
 )
 """For people."""
 

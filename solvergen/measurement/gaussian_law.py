@@ -106,7 +106,8 @@ def checks(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
     proved = Check("weak order, proved", str(report.order), f"states {module.WEAK_ORDER}", stated)
     errors, rate, mean = [], np.nan, 0.0
     for steps in STEPS:
-        given = {"churn": CHURN / steps} if chosen.raises and chosen.is_constant else {}
+        scaled = chosen.raises and chosen.is_constant
+        given: dict[str, Any] = {"churn": CHURN / steps} if scaled else {}
         found = law(module, solver, _grid(module, solver, steps), **given)
         errors.append(abs(found.variance_error))
         mean = max(mean, abs(found.mean - found.exact_mean))

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from solvergen.errors import SchemeError
-from solvergen.program import order
+from solvergen.program import order as steps
 from solvergen.program.chances import Chance
 from solvergen.program.generic import Problem, ProblemScalars
 from solvergen.program.instructions import Draw
@@ -258,7 +258,7 @@ def raised_report(
     takes it on, so that a step from the marginal adds what its own error leaves of the moments: of
     steps that the noise makes longer by a part of them, O(h^(p+1)).
     """
-    found = order.report(program, same_clock, no_linear_part, field=MODULAR)
+    found = steps.report(program, same_clock, no_linear_part, field=MODULAR)
     return WeakReport(found.order, None, None)
 
 

@@ -165,9 +165,7 @@ class ReferenceScalars:
                 it would be. The scalars are those of these times.
             starts: where the steps start, if noise is raised before them.
         """
-        times, stages, first = (
-            tuple(map(as_mp, one)) for one in (timesteps, stage_times, starts)
-        )
+        times, stages, first = (tuple(map(as_mp, one)) for one in (timesteps, stage_times, starts))
         return cls(reference, phase, times, n, stages, first)
 
     def rounded(self) -> "ReferenceScalars":

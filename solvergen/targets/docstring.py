@@ -205,10 +205,11 @@ def _noise(solver: Solver, any_grid: bool) -> str:
 
 def _churn(solver: Solver) -> str:
     chosen, report = solver.stochasticity, solver.weak_report
-    assert chosen is not None and report is not None
+    assert chosen is not None
+    assert report is not None
     where = ", h = lambda_t - lambda_s" if chosen.formula.has(H) else ""
     return (
-        f"Before every step but the first the noise is raised, from s to r with lambda_r = lambda_s "
+        "Before every step but the first the noise is raised, from s to r with lambda_r = lambda_s "
         f"- kappa, kappa = {chosen.formula}{where}, no further than where the run starts: x_r = "
         "alpha_r/alpha_s x_s + nu z, nu = sigma_r sqrt(1 - e^(-2 kappa)). The step above then goes "
         "from r to t. That keeps the marginals of the ODE, so that a run from one of these has "

@@ -25,7 +25,6 @@ from solvergen.symbols import eta
 from solvergen.targets.formulas import Spelling
 from solvergen.targets.products import in_parentheses
 
-
 RAISED = (UP.name, "nu")
 """What a phase is given of the noise that is raised before the next step."""
 

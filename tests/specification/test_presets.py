@@ -35,6 +35,7 @@ NOISY = {
     "ddpm": 1, "euler_ancestral": 1, "lcm": None, "sde_dpm_solver_pp_1": 1,
     "sde_dpm_solver_pp_2m": 2, "sde_dpm_solver_pp_2m_midpoint": 2, "sde_dpm_solver_pp_3m": 2,
     "sde_dpm_solver_pp_3m_as_published": 2, "seeds_2": 2, "seeds_3": 2, "flow_sde": 2,
+    "edm_stochastic": 2,
 }  # fmt: skip
 """The weak orders of those with noise."""
 

@@ -57,8 +57,8 @@ LISTING = (
     "retention: EXPR     e^-K, the correlation of old and new noise, with the integrand data",
     "ancestral: NUMBER   DDIM's and Euler ancestral's eta, from 0 to 1, with the integrand data",
     "renoise             all noise anew in every step (LCM), with the integrand data",
-    "churn: EXPR         half-log-SNR by which noise is raised before a step of the ODE (EDM), in t,",
-    "                    alpha, sigma and h, the length of the step; schemes without history",
+    "churn: EXPR         half-log-SNR by which noise is raised before steps of the ODE (EDM), in",
+    "                    t, alpha, sigma and h, the length of a step; schemes without history",
 )
 """For people."""
 

@@ -172,5 +172,5 @@ TARGET = Target(
     settings=settings,
     loop=loop,
     batches=PARALLEL,
-    normals=normals.NUMPY,
+    normals=normals.NUMBA,
 )

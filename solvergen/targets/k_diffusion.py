@@ -109,6 +109,7 @@ TARGET = replace(
     settings=settings,
     loop=None,
     batches=None,
+    casts=None,
     adapts=False,
     counts_steps=True,
     prediction="data",

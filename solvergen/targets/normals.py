@@ -31,13 +31,13 @@ _COS = -1 / 87178291200, 1 / 479001600, -1 / 3628800, 1 / 40320, -1 / 720, 1 / 2
     """
     f = (m - 0.7071067811865476) / (m + 0.7071067811865476)
     w = (angle - 536870911.5) * 1.4629180792671596e-09  # from -pi/4 to pi/4
-    log, sin, cos = 0.0, 0.0, 0.0
+    ff, ww, log, sin, cos = f * f, w * w, 0.0, 0.0, 0.0
     for c in _LOG:
-        log = log * (f * f) + c
+        log = log * ff + c
     for c in _SIN:
-        sin = sin * (w * w) + c
+        sin = sin * ww + c
     for c in _COS:
-        cos = cos * (w * w) + c
+        cos = cos * ww + c
     r = {root}((32.5 - e) * 0.6931471805599453 - 2.0 * f * log)
     first, second = r * (cos - w * sin), r * (cos + w * sin)
     return first * (1 - (signs >> 29 & 2)), second * (1 - (signs >> 30 & 2))
@@ -92,7 +92,9 @@ def _normals(seed, draw, z):
     for _ in range(10):
         p = (x * _MULTIPLIERS)[::-1]
         x, y, k = (p >> half) ^ y ^ k, p & mask, (k + _WEYL) & mask
-    pairs = _pair(*np.frexp(x + 0.5), y & np.uint64(0x3FFFFFFF), y.view(np.int64))
+    bits, y = (x + 0.5).view(np.int64), y.view(np.int64)
+    m = (bits & 0xFFFFFFFFFFFFF | 0x3FE0000000000000).view(np.float64)  # from 1/2 to 1
+    pairs = _pair(m, (bits >> 52) - 1022, y & 0x3FFFFFFF, y)
     z[:] = np.stack(pairs).T.reshape(-1)[: z.size]
 '''
     + _SEEDS
@@ -143,7 +145,7 @@ TORCH = (
 
 
 def _root(v):
-    """The square root to the nearest float, of which torch may take the other neighbour (Dekker)."""
+    """The square root, to the nearest float where torch takes the other neighbour (Dekker)."""
     r = v.sqrt()
     high = 134217729.0 * r - (134217729.0 * r - r)
     low = r - high
@@ -159,8 +161,9 @@ def _normals(keys, draw, like):
     for k in keys[1:]:
         p = (x * keys[0]).flip(0)
         x, y = (p >> 32 & mask) ^ y ^ k, p & mask
-    m, e = torch.frexp(x.double() + 0.5)
-    pairs = _pair(m, e.double(), (y & 0x3FFFFFFF).double(), y)
+    bits = (x.double() + 0.5).view(torch.int64)
+    m = (bits & 0xFFFFFFFFFFFFF | 0x3FE0000000000000).view(torch.float64)  # from 1/2 to 1
+    pairs = _pair(m, ((bits >> 52) - 1022).double(), (y & 0x3FFFFFFF).double(), y)
     z = torch.stack(pairs).permute(2, 3, 1, 0).reshape(len(like), -1)[:, :size]
     return z.reshape(like.shape).to(like)
 

@@ -173,4 +173,5 @@ TARGET = Target(
     loop=loop,
     batches=PARALLEL,
     normals=normals.NUMBA,
+    casts=("x.astype(np.float64)", "z.astype(x.dtype)"),
 )

@@ -223,6 +223,7 @@ class Formulas:
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         reads |= self.spread is not None and self.spread.has(H)
         reads |= self.noise is not None and self.noise.kind == "ancestral"
+        reads |= self.churn is not None
         if self.is_half_log_snr:
             reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1

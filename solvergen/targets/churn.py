@@ -18,7 +18,7 @@ RAISED = '''def _raised(t{given}):
     {level}
     {length}kappa = np.minimum({kappa}, level - level[0])  # no further than the run
     r = np.where(kappa > 0.0, {raised}, s)
-    up, nu = alpha(r) / alpha(s), sigma(r) * np.sqrt(-np.expm1(-2.0 * kappa))
+    up, nu = alpha(r) / alpha(s), sigma(r) * np.sqrt(-np.expm1(-2.0 * {rise}))
     return r, np.append(up[1:], 1.0), np.append(nu[1:], 0.0)'''
 
 LENGTH = """h = {} - level
@@ -69,5 +69,6 @@ def function(formulas: Formulas) -> str:
         level="s = level = t[:-1]" if is_level else "s, level = t[:-1], half_log_snr(t[:-1])",
         length=h,
         kappa="churn" if chosen.is_constant else code,
+        rise="(s - r)" if is_level else "_length(s, r)",
         raised="level - kappa" if is_level else "time_at_half_log_snr(level - kappa)",
     )

@@ -68,8 +68,7 @@ def test_every_fixed_preset_is_listed_with_its_order() -> None:
 
 def test_sa_solver_corrects_through_what_was_read() -> None:
     assert presets.find("sa_solver_2_3").scheme == (
-        "1:{0} | 0<-1:{0,-1}; 1:{0,-1} | 0<-1:{0,-1,-2}; 1:{0,-1} | "
-        "0<-1:{0,-1,-2,-3}; 1:{0,-1}"
+        "1:{0} | 0<-1:{0,-1}; 1:{0,-1} | 0<-1:{0,-1,-2}; 1:{0,-1} | 0<-1:{0,-1,-2,-3}; 1:{0,-1}"
     )
     with pytest.raises(sg.SolvergenError, match="at least as many"):
         presets.find("sa_solver_3_2")

@@ -2,8 +2,8 @@
 
 Facts, the update formula, the schedule, the ODE and its clocks, the integrals with their proofs,
 every phase of a run, the proof of the order, what was measured, without noise a run as a matrix,
-the emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same sections;
-pictures and measurements are those of HTML alone.
+the emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
+sections; pictures and measurements are those of HTML alone.
 """
 
 import ast

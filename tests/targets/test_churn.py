@@ -1,6 +1,7 @@
 """Noise that is raised before steps of the ODE: EDM's stochastic sampler, on every target."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,7 +13,9 @@ import torch
 import solvergen as sg
 from solvergen.measurement.accuracy import coefficient_error
 from solvergen.measurement.gaussian_law import law
+from solvergen.measurement.verification import verify
 from solvergen.program import interpreter
+from solvergen.program.program import PhaseProgram
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.targets import rendering
 from solvergen.targets.files import load_text
@@ -241,3 +244,37 @@ def test_scheduler_lists_where_networks_are_asked_and_begins_inside() -> None:
         t = ours.timesteps[n]
         part = ours.step(0.5 * part, t, part, variance_noise=normals[n]).prev_sample
     assert torch.allclose(part, whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "ve"])
+def test_variance_of_a_point_is_exact(schedule: str) -> None:
+    """Data in one point: x0 is known, and the variance is sigma^2 after every step of any grid."""
+    solver = sg.Solver(schedule, "data", scheme="singlestep:2", stochasticity="churn: 1/2")
+    module = made(solver)
+    low, high = module.time_at_half_log_snr([2.0, -2.0])
+    grid = np.sort(np.random.default_rng(3).uniform(low, high, 7))[::-1]
+    for steps in range(1, 7):
+        found = law(module, solver, grid[: steps + 1], (0.7, 0.0))
+        assert abs(found.variance_error) < 1e-12
+
+
+def test_verify_measures_it(tmp_path: Any) -> None:
+    solver = sg.presets.get("edm_stochastic", "ve", "data")
+    path = tmp_path / "edm.py"
+    path.write_text(rendering.render(solver, "numpy", ""))
+    assert verify(path).passed
+    text = path.read_text()
+    path.write_text(text.replace("np.expm1(-2.0 *", "np.expm1(-1.9 *"))
+    assert not verify(path).passed
+
+
+def test_checker_refuses_a_raise_inside_of_a_step_or_beside_history() -> None:
+    program = sg.Solver("ve", "data", scheme="heun", stochasticity="churn: 1/5").program
+    raised, *others = program.main.instructions
+    wrong = PhaseProgram("late", (*others[:1], raised, *others[1:]))
+    with pytest.raises(sg.SchemeError, match="raises the noise"):
+        replace(program, phases=(wrong,))
+    two = sg.Solver("ve", "data", scheme="multistep:2").program
+    wrong = PhaseProgram("history", (raised, *two.main.instructions))
+    with pytest.raises(sg.SchemeError, match="raises the noise"):
+        replace(two, phases=(two.phases[0], wrong))

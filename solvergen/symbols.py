@@ -29,5 +29,8 @@ alpha_s = Symbol("alpha_s", positive=True)
 sigma_s = Symbol("sigma_s", positive=True)
 """The schedule's values at s, the start of a step."""
 
+length = Symbol("h", positive=True)
+"""lambda_t - lambda_s, the length of a step."""
+
 eta = Symbol("eta", positive=True)
 """The stochasticity of a step, where it is constant over each: a number of the run."""

@@ -24,6 +24,12 @@ is sigma_t^2 (1 - e^-2kappa) for data, kappa = K_t - K_s; there e^-kappa is the 
 and new noise, the *retention*.
 
 What is constant over a step, eta, may be chosen when a run is planned: it is the symbol ``eta``.
+
+Churn is the other way to add noise: forward noising from s back to r, lambda_r = lambda_s - kappa,
+
+    x_r = (alpha_r/alpha_s) x_s + nu z,      nu = sigma_r sqrt(1 - e^-2kappa),
+
+then a step of the ODE from r to t. Both keep the marginals, so that a step is as good as the ODE's.
 """
 
 from dataclasses import dataclass
@@ -40,9 +46,9 @@ from solvergen.errors import DerivationError
 from solvergen.naming import FORMULA_LENGTH, meant, shown
 from solvergen.schedules.identities import constant_ratio, sampled
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, eta, sigma, t
+from solvergen.symbols import alpha, eta, length, sigma, t
 
-KINDS = ("eta", "diffusion", "retention", "ancestral", "renoise")
+KINDS = ("eta", "diffusion", "retention", "ancestral", "renoise", "churn")
 """What a text may begin with."""
 
 LISTING = (
@@ -51,16 +57,21 @@ LISTING = (
     "retention: EXPR     e^-K, the correlation of old and new noise, with the integrand data",
     "ancestral: NUMBER   DDIM's and Euler ancestral's eta, from 0 to 1, with the integrand data",
     "renoise             all noise anew in every step (LCM), with the integrand data",
+    "churn: EXPR         half-log-SNR by which noise is raised before steps of the ODE (EDM), in",
+    "                    t, alpha, sigma and h, the length of a step; schemes without history",
 )
 """For people."""
 
 MAX_ETA = 2
 """Of a constant that is compiled: at 2, a step of 1 in lambda leaves e^-4 of the noise before it. A
 run may say more."""
+MAX_CHURN = 2
+"""Of a constant too: a step that raises the noise by 2 first loses e^-2 of the signal."""
 LARGEST = 1e50
 """Of the values of a formula."""
 POINTS = 64
 """At which eta^2 must not be negative."""
+ONE = Integer(1)
 
 
 @dataclass(frozen=True)
@@ -69,16 +80,21 @@ class Stochasticity:
 
     Attributes:
         kind: one of ``KINDS``.
-        formula: behind it, in t, alpha, sigma; 1 for ``renoise``.
+        formula: behind it, in t, alpha, sigma, of churn in h too; 1 for ``renoise``.
     """
+
+    @property
+    def raises(self) -> bool:
+        """Whether noise is raised before steps of the ODE, and not added in them."""
+        return self.kind == "churn"
 
     kind: str
     formula: Expr
 
     @property
     def is_constant(self) -> bool:
-        """Whether eta is constant over every step, and so chosen when a run is planned."""
-        return self.varies or not self.formula.has(t, alpha, sigma)
+        """Whether eta, or kappa, is constant over every step, and chosen when a run is planned."""
+        return self.varies or not self.formula.has(t, alpha, sigma, length)
 
     @property
     def varies(self) -> bool:
@@ -121,11 +137,14 @@ class Stochasticity:
         """Refuse noise of negative variance.
 
         Raises:
-            DerivationError: eta^2 < 0 somewhere, as where a retention grows.
+            DerivationError: eta^2 < 0 somewhere, as where a retention grows; kappa < 0.
         """
         if self.is_constant:
             return
         self._require_moderate(schedule)
+        if self.raises:
+            self._require_positive(schedule)
+            return
         found = sampled(at_schedule(self.squared, schedule), schedule, count=POINTS)
         if not all(one.imag == 0 and one >= 0 for one in found):
             raise DerivationError(
@@ -139,13 +158,23 @@ class Stochasticity:
         digits, which may take for ever."""
         low, high = map(float, schedule.domain)
         times = low + (high - low) * np.linspace(0.01, 0.99, POINTS)
-        formula = schedule.substitute(at_schedule(self.formula, schedule))
+        formula = schedule.substitute(at_schedule(self.formula, schedule)).xreplace({length: ONE})
         with np.errstate(all="ignore"):
             values = np.broadcast_to(compiled(formula, (t,), "numpy")(times), times.shape)
         if not (np.isfinite(values) & (np.abs(values) < LARGEST)).all():
             raise DerivationError(
                 f"stochasticity {self.text!r} is no number below {LARGEST:g} somewhere on "
                 f"{schedule.name}, {low:g} <= t <= {high:g}; expected one."
+            )
+
+    def _require_positive(self, schedule: NoiseSchedule) -> None:
+        """Refuse to lower the noise without the network."""
+        kappa = at_schedule(self.formula.xreplace({length: ONE}), schedule)
+        found = sampled(kappa, schedule, count=POINTS)
+        if not all(one.imag == 0 and one >= 0 for one in found):
+            raise DerivationError(
+                f"stochasticity {self.text!r}: it is negative or no number somewhere on "
+                f"{schedule.name}; expected kappa >= 0, by which half-log-SNR falls before a step."
             )
 
     def exponent(self, ratio: Expr, schedule: NoiseSchedule) -> Expr | None:
@@ -191,21 +220,22 @@ def get(text: str | float | Stochasticity | None) -> Stochasticity | None:
             f"stochasticity: got {shown(text)}; expected {_expected()}.{meant(kind, KINDS)}"
         )
     if kind == "renoise":
-        return Stochasticity(kind, Integer(1))
-    found = expressions.parse(formula, (t, alpha, sigma))
+        return Stochasticity(kind, ONE)
+    known = (t, alpha, sigma, *([length] if kind == "churn" else []))
+    found = expressions.parse(formula, known)
     return _checked(kind, found)
 
 
 def _checked(kind: str, formula: Expr) -> Stochasticity | None:
     """The same within bounds."""
-    if formula.has(t, alpha, sigma):
+    if formula.has(t, alpha, sigma, length):
         if kind == "ancestral":
             raise DerivationError(
                 f"stochasticity 'ancestral: {formula}': expected a number from 0 to 1, the e of "
                 "DDIM; a function of time is said as 'eta: EXPR'."
             )
         return Stochasticity(kind, formula)
-    most = 1 if kind == "ancestral" else MAX_ETA
+    most = {"ancestral": 1, "churn": MAX_CHURN}.get(kind, MAX_ETA)
     if not (formula.is_real and 0 <= formula <= most):
         raise DerivationError(
             f"stochasticity '{kind}: {formula}': got {formula}; expected 0 to {most}."
@@ -222,5 +252,5 @@ def _checked(kind: str, formula: Expr) -> Stochasticity | None:
 def _expected() -> str:
     return (
         "'eta: EXPR' in t, alpha, sigma (a number alone means that), 'diffusion: EXPR', "
-        "'retention: EXPR', 'ancestral: NUMBER' or 'renoise'"
+        "'retention: EXPR', 'ancestral: NUMBER', 'renoise', or 'churn: EXPR' with h too"
     )

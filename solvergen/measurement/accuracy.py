@@ -11,7 +11,7 @@ from sympy import Rational
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp
 from solvergen.scalars.reference import Reference, ReferenceScalars
-from solvergen.scalars.rows import exact_rows, steps_of
+from solvergen.scalars.rows import exact_rows, starts_of, steps_of
 from solvergen.schedules.values import at_time
 from solvergen.specification.solver import Solver
 
@@ -27,6 +27,7 @@ def coefficient_error(
     """
     table, grid = solver.table, [float(time) for time in timesteps]
     laid_out = steps_of(solver.program, table, _gamma(solver, grid))
+    starts = starts_of(solver.program, laid_out, found)
     reference = Reference(solver.weights, solver.prediction)
     worst = 0.0
     with mpmath.workdps(precision.MEASUREMENT):
@@ -37,7 +38,7 @@ def coefficient_error(
             times = rows[:, 0].tolist()
             if solver.stochasticity is not None and solver.stochasticity.varies:
                 reference = _with_eta_of(solver, grid[n : n + 2])
-            scalars = ReferenceScalars.over(reference, phase.program, grid, n, times)
+            scalars = ReferenceScalars.over(reference, phase.program, grid, n, times, starts)
             for row, exact in zip(rows, exact_rows(table, phase, scalars), strict=True):
                 factors = row[table.first_factor :][: len(exact)]
                 worst = max(worst, _relative(factors, exact))

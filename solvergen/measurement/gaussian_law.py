@@ -26,10 +26,13 @@ from solvergen.measurement.ends import interior
 from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.schedules.identities import constant_ratio
 from solvergen.specification.solver import Solver
+from solvergen.symbols import length
 
 MEAN, SPREAD = 0.7, 0.3**0.5
 """Of the data."""
 STEPS = (80, 160, 320, 640, 1280)
+CHURN = 4.0
+"""By how much half-log-SNR is raised over a run whose steps raise it by a number."""
 TOLERANCE = 0.15
 MEAN_TOLERANCE = 1e-11
 """Of some hundred steps, each of which keeps the mean of data that it knows."""
@@ -91,16 +94,21 @@ def law(
 
 def checks(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
     """The weak order in the module against the one computed anew, and the rate at which the error
-    of the variance falls when the number of steps doubles; the mean, where every step keeps it."""
-    report = solver.weak_report
-    if report is None:
+    of the variance falls when the number of steps doubles; the mean, where every step keeps it.
+
+    A number by which noise is raised falls as the steps do; of a function of time alone no rate."""
+    report, chosen = solver.weak_report, solver.stochasticity
+    assert chosen is not None
+    if report is None or (chosen.raises and not (chosen.is_constant or chosen.formula.has(length))):
         found = law(module, solver, _grid(module, solver, STEPS[0]))
         return _mean(solver, abs(found.mean - found.exact_mean))
     stated = report.order == module.WEAK_ORDER
     proved = Check("weak order, proved", str(report.order), f"states {module.WEAK_ORDER}", stated)
     errors, rate, mean = [], np.nan, 0.0
     for steps in STEPS:
-        found = law(module, solver, _grid(module, solver, steps))
+        scaled = chosen.raises and chosen.is_constant
+        given: dict[str, Any] = {"churn": CHURN / steps} if scaled else {}
+        found = law(module, solver, _grid(module, solver, steps), **given)
         errors.append(abs(found.variance_error))
         mean = max(mean, abs(found.mean - found.exact_mean))
         if len(errors) > 1:

@@ -23,7 +23,7 @@ from solvergen.program.table import Row, Table, columns_of
 from solvergen.scalars.baking import PreciseReference
 from solvergen.scalars.phase_formulas import is_factor
 from solvergen.scalars.reference import ReferenceScalars
-from solvergen.scalars.rows import evaluate, steps_of, symbol_values
+from solvergen.scalars.rows import evaluate, starts_of, steps_of, symbol_values
 from solvergen.specification.solver import Solver
 
 DIGITS = 50
@@ -94,14 +94,15 @@ def errors_of_step(
     if begins_anew(solver, grid[n]):
         return []
     table = solver.table
-    number, first = steps_of(solver.program, table, marks(solver, grid))[n]
+    laid_out = steps_of(solver.program, table, marks(solver, grid))
+    starts, (number, first) = starts_of(solver.program, laid_out, found), laid_out[n]
     phase = table.phases[number]
     rows = found[first : first + len(phase.rows)]
     ends = float(grid[n]), float(grid[n + 1])
     with mpmath.workdps(DIGITS_AT_ENDS if touches(solver, grid) else DIGITS):
         reference = kind(solver.weights, solver.prediction, refined * _steepness(solver))
         scalars = ReferenceScalars.over(
-            reference, phase.program, list(grid), n, rows[:, 0].tolist()
+            reference, phase.program, list(grid), n, rows[:, 0].tolist(), starts
         )
         try:
             values = symbol_values(phase, scalars)
@@ -182,7 +183,8 @@ def _time_error(scalars: ReferenceScalars, stage: int, found: float) -> float:
     if position in (0, 1):
         return 0.0
     gamma, time = scalars.reference.gamma, mpmath.mpf(float(found))
-    low, high = (gamma(scalars.timesteps[scalars.n + k]) for k in (0, 1))
+    ends = scalars.time(0), scalars.timesteps[scalars.n + 1]
+    low, high = map(gamma, ends)
     meant = low + mpmath.mpf(position.numerator) / position.denominator * (high - low)
     at, beside = gamma(time), gamma(time + ROUNDINGS * float(np.spacing(found)))
     error = abs(at - meant)

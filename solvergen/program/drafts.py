@@ -11,6 +11,7 @@ from solvergen.methods.scheme import CURRENT, Kind, past
 from solvergen.program.instructions import Combine, node_of
 from solvergen.program.program import PhaseProgram
 from solvergen.program.table import (
+    UP,
     Array,
     Placed,
     Terms,
@@ -78,7 +79,15 @@ class PhaseDraft:
         terms = self._landing(combine)
         if not self.keeps_start:
             terms = self._without_start(i, combine, terms)
-        return self._resolved(i, terms)
+        return self._raised(i, self._resolved(i, terms))
+
+    def _raised(self, i: int, terms: Terms) -> Terms:
+        """The same with noise that is raised before the next step, behind the last landing."""
+        if not self.phase.raises:
+            return terms
+        if i != self.phase.evaluations[-1]:
+            return {Array.NOISE: Integer(0), **terms}
+        return {Array.NOISE: spread(0), **{one: UP * factor for one, factor in terms.items()}}
 
     def _of_pair(self, combine: Combine) -> Terms:
         """A landing of a reversible step in what the network has seen, z, and what it saw before.

@@ -118,6 +118,17 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class Raise:
+    """Noise the sample from the start of the step back to where the first evaluation is.
+
+    The first step of a run has none: noise is raised no further than where the run starts.
+    """
+
+    def __str__(self) -> str:
+        return "x = y = up x + nu_0 z        at t_0, before the start of the step"
+
+
+@dataclass(frozen=True)
 class Accept:
     """The last landing is the next sample."""
 
@@ -125,7 +136,7 @@ class Accept:
         return "x = y;  shift the history"
 
 
-Instruction = Evaluate | Combine | Repeat | Estimate | Draw | Accept
+Instruction = Evaluate | Combine | Repeat | Estimate | Draw | Raise | Accept
 
 
 def node_of(index: int) -> Node:

@@ -20,6 +20,7 @@ from solvergen.program.instructions import (
     Estimate,
     Evaluate,
     Instruction,
+    Raise,
     Repeat,
     node_of,
 )
@@ -55,6 +56,13 @@ class NoisyStepScalars(StepScalars, Protocol):
 
     def carried(self, draw: Draw) -> Any:
         """Phi from where the draw before ends to where this one does."""
+
+
+class RaisedStepScalars(StepScalars, Protocol):
+    """Those of a step before which the noise is raised."""
+
+    def raised(self) -> tuple[Any, Any]:
+        """up and nu_0."""
 
 
 @dataclass
@@ -173,6 +181,11 @@ class _Step:
             self._add_noise(one, factor)
             self.samples[one.node], self.paths[one.node] = self.y, self.path
             self.landing = one
+        elif isinstance(one, Raise):
+            if self.state.previous is not None:
+                up, spread = cast(RaisedStepScalars, self.scalars).raised()
+                self.y = self.y * up + next(self.state.normals) * spread
+                self.samples[CURRENT] = self.y
         elif isinstance(one, Draw):
             scalars = cast(NoisyStepScalars, self.scalars)
             fresh = next(self.state.normals) * scalars.spread(one)

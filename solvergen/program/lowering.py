@@ -1,5 +1,6 @@
 """Lowers a scheme to its program: the instructions of every phase, in their order."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from solvergen.methods.limiter import bound_of
@@ -11,6 +12,7 @@ from solvergen.program.instructions import (
     Estimate,
     Evaluate,
     Instruction,
+    Raise,
     Repeat,
 )
 from solvergen.program.program import PhaseProgram, StepProgram
@@ -27,6 +29,7 @@ def lower(
     reaches_infinity: bool = False,
     factor: Fraction | None = None,
     is_noisy: bool = False,
+    raises: bool = False,
 ) -> StepProgram:
     """The program of a scheme.
 
@@ -35,21 +38,23 @@ def lower(
         reaches_infinity: whether gamma is infinite at an end: a first-order phase is added.
         factor: c of ``solvergen.methods.limiter``; None for no bounds.
         is_noisy: whether noise is added to every landing; such steps estimate no errors.
+        raises: whether it is raised before every step; likewise.
     """
 
-    def lowered(phase: Phase) -> PhaseProgram:
-        return lower_phase(phase, factor, is_noisy)
+    def lowered(phase: Phase, factor: Fraction | None = factor) -> PhaseProgram:
+        found = lower_phase(phase, factor, is_noisy)
+        return replace(found, instructions=(Raise(), *found.instructions)) if raises else found
 
     phases = tuple(map(lowered, scheme.phases))
     main = scheme.main
     needed = reaches_infinity and (main.stages, main.correction) != (FIRST_ORDER.stages, None)
-    pair = None if is_noisy else scheme.pair
+    pair = None if is_noisy or raises else scheme.pair
     pairs = [pair] if pair else []
     pairs += [FIRST_ORDER_PAIR] if pair and reaches_infinity else []
     return StepProgram(
         phases,
         main.history,
-        lower_phase(FIRST_ORDER, is_noisy=is_noisy) if needed else None,
+        lowered(FIRST_ORDER, None) if needed else None,
         tuple(map(lowered, scheme.closing)),
         tuple(map(lower_phase, pairs)),
     )

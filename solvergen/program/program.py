@@ -1,12 +1,13 @@
 """StepProgram, the intermediate representation: what one step computes, and in which order.
 
-Six instructions say everything that today's schemes do:
+Seven instructions say everything that today's schemes do:
 
     Evaluate(i)                      P = model(y, t_i);   N_i = A_i y + B_i P
     Combine(i, base, support, rule)  y = x_i = Phi_i x_base + M_i sum_j ell_ij N_j
     Repeat(i, tolerance, limit)      back to Evaluate(i) until y stays what it is
     Estimate(support, rule)          e = M_n (sum_j ell_nj N_j - sum_j ell^_j N_j)
     Draw(i, j)                       w_i = Phi(t_i, t_j) w_j + nu(t_i, t_j) z, z a fresh normal
+    Raise                            x = y = up x + nu_0 z,  up = alpha(t_0)/alpha(s),  t_0 > s
     Accept                           the last landing is the next sample; the history moves back
 
 with x_0 the sample at the start of the step and y what the network sees next (y = x_0 at i = 0).
@@ -19,7 +20,8 @@ A program is one list of instructions for each phase.
 With noise on the way (``solvergen.derivation.stochasticity``) every landing at stage i has w_i
 added to it: the path of one Brownian motion from the start of the step, w_0 = 0, drawn piece by
 piece as far as the landings go, so that all of them read the same one. A correction reads the path
-of the step that it corrects.
+of the step that it corrects. Or noise is raised before a step, by forward noising from its start s
+to t_0, and the step is one of the ODE from t_0.
 
 Repeat is the one instruction that looks at the values of N. What to do with an estimate, taking the
 step or taking a shorter one, is up to whoever runs the program: a phase that is not accepted leaves
@@ -47,6 +49,7 @@ from solvergen.program.instructions import (
     Estimate,
     Evaluate,
     Instruction,
+    Raise,
     Repeat,
     node_of,
 )
@@ -81,6 +84,16 @@ class PhaseProgram:
     def draws(self) -> tuple[Draw, ...]:
         """The noise of its landings, in their order."""
         return tuple(one for one in self.instructions if isinstance(one, Draw))
+
+    @property
+    def raises(self) -> bool:
+        """Whether the noise is raised before it."""
+        return Raise() in self.instructions
+
+    @property
+    def noises(self) -> int:
+        """How many arrays of normals a step adds."""
+        return len(self.draws) + self.raises
 
     def draw_of(self, stage: int) -> Draw | None:
         """The fresh noise of a landing."""
@@ -210,7 +223,7 @@ class StepProgram:
             return self
 
         def of(phase: PhaseProgram) -> PhaseProgram:
-            kept = (one for one in phase.instructions if not isinstance(one, Draw))
+            kept = (one for one in phase.instructions if not isinstance(one, Draw | Raise))
             return PhaseProgram(phase.name, tuple(kept))
 
         return replace(
@@ -239,7 +252,12 @@ class StepProgram:
     @property
     def is_noisy(self) -> bool:
         """Whether noise is added on the way."""
-        return bool(self.main.draws)
+        return self.main.noises > 0
+
+    @property
+    def raises(self) -> bool:
+        """Whether noise is raised before steps of the ODE."""
+        return self.main.raises
 
     @property
     def main(self) -> PhaseProgram:
@@ -282,6 +300,11 @@ def check_phase(phase: PhaseProgram, available: int) -> None:
             does not end with a landing at theta = 1 that is accepted, or a model evaluation is
             never used.
     """
+    if Raise() in phase.instructions[1:] or (phase.raises and (available or phase.draws)):
+        raise SchemeError(
+            f"phase {phase.name!r} raises the noise beside values of earlier steps, or inside of "
+            "the step; expected that before the first evaluation of a step that reads no other."
+        )
     known = {past(j) for j in range(1, available + 1)}
     used: set[Node] = set()
     landed = Fraction(0)

@@ -24,6 +24,12 @@ With noise the second form is the one: a landing is y = Phi x + rest + w with th
 
 takes the path along in y; each row has one fresh piece, and a correction is none of it.
 
+Noise that is raised before a step is added to the last landing of the one before,
+
+    y  <-  up (c_x x + ..) + nu_0 z,
+
+so that it takes no pass of its own, and what the network sees next is the raised sample.
+
 What neither form says: an estimate of the error is a sum over all values of a step, and is kept
 apart (``TablePhase.error``). ``tabulation`` makes the table of a program.
 """
@@ -237,6 +243,10 @@ def phi(i: int, base: int | None = None) -> Symbol:
 def spread(i: int) -> Symbol:
     """nu, the standard deviation of the fresh noise of landing i."""
     return Symbol(f"nu_{i}")
+
+
+UP = Symbol("up")
+"""alpha(t_0)/alpha(s) of the step that follows, if the noise is raised before it; else 1."""
 
 
 def zeroth_moment(i: int) -> Symbol:

@@ -32,7 +32,7 @@ def tabulate(program: StepProgram, converts: tuple[bool, bool]) -> Table:
         converts: whether A is not identically 0, and B not identically 1.
     """
     has_stages = len(program.main.evaluations) > 1
-    keeps_start = has_stages and not (program.corrects or program.is_noisy)
+    keeps_start = has_stages and not (program.corrects or program.main.draws)
     keys, variants = _variants(program)
     drafts = [
         PhaseDraft(program.all_phases[number], before, keeps_start, converts)

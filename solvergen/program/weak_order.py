@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from solvergen.errors import SchemeError
+from solvergen.program import order as steps
 from solvergen.program.chances import Chance
 from solvergen.program.generic import Problem, ProblemScalars
 from solvergen.program.instructions import Draw
@@ -246,6 +247,19 @@ def weak_report(
         f"the moments agree in all of {LENGTHS[-1]} powers of h; expected a weak order below "
         f"{LENGTHS[-1] - 1}."
     )
+
+
+def raised_report(
+    program: StepProgram, same_clock: bool = False, no_linear_part: bool = False
+) -> WeakReport:
+    """The weak order of a program that raises the noise before steps of the ODE.
+
+    Forward noising takes the marginal of one time to that of an earlier one exactly, and the ODE
+    takes it on, so that a step from the marginal adds what its own error leaves of the moments: of
+    steps that the noise makes longer by a part of them, O(h^(p+1)).
+    """
+    found = steps.report(program, same_clock, no_linear_part, field=MODULAR)
+    return WeakReport(found.order, None, None)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sympy import Expr, Function, Integer, Rational, Symbol, factorial
+from sympy import Expr, Function, Integer, Rational, Symbol, factorial, log, powsimp
 
 from solvergen.algebra.phi import in_exponentials, phi
 from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
@@ -19,7 +19,7 @@ from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.derivation.weights import Weights
 from solvergen.reports.document import NO_CLOSED_FORM, Equation, Equations, Paragraph, Section
 from solvergen.scalars import noise as scalars
-from solvergen.scalars.lengths import half_log_snr_length
+from solvergen.scalars.lengths import H, half_log_snr_length
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, eta, gamma, half_log_snr_symbol, s, sigma, t
 
@@ -100,6 +100,14 @@ def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
     rate = None
     if ode.factor is not None:
         rate = -noise.squared * Function("g")(t) ** 2 / ode.factor**2
+    is_data = ode.integrand.noise == 0 and ode.factor is not None
+    grown = sigma / ode.factor if is_data and ode.factor is not None else None  # e^K
+    kappa = squared * H if noise.is_constant else None
+    own = (
+        Equation(Function("v")(t), None if grown is None else grown**2),
+        Equation(Function("K")(t), None if grown is None else log(powsimp(grown))),
+        Equation(Spelled("kappa", r"\kappa"), kappa if is_data else None),
+    )
     return Section(
         "noise on the way",
         (
@@ -114,6 +122,7 @@ def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
                 Equation(Function("R")(t), ode.factor),
                 Equation(Function("q")(t), ode.clock),
                 Equation(Function("v'")(t), rate),
+                *(one for one in own if one.right is not None),
                 Equation(Function("nu")(t, s), shown, BY_QUADRATURE, "h = lambda_t - lambda_s"),
             )),
         ),

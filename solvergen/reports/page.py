@@ -1,9 +1,9 @@
 """The derivation of a solver as one page: what ``derive --html`` writes.
 
 Facts, the update formula, the schedule, the ODE and its clocks, the integrals with their proofs,
-every phase of a run, the proof of the order, what was measured, a run as a matrix, the emitted
-pass, and the command that makes it again. Text, LaTeX and HTML come from the same sections;
-pictures and measurements are those of HTML alone.
+every phase of a run, the proof of the order, what was measured, without noise a run as a matrix,
+the emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
+sections; pictures and measurements are those of HTML alone.
 """
 
 import ast
@@ -17,7 +17,7 @@ from solvergen.algebra.typesetting import Spelled, relation
 from solvergen.errors import SolvergenError
 from solvergen.program.order import EVEN, report
 from solvergen.program.stability import error_constants, is_zero_stable, real_interval
-from solvergen.reports import derivation, document, html, proof, update
+from solvergen.reports import derivation, document, html, noise, proof, update
 from solvergen.reports import page_pictures as pictures
 from solvergen.reports.document import Code, Figure, Paragraph, Section, Words
 from solvergen.reports.pictures import require_matplotlib
@@ -39,6 +39,7 @@ def sections(solver: Solver, moments: int = 3) -> tuple[Section, ...]:
         *others,
         proof.phases(solver),
         proof.section(solver),
+        *([] if solver.stochasticity is None else [noise.section(solver)]),
     )
 
 
@@ -71,17 +72,16 @@ def page(solver: Solver, path: str | Path | None = None, title: str | None = Non
         title: its heading; the scheme and the schedule if left out.
 
     Raises:
-        SolvergenError: math-core or matplotlib is not installed, or the file is not a page.
+        SolvergenError: math-core or matplotlib is not installed, the file is not a page, or all
+            noise is drawn anew in every step, of which no order is claimed.
     """
-    if solver.stochasticity is not None:
-        raise SolvergenError(
-            f"stochasticity {solver.stochasticity}: the page measures runs of the ODE; expected a "
-            "solver without noise, or the derivation as text or LaTeX, which has the noise too"
-        )
     require_matplotlib()
     html.require_math_core()
     module = compiler.compile(solver, "numpy")
-    found = pictures.measure(solver, module)
+    is_noisy = solver.stochasticity is not None
+    found = (noise if is_noisy else pictures).measure(solver, module)
+    measured = [noise.measured(solver, found)] if is_noisy else [_measured(solver, found)]
+    measured += [] if is_noisy else [_run(solver)]
     common = list(sections(solver))
     at = next(n for n, one in enumerate(common) if one.title == "schedule")
     common[at] = _with_picture(solver, module, common[at])
@@ -89,7 +89,7 @@ def page(solver: Solver, path: str | Path | None = None, title: str | None = Non
         title or title_of(solver),
         (f"{ordinal(solver.order).capitalize()}-order solver, derived and proved by solvergen.",),
         _facts(solver, found),
-        (*common, _measured(solver, found), _run(solver), _emitted(solver)),
+        (*common, *measured, _emitted(solver)),
     )
     if path is not None:
         write(whole, Path(path))
@@ -103,13 +103,23 @@ def write(whole: str, path: Path) -> None:
 
 
 def _facts(solver: Solver, found: pictures.Measured) -> tuple[tuple[str, Words], ...]:
+    order: tuple[tuple[str, Words], ...] = (
+        ("order of a run", (f"{solver.order}, proved; measured {-found.slope:.2f}",)),
+    )
+    if solver.weak_report is not None:
+        weak = f"{solver.weak_report.order}, proved; measured {-found.slope:.2f}"
+        order = (
+            ("noise on the way", (str(solver.stochasticity),)),
+            ("weak order of a run", (weak,)),
+            ("order without noise", (str(solver.order),)),
+        )
     return (
         ("schedule", (solver.schedule.name,)),
         ("network predicts", (solver.prediction.name,)),
         ("integrand", (solver.integrand.name,)),
         ("expanded in", (solver.expansion.name,)),
         ("scheme", (schemes.to_text(solver.scheme),)),
-        ("order of a run", (f"{solver.order}, proved; measured {-found.slope:.2f}",)),
+        *order,
         ("evaluations per step", (str(solver.scheme.main.evaluations),)),
     )
 

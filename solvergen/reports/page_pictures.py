@@ -47,6 +47,13 @@ class Measured:
     errors: Floats
     slope: float
 
+    @classmethod
+    def of(cls, errors: list[float]) -> "Measured":
+        """Those of runs with ``STEPS`` steps."""
+        last = np.log(np.maximum(errors[-4:], 1e-16))
+        slope = np.polyfit(np.log(STEPS[-4:]), last, 1)[0]
+        return cls(STEPS, np.array(errors), float(slope))
+
 
 def spacing(solver: Solver) -> str:
     """The variable in which a page's grids are even."""
@@ -136,9 +143,7 @@ def _schedule_figure(schedule: NoiseSchedule, dots: Floats) -> Any:
 
 def measure(solver: Solver, module: ModuleType) -> Measured:
     """On a mixture of two Gaussians whose flow is known exactly, between two noise levels."""
-    schedule = solver.schedule
-    levels = np.clip(LEVELS, *_reached(schedule, module))
-    start, end = (float(one) for one in module.time_at_half_log_snr(levels))
+    start, end = between(solver.schedule, module)
     ends = [(float(module.alpha(one)), float(module.sigma(one))) for one in (start, end)]
     x = np.linspace(-2, 2, 9)[:, None] * np.hypot(*ends[0])
     exact = MIXTURE.exact_flow(x, *ends)
@@ -148,8 +153,14 @@ def measure(solver: Solver, module: ModuleType) -> Measured:
         times = module.timesteps(steps, spacing(solver), start=start, end=end)
         found = module.sample(lambda y, time: network(y, float(time)), x, times)
         errors.append(float(np.abs(found - exact).max()))
-    slope = np.polyfit(np.log(STEPS[-4:]), np.log(np.maximum(errors[-4:], 1e-16)), 1)[0]
-    return Measured(STEPS, np.array(errors), float(slope))
+    return Measured.of(errors)
+
+
+def between(schedule: NoiseSchedule, module: ModuleType) -> tuple[float, float]:
+    """The times of the levels between which runs are measured."""
+    levels = np.clip(LEVELS, *_reached(schedule, module))
+    start, end = module.time_at_half_log_snr(levels)
+    return float(start), float(end)
 
 
 def _reached(schedule: NoiseSchedule, module: ModuleType) -> tuple[float, float]:

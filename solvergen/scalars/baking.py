@@ -23,7 +23,7 @@ from solvergen.algebra.evaluation import as_mp, is_real
 from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
-from solvergen.scalars.rows import exact_rows, steps_of
+from solvergen.scalars.rows import exact_rows, starts_of, steps_of
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -70,9 +70,11 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
     rows, kinds = list[tuple[float, ...]](), list[int]()
     with mpmath.workdps(precision.REFERENCE + precision.BAKING_END + precision.BAKING_GUARD):
         gamma = [float(reference.gamma_or_infinity(time)) for time in grid]
-        for n, (number, _) in enumerate(steps_of(solver.program, table, gamma)):
+        laid_out = steps_of(solver.program, table, gamma)
+        starts = starts_of(solver.program, laid_out, checked)
+        for n, (number, _) in enumerate(laid_out):
             phase = table.phases[number]
-            scalars = ReferenceScalars.over(reference, phase.program, grid, n).rounded()
+            scalars = ReferenceScalars.over(reference, phase.program, grid, n, (), starts).rounded()
             for row, factors in zip(phase.rows, exact_rows(table, phase, scalars), strict=True):
                 found = (float(scalars.time(row.stage)), *rounded(factors))
                 _check(n, found, checked[len(rows)], table.first_factor)
@@ -153,7 +155,7 @@ class PreciseReference(Reference):
         b, gamma_s = self.weights.ode.nonlinear, self.gamma(start)
         sums = [mpmath.mpf(0)] * count
         for u, weight in self._nodes(last, first):
-            power = weight * self.integrating_factor(last, u) * self._value(b, u)
+            power = weight * self.integrating_factor(last, u) * self.value(b, u)
             distance = self.gamma(u) - gamma_s
             for k in range(count):
                 sums[k] += power
@@ -199,7 +201,7 @@ class PreciseReference(Reference):
                     time = high - gap if v > 0 else low + gap
                     yield time, weight * panel * gap / (1 + small)
 
-    def _value(self, formula: Expr, time: Any) -> Any:
+    def value(self, formula: Expr, time: Any) -> Any:
         """A formula at a time; its limit at an end of the domain where it has no value."""
-        value = super()._value(formula, time)
-        return value if is_real(value) else super()._value(formula, self._inside(time))
+        value = super().value(formula, time)
+        return value if is_real(value) else super().value(formula, self._inside(time))

@@ -78,6 +78,7 @@ class Formulas:
             noise.
         noise: what says eta of each step, where that is a matter of the run; None where it is
             fixed, or there is no noise.
+        churn: what says by how much noise is raised before each step; None where it is not.
         integrals: what is integrated over lambda.
         phases: the scalars of each phase, in the order of their numbers, then of other pairs.
         pairs: those that estimate their errors; empty for a module without adaptive steps.
@@ -101,6 +102,7 @@ class Formulas:
     stretch: Expr
     spread: Expr | None
     noise: Stochasticity | None
+    churn: Stochasticity | None
     integrals: Integrals
     phases: tuple[PhaseFormulas, ...]
     pairs: tuple[PhaseFormulas, ...]
@@ -159,6 +161,7 @@ class Formulas:
             stretch,
             spread,
             ode.noise if ode.noise is not None and ode.noise.is_constant else None,
+            solver.stochasticity if solver.program.raises else None,
             integrals,
             phases,
             pairs,
@@ -182,7 +185,7 @@ class Formulas:
     @property
     def is_noisy(self) -> bool:
         """Whether noise is added on the way."""
-        return self.spread is not None
+        return self.spread is not None or self.churn is not None
 
     @property
     def rising_moment(self) -> Expr:
@@ -220,6 +223,7 @@ class Formulas:
         reads = self.zeroth_moment.has(H) and self._reads("m_")
         reads |= self.spread is not None and self.spread.has(H)
         reads |= self.noise is not None and self.noise.kind == "ancestral"
+        reads |= self.churn is not None
         if self.is_half_log_snr:
             reads |= self.zeroth_moment.has(GAP) and self._reads("m_")
             means = self.exponent is not None and self.needs.moments > 1

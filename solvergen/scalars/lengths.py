@@ -48,9 +48,9 @@ from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.scalars.forms import in_time
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
-from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_s, eta, length, s, sigma, sigma_s, t
 
-H = Symbol("h", positive=True)
+H = length
 """lambda_t - lambda_s."""
 GAP = Symbol("gap", real=True)
 """gamma_t - gamma_s."""

@@ -38,7 +38,8 @@ def depends_on_time(solver: Solver) -> bool:
     alpha' and sigma' scale with that choice; a ratio of them does not.
     """
     expressions = [solver.integrand.data, solver.integrand.noise, solver.expansion.variable]
-    expressions += [solver.stochasticity.squared] if solver.stochasticity else []
+    chosen = solver.stochasticity
+    expressions += [] if chosen is None else [chosen.formula if chosen.raises else chosen.squared]
     scale = Symbol("scale", positive=True)
     faster = {one: scale * one for one in (alpha_dot, sigma_dot)}
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, cancel, diff, log, nan
+from sympy import Expr, Integer, Mul, Piecewise, Pow, Rational, Symbol, cancel, diff, log, nan
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled, evaluate_mp, evaluate_mp_at, is_real
@@ -354,7 +354,17 @@ def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:
         in_half_log_snr = _product(per_half_log_snr, schedule)
     if in_half_log_snr is not None:
         return in_half_log_snr
+    powers = [one for one in Mul.make_args(speed) if _is_root(one)]
+    apart = _product(Mul(*powers), schedule) if powers else None
+    if apart is not None and not apart.has(t):
+        return apart * _rate(speed / Mul(*powers), time, schedule)
     return schedule.stable(_simplest(speed, schedule)) * time
+
+
+def _is_root(factor: Expr) -> bool:
+    """Whether it is a power of alpha or sigma that is none of a whole number, as alpha^(eta^2): at
+    alpha = 0 a function of t would lose its digits, and one of lambda keeps them."""
+    return factor.is_Pow and factor.base in (alpha, sigma) and not factor.exp.is_Integer
 
 
 def _simplest(expression: Expr, schedule: NoiseSchedule) -> Expr:

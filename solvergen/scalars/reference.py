@@ -46,7 +46,7 @@ class Reference:
 
     def gamma(self, time: Any) -> Any:
         """The expansion variable."""
-        return self._value(self.weights.expansion.variable, time)
+        return self.value(self.weights.expansion.variable, time)
 
     def time_at(self, gamma: Any, low: Any, high: Any) -> Any:
         """The time between low and high at which the expansion variable is gamma."""
@@ -63,9 +63,9 @@ class Reference:
         """Phi(end, start) = exp int a."""
         factor = self.weights.ode.factor
         if factor is not None:
-            return self._value(factor, end) / self._value(factor, start)
+            return self.value(factor, end) / self.value(factor, start)
         a = self.weights.ode.linear
-        return mpmath.exp(mpmath.quad(lambda u: self._value(a, u), self.path(start, end)))
+        return mpmath.exp(mpmath.quad(lambda u: self.value(a, u), self.path(start, end)))
 
     def means(
         self, end: Any, start: Any, count: int, through: Sequence[Any] = ()
@@ -81,7 +81,7 @@ class Reference:
 
         @cache
         def sampled(u: Any) -> tuple[Any, Any]:
-            weight = self.integrating_factor(end, u) * self._value(b, u)
+            weight = self.integrating_factor(end, u) * self.value(b, u)
             return weight, (self.gamma(u) - gamma_s) / width
 
         def integral(k: int) -> Any:
@@ -101,7 +101,7 @@ class Reference:
         rate = 2 * ode.noise.squared * sigma * WRONSKIAN / alpha
 
         def variance(u: Any) -> Any:
-            return self.integrating_factor(end, u) ** 2 * self._value(rate, u)
+            return self.integrating_factor(end, u) ** 2 * self.value(rate, u)
 
         return mpmath.sqrt(-self.integral(variance, end, start))
 
@@ -111,8 +111,8 @@ class Reference:
 
     def density(self, time: Any) -> Any:
         """b/gamma', the density of M0 in gamma at the time where it ends."""
-        b = self._value(self.weights.ode.nonlinear, time)
-        return b / self._value(total_derivative(self.weights.expansion.variable), time)
+        b = self.value(self.weights.ode.nonlinear, time)
+        return b / self.value(total_derivative(self.weights.expansion.variable), time)
 
     @cached_property
     def conversion(self) -> tuple[Expr, Expr]:
@@ -125,7 +125,7 @@ class Reference:
         inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
         return [start, *(inside if start < end else reversed(inside)), end]
 
-    def _value(self, formula: Expr, time: Any) -> Any:
+    def value(self, formula: Expr, time: Any) -> Any:
         """A formula in the five symbols at a time."""
         return at_time(formula, self.weights.schedule, time, mpmath.mp.dps)
 
@@ -142,6 +142,7 @@ class ReferenceScalars:
     timesteps: tuple[Any, ...]
     n: int
     stage_times: tuple[Any, ...] = ()
+    starts: tuple[Any, ...] = ()
 
     @classmethod
     def over(
@@ -151,6 +152,7 @@ class ReferenceScalars:
         timesteps: Sequence[float],
         n: int,
         stage_times: Sequence[float] = (),
+        starts: Sequence[float] = (),
     ) -> "ReferenceScalars":
         """The scalars of step n; floats are taken exactly.
 
@@ -161,9 +163,10 @@ class ReferenceScalars:
             n: the step.
             stage_times: where the model is asked, if that is known: at the floats nearest to where
                 it would be. The scalars are those of these times.
+            starts: where the steps start, if noise is raised before them.
         """
-        times, stages = (tuple(map(as_mp, one)) for one in (timesteps, stage_times))
-        return cls(reference, phase, times, n, stages)
+        times, stages, first = (tuple(map(as_mp, one)) for one in (timesteps, stage_times, starts))
+        return cls(reference, phase, times, n, stages, first)
 
     def rounded(self) -> "ReferenceScalars":
         """The same with every evaluation at the float nearest to its time."""
@@ -173,7 +176,7 @@ class ReferenceScalars:
     @lru_cache(maxsize=256)  # noqa: B019 - an instance lives for one step
     def time(self, stage: int) -> Any:
         """The time of evaluation ``stage``; of the end of the step for the last stage."""
-        start, end = self.timesteps[self.n], self.timesteps[self.n + 1]
+        start, end = (self.starts or self.timesteps)[self.n], self.timesteps[self.n + 1]
         position = self.phase.position(stage)
         if position in (0, 1):
             return end if position else start
@@ -197,6 +200,21 @@ class ReferenceScalars:
 
     def carried(self, draw: Draw) -> Any:
         return self.reference.integrating_factor(*map(self._at, draw.ends))
+
+    def raised(self) -> tuple[Any, Any]:
+        """up and nu_0 of the noise that is raised before the step."""
+        return self.raised_before(self.n)
+
+    def raised_before(self, n: int) -> tuple[Any, Any]:
+        """The same of another step; 1 and 0 where none is raised."""
+        if n >= len(self.starts) or self.starts[n] == self.timesteps[n]:
+            return 1, 0
+        a, b = (
+            [self.reference.value(one, time) for time in (self.starts[n], self.timesteps[n])]
+            for one in (alpha, sigma)
+        )
+        up = a[0] / a[1]
+        return up, mpmath.sqrt(b[0] ** 2 - (up * b[1]) ** 2)
 
     def places(self, combine: Combine) -> list[Any]:
         """theta of the nodes of a landing's support."""
@@ -227,7 +245,7 @@ class ReferenceScalars:
         return self.reference.means(end, start, self.phase.powers, through)
 
     def conversion_at(self, stage: int) -> tuple[Any, Any]:
-        a, b = (self.reference._value(one, self.time(stage)) for one in self.reference.conversion)
+        a, b = (self.reference.value(one, self.time(stage)) for one in self.reference.conversion)
         return a, b
 
     def _ends(self, combine: Combine) -> tuple[Any, Any]:

@@ -1,10 +1,11 @@
 """The rows of a run: which phase each step takes, and the numbers behind a row's symbols."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import mpmath
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
 from solvergen.algebra.evaluation import as_mp
@@ -13,6 +14,7 @@ from solvergen.program.instructions import node_of
 from solvergen.program.phase_numbers import phase_numbers
 from solvergen.program.program import StepProgram
 from solvergen.program.table import (
+    UP,
     Table,
     TablePhase,
     columns_of,
@@ -36,6 +38,13 @@ def steps_of(program: StepProgram, table: Table, gamma: ArrayLike) -> list[tuple
         found.append((chosen, row))
         row += len(table.phases[chosen].rows)
     return found
+
+
+def starts_of(
+    program: StepProgram, laid_out: Sequence[tuple[int, int]], rows: NDArray[Any]
+) -> list[float]:
+    """Where the steps of a run start, as its rows say, if noise is raised before them."""
+    return [float(rows[first, 0]) for _, first in laid_out] if program.raises else []
 
 
 def exact_rows(table: Table, phase: TablePhase, scalars: ReferenceScalars) -> list[list[Any]]:
@@ -62,6 +71,8 @@ def symbol_values(phase: TablePhase, scalars: ReferenceScalars) -> dict[Symbol, 
                 from_stage = replace(combine, base=node_of(j))
                 values[phi(i, j)] = scalars.integrating_factor(from_stage)
     values |= {spread(draw.stage): scalars.spread(draw) for draw in program.draws}
+    if program.raises:
+        values |= zip((UP, spread(0)), scalars.raised_before(scalars.n + 1), strict=True)
     if phase.before is not None:
         before = scalars.weights(shifted(phase.before))
         values |= {weight_before(j): ell for j, ell in enumerate(before)}

@@ -265,8 +265,10 @@ def _or(names: Sequence[str]) -> str:
 
 def evaluates_at(program: StepProgram, role: str) -> bool:
     """Whether the model is asked at this end: at every start, and where a stage lands at theta = 1
-    before the last one does."""
-    inner = (one for phase in program.all_phases for one in phase.combines[:-1])
+    before the last one does, in a phase that a last step may run."""
+    is_last = bool(program.closing) and program.needed(0) == 0
+    phases = program.closing[:1] if is_last else program.all_phases
+    inner = (one for phase in phases for one in phase.combines[:-1])
     return role == "start" or any(one.position == 1 for one in inner)
 
 

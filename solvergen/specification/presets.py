@@ -64,6 +64,9 @@ HEUN_3S = "1/3:{0}; 2/3:{0,s1}; 1:{0,s1,s2}"
 ONE = "eta: 1"
 ANCESTRAL = "k-diffusion, sample_euler_ancestral"
 SEEDS = "Gonzalez et al. 2023 (arXiv:2305.14267)"
+SA = "Xue et al. 2023 (arXiv:2309.05019), SA-Solver, tau = 1"
+ER_SDE = "Cui et al. 2023 (arXiv:2309.06169), ER-SDE-Solver-K, with exact weights"
+RETENTION = "retention: exp((sigma/alpha)**(3/10)) + 10"
 GRPO = "Liu et al. 2025 (arXiv:2505.05470), with second order"
 HEUN_EULER = "1:{0: 1}; 1:{0: 1/2, s1: 1/2} || 1:{0: 1}"
 AB_RAMP = (
@@ -129,6 +132,7 @@ class Family:
         published: of the published code, likewise; empty if it does what the paper derives, or
             what no scheme can express.
         source: paper and equations.
+        stochasticity: of noise on the way, if it adds any.
     """
 
     stem: str
@@ -137,10 +141,12 @@ class Family:
     scheme: str
     published: str
     source: str
+    stochasticity: str | None = None
 
     def __str__(self) -> str:
-        choices = f"{self.integrand}, {self.expansion}, {self.scheme}"
-        return f"{self.form}: {choices}; {self.source}"
+        choices = [self.integrand, self.expansion, self.scheme]
+        choices += [self.stochasticity] if self.stochasticity else []
+        return f"{self.form}: {', '.join(choices)}; {self.source}"
 
     @property
     def form(self) -> str:
@@ -155,7 +161,44 @@ class Family:
         if not found or not text or (found[2] and "V" not in text):
             return None
         scheme = text.replace("K", found[1]).replace("V", found[2] or "exact")
-        return Preset(name, self.integrand, self.expansion, scheme, self.source)
+        choices = (self.integrand, self.expansion, scheme, self.source, self.stochasticity)
+        return Preset(name, *choices)
+
+
+@dataclass(frozen=True)
+class AdamsFamily(Family):
+    """A predictor of P steps and a corrector of C, with P <= C: P nodes, and C and the newest one.
+
+    Both grow with the history; the noise of a correction is that of the step that it corrects.
+    """
+
+    @property
+    def form(self) -> str:
+        """What a user types."""
+        return f"{self.stem}_P_C"
+
+    def find(self, name: str) -> Preset | None:
+        """The preset of a name, if it is of this family."""
+        found = re.fullmatch(rf"{self.stem}_([1-4])_([1-4])", name)
+        if not found:
+            return None
+        predictor, corrector = map(int, found.groups())
+        if corrector < predictor:
+            raise SolvergenError(
+                f"preset {name}: got a corrector of {corrector} steps for a predictor of "
+                f"{predictor}; expected one of at least as many: it replaces what that read"
+            )
+        phases = []
+        for n in range(corrector + 1):
+            correction = f"0<-1:{_nodes(n + 1)}; " if n else ""
+            phases.append(f"{correction}1:{_nodes(min(predictor, n + 1))}")
+        choices = (self.integrand, self.expansion, " | ".join(phases), self.source)
+        return Preset(name, *choices, self.stochasticity)
+
+
+def _nodes(count: int) -> str:
+    """The newest values."""
+    return "{" + ",".join(str(-k) for k in range(count)) + "}"
 
 
 _FIXED = (
@@ -197,6 +240,7 @@ _FIXED = (
     ("edm_euler", "noise", RHO, "euler", f"{EDM}, Algorithm 1 without its correction"),
     ("edm_heun", "noise", RHO, "heun", f"{EDM}, Algorithm 1"),
     ("edm_heun_as_published", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 1"),
+    ("edm_stochastic", "noise", RHO, HEUN_EULER, f"{EDM}, Algorithm 2", "churn: 3/20"),
     ("flow_euler", "flow", "time", "euler", FLOW),
     ("flow_midpoint", "flow", "time", "midpoint", FLOW),
     ("flow_heun", "flow", "time", "heun", FLOW),
@@ -250,6 +294,8 @@ FAMILIES = (
     Family("vab", "straight", STRAIGHT, "multistep:K", RAMP, f"{AZULA}, vABSampler"),
     Family("zeab", "noise", LAMBDA, "multistep:K", RAMP, f"{AZULA}, zEABSampler"),
     Family("xeab", "data", LAMBDA, "multistep:K", RAMP, f"{AZULA}, xEABSampler"),
+    Family("er_sde", "data", RHO, "multistep:K:ramp", "", ER_SDE, RETENTION),
+    AdamsFamily("sa_solver", "data", LAMBDA, "multistep:P, corrected by C steps", "", SA, ONE),
     Family("reab", "velocity", LAMBDA, "multistep:K", "", f"{AZULA}, REABSampler"),
 )
 """With an order K."""
@@ -289,7 +335,10 @@ def find(name: str) -> Preset:
 
 def _examples() -> tuple[str, ...]:
     """One of each family, for a mistyped name."""
-    return tuple(f"{family.stem}_2" for family in FAMILIES)
+    return tuple(
+        re.sub(r"_K.*|_P_C", "_2" if "K" in family.form else "_2_2", family.form)
+        for family in FAMILIES
+    )
 
 
 def get(

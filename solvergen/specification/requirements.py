@@ -61,12 +61,16 @@ def require_noise(
     """Refuse noise in steps that are repeated until they stay what they are, and another eta.
 
     Raises:
-        SchemeError: the scheme has an implicit equation that is solved to a tolerance.
+        SchemeError: the scheme has an implicit equation that is solved to a tolerance, or reads
+            earlier steps between which noise is raised.
         DerivationError: a parameter of the schedule is called eta, or the expansion variable
             depends on it.
     """
     if chosen is None:
         return
+    if chosen.raises:
+        _require_alone(chosen, scheme)
+        chosen.require(schedule)
     if any(symbol.name == "eta" for symbol, _ in schedule.parameters):
         raise DerivationError(
             f"stochasticity {chosen}: the schedule {schedule.name} has a parameter called "
@@ -82,4 +86,18 @@ def require_noise(
             f"stochasticity {chosen}: the scheme {schemes.to_text(scheme)} repeats an "
             "evaluation to a tolerance, which judges samples without noise; expected a number of "
             "iterations (adams_moulton:K:M), or another scheme."
+        )
+
+
+def _require_alone(chosen: Stochasticity, scheme: Scheme) -> None:
+    """Refuse to raise the noise between steps that one method reads.
+
+    Raises:
+        SchemeError: the scheme has history.
+    """
+    if scheme.main.history or scheme.is_reversible:
+        raise SchemeError(
+            f"stochasticity {chosen}: the scheme {schemes.to_text(scheme)} reads earlier steps, "
+            "and the noise that is raised between two of them breaks the path through both; "
+            "expected a scheme without history, such as singlestep:K, heun or rk4."
         )

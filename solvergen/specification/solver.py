@@ -145,13 +145,20 @@ class Solver:
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""
-        return SemilinearODE.derive(self.schedule, self.integrand, self.stochasticity)
+        return SemilinearODE.derive(self.schedule, self.integrand, self._in_steps)
+
+    @property
+    def _in_steps(self) -> Stochasticity | None:
+        """The noise that is added in steps, and not raised before them."""
+        chosen = self.stochasticity
+        return None if chosen is None or chosen.raises else chosen
 
     @cached_property
     def program(self) -> StepProgram:
         """What a step computes, in which order."""
-        is_noisy = self.stochasticity is not None
-        return lowering.lower(self.scheme, self.weights.reaches_infinity, self.limiter, is_noisy)
+        is_noisy, raises = self._in_steps is not None, self.stochasticity != self._in_steps
+        infinite = self.weights.reaches_infinity
+        return lowering.lower(self.scheme, infinite, self.limiter, is_noisy, raises)
 
     @cached_property
     def in_parallel(self) -> "Solver":
@@ -199,6 +206,8 @@ class Solver:
         if self.stochasticity is None or self.stochasticity.kind == "renoise":
             return None
         clocks = (self.weights.same_clock, self.weights.no_linear_part)
+        if self.program.raises:
+            return weak_order.raised_report(self.program, *clocks)
         return weak_order.weak_report(self.program, *clocks)
 
     @property

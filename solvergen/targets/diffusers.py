@@ -117,7 +117,8 @@ class Basis:
     def reads_level(self) -> bool:
         """Whether lambda is a function that coefficients call."""
         formulas = self.formulas
-        calls = (formulas.is_half_log_snr and not formulas.is_time) or formulas.integrals.is_needed
+        calls = formulas.churn is not None
+        calls |= (formulas.is_half_log_snr and not formulas.is_time) or formulas.integrals.is_needed
         return calls and not formulas.schedule.is_half_log_snr
 
     @property
@@ -126,6 +127,7 @@ class Basis:
         found = self.formulas.integrals
         rates = (found.clock, found.speed, found.length)
         inner = self.formulas.is_half_log_snr and self.formulas.has_inner
+        inner |= self.formulas.churn is not None
         return self.reads_level and (inner or any(one is not None and one.has(t) for one in rates))
 
     def reads_gamma(self, solver: Solver) -> bool:
@@ -150,7 +152,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     control, schedule = Control(table), formulas.schedule
     spelling = Spelling(schedule.parameters)
     to_level = {t: half_log_snr_symbol}
-    tables, to_data = schedule.tables, formulas.data_conversion
+    tables, to_data, churn = schedule.tables, formulas.data_conversion, formulas.churn
     lines = pass_lines(table, control.pass_name(), STATE)
     return {
         "class_name": f"{class_name(solver)}Scheduler",
@@ -175,6 +177,8 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "to_data": "" if to_data is None else conversion_code(to_data, spelling, *TO_DATA),
         "data_row": "" if to_data is None else _data_row(formulas),
         "has_eta": formulas.noise is not None and formulas.noise.kind == "eta",
+        "raises": formulas.churn is not None,
+        "churn": "" if churn is None or not churn.is_constant else float_literal(churn.formula),
         "eta": "" if formulas.noise is None else float_literal(formulas.noise.formula),
         "passes": torch.passes(table),
         "planned": control.planned("rows", "self._"),

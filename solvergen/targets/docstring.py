@@ -147,7 +147,7 @@ def _step(solver: Solver) -> str:
     )
     phi, m0 = _shown(ode.general_integrating_factor), _shown(_zeroth_moment(ode))
     lead = "" if ode.general_integrating_factor == 1 else "Phi "
-    is_noisy = solver.stochasticity is not None
+    is_noisy = solver.ode.noise is not None
     rows = [f"x_t = {lead}x_s + M0 sum_j ell_j N_j{' + nu z' if is_noisy else ''}"]
     named = [("Phi", phi)] if lead else []
     named += [("M0", m0)]
@@ -188,6 +188,8 @@ def _noise(solver: Solver, any_grid: bool) -> str:
         chosen.kind,
         f"stochasticity {chosen}" + ("" if chosen.is_constant else f", eta^2 = {chosen.squared}"),
     )
+    if chosen.raises:
+        return _paragraph(_churn(solver))
     if solver.weak_report is None:
         return _paragraph(
             f"Noise is added on the way, {said}: x_t = alpha x0 + sigma z from the last prediction "
@@ -198,6 +200,20 @@ def _noise(solver: Solver, any_grid: bool) -> str:
         "(2 sigma) g^2 eps] dt + eta g dw, whose marginals are those of the ODE, eta = 0. A run "
         f"has {solver.weak_report}; computed on power series modulo a prime, with the increments "
         "of the noise as symbols. Its strong order is 1. All landings of a step read one path."
+    )
+
+
+def _churn(solver: Solver) -> str:
+    chosen, report = solver.stochasticity, solver.weak_report
+    assert chosen is not None
+    assert report is not None
+    where = ", h = lambda_t - lambda_s" if chosen.formula.has(H) else ""
+    return (
+        "Before every step but the first the noise is raised, from s to r with lambda_r = lambda_s "
+        f"- kappa, kappa = {chosen.formula}{where}, no further than where the run starts: x_r = "
+        "alpha_r/alpha_s x_s + nu z, nu = sigma_r sqrt(1 - e^(-2 kappa)). The step above then goes "
+        "from r to t. That keeps the marginals of the ODE, so that a run from one of these has "
+        f"{report}, if kappa falls as the steps do. Its strong order is 1."
     )
 
 

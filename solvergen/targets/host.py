@@ -11,7 +11,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import Table, TablePhase
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
-from solvergen.targets import noise_arguments
+from solvergen.targets import churn, noise_arguments
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.passes import Sums
@@ -71,6 +71,7 @@ def host_code_of(
         for one in formulas.phases
     ]
     steps = [*StepPrinter(formulas).functions(), rows_code(formulas.table.width)]
+    steps += [churn.function(formulas)] if program.raises else []
     return HostCode(
         tables=tables_code(schedule.tables),
         constants="\n".join(
@@ -150,6 +151,9 @@ def _all_rows(formulas: Formulas, program: StepProgram, phases: list[PhasePrinte
 
 def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """Statements that make ``rows`` of the times t."""
+    if program.raises:
+        lines = churn.statements(formulas, program, [one.name for one in phases])
+        return f"\n{INDENT}".join(lines)
     if program.closing or formulas.table.variants:
         first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
         return _by_number(first, formulas.limiter is not None, formulas.noise is not None)
@@ -235,7 +239,7 @@ def _by_number(first: str, is_limited: bool, has_eta: bool) -> str:
 
 def _numbered(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]) -> str:
     """The phases by number, and the function that says which one each step runs."""
-    if not (program.closing or formulas.table.variants):
+    if not (program.closing or formulas.table.variants or churn.is_numbered(program)):
         return ""
     numbered = phases[: len(formulas.table.phases)]
     items: list[tuple[str, ...]] = [(one.name, str(len(one.arguments) - 2)) for one in numbered]

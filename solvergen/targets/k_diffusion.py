@@ -31,6 +31,9 @@ _SPACES: tuple[tuple[Expr, str], ...] = (
     (1 - t, "(1 - sigma) x_0 + sigma noise"),
 )
 
+CHURN = ", s_churn=0.0, s_tmin=0.0, s_tmax=np.inf"
+"""The arguments of EDM's sampler, which raises the noise before a step."""
+
 
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     """The names of the sampling function, and the space of its noise levels.
@@ -58,15 +61,23 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     }
 
 
-def _noise(formulas: Formulas) -> dict[str, str]:
+def _noise(formulas: Formulas) -> dict[str, Any]:
     """The arguments of the sampling function about noise, and what its plan has of them."""
-    noise = formulas.noise
+    noise, churn = formulas.noise, formulas.churn
+    found = {"noise_arguments": "", "planned_noise": "", "asks_for_noise": churn is None}
+    found["churns"] = churn is not None and churn.is_constant
     if not formulas.is_noisy:
-        return {"noise_arguments": "", "planned_noise": ""}
+        return found
+    if churn is not None:
+        given, planned = (CHURN, ", churn=churn") if churn.is_constant else ("", "")
+        return found | {
+            "noise_arguments": f"{given}, s_noise=1.0",
+            "planned_noise": f"{planned}, noise_scale=s_noise",
+        }
     eta = noise is not None and noise.kind != "renoise"
     name = "e" if noise is not None and noise.kind == "ancestral" else "eta"
     default = float_literal(noise.formula) if noise is not None and eta else ""
-    return {
+    return found | {
         "noise_arguments": f"{f', eta={default}' if eta else ''}, s_noise=1.0, noise_sampler=None",
         "planned_noise": f"{f', {name}=eta' if eta else ''}, noise_scale=s_noise",
     }
@@ -98,6 +109,7 @@ TARGET = replace(
     settings=settings,
     loop=None,
     batches=None,
+    casts=None,
     adapts=False,
     counts_steps=True,
     prediction="data",

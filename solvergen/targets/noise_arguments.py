@@ -14,6 +14,8 @@ def arguments(formulas: Formulas) -> list[tuple[str, str]]:
     if noise is not None and noise.kind != "renoise":
         name = "e" if noise.kind == "ancestral" else "eta"
         found.append((name, float_literal(noise.formula)))
+    if formulas.churn is not None and formulas.churn.is_constant:
+        found.append(("churn", float_literal(formulas.churn.formula)))
     if formulas.is_noisy:
         found.append(("noise_scale", "1.0"))
     return found
@@ -23,6 +25,9 @@ def says(formulas: Formulas) -> str:
     """Of the arguments about noise."""
     scale = "The noise is multiplied by ``noise_scale``."
     noise = formulas.noise
+    if formulas.churn is not None and formulas.churn.is_constant:
+        text = "``churn`` is by how much half-log-SNR falls before a step, from 0; or one for each."
+        return f"{text}\n{INDENT}{scale}"
     if noise is None or noise.kind == "renoise":
         return scale
     if noise.kind == "ancestral":

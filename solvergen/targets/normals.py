@@ -4,48 +4,203 @@ A run draws one array of standard normals for every landing, and asks for it by 
 
     noise(draw, (t, t_next), x) -> like x.
 
-Each sample of a batch has a generator of its own, so that its noise is the same alone and in any
-batch. For jax that is a key for every sample, folded with the number of the draw.
+The normals of a seed are a function of seed, draw and place alone, the words of Philox4x32-10 with
+
+    key = the seed (64 bits),    counter = (place // 4, draw, draw >> 32, 0),
+
+two words for two normals by Box and Muller's transform. log, cos and sin are Taylor sums of plain
+products and sums, which numpy, numba and torch round alike when nothing contracts them; so are the
+square root and the division. A sample is the same alone and in any batch, on every of these, bit by
+bit. With -log u = r^2 and an angle pi/4 + w, |w| < pi/4, two more bits give the quadrant:
+
+    r (cos w - sin w),    r (cos w + sin w)             sqrt(2) r cos(pi/4 + w), sqrt(2) r sin(..)
+
+For jax it is a key for every sample, folded with the number of the draw.
 """
 
-_SAYS = '''class Normals:
-    """Standard normals of every sample by a generator of its own: the same alone and in any batch.
+_PAIR = '''
+_LOG = 1 / 15, 1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0
+_SIN = 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1.0
+_COS = -1 / 87178291200, 1 / 479001600, -1 / 3628800, 1 / 40320, -1 / 720, 1 / 24, -1 / 2, 1.0
+
+
+{decorator}def _pair(m, e, angle, signs):
+    """Two normals of u = m 2^(e - 32) and 30 bits of an angle in a quadrant (Box and Muller 1958).
+
+    In products and sums that every machine rounds alike: log m = 2 artanh f - log(2)/2.
+    """
+    f = (m - 0.7071067811865476) / (m + 0.7071067811865476)
+    w = (angle - 536870911.5) * 1.4629180792671596e-09  # from -pi/4 to pi/4
+    ff, ww, log, sin, cos = f * f, w * w, 0.0, 0.0, 0.0
+    for c in _LOG:
+        log = log * ff + c
+    for c in _SIN:
+        sin = sin * ww + c
+    for c in _COS:
+        cos = cos * ww + c
+    r = {root}((32.5 - e) * 0.6931471805599453 - 2.0 * f * log)
+    first, second = r * (cos - w * sin), r * (cos + w * sin)
+    return first * (1 - (signs >> 29 & 2)), second * (1 - (signs >> 30 & 2))
+'''
+
+_CLASS = '''
+
+class Normals:
+    """Standard normals of a seed for every sample: the same alone, in any batch, in any library.
 
     ``seeds`` is a number, to which sample i adds i, or a list with a number or generator for each.
     """
 
     def __init__(self, seeds):
-        self._seeds, self._generators = seeds, None
-'''
+        self._seeds = seeds
 
-NUMPY = f'''{_SAYS}
     def __call__(self, draw, times, x):
         """What is added between two times, like x [batch, ..], before it is scaled."""
-        if self._generators is None:
-            seeds = self._seeds
-            seeds = range(seeds, seeds + len(x)) if isinstance(seeds, int) else seeds
-            self._generators = [np.random.default_rng(one) for one in seeds]
-        z = np.empty(x.shape, x.dtype)
-        for generator, one in zip(self._generators, z.reshape(len(x), -1), strict=True):
-            generator.standard_normal(out=one, dtype=one.dtype)
+        z, seeds = np.empty(x.shape, x.dtype), _seeds_of(self._seeds, len(x))
+        for seed, one in zip(seeds, z.reshape(len(x), -1), strict=True):
+            if isinstance(seed, np.random.Generator):
+                seed.standard_normal(out=one, dtype=one.dtype)
+            else:
+                _normals(np.uint64(seed % 2**64), np.uint64(draw), one)
         return z'''
 
-TORCH = f'''{_SAYS}
+_SEEDS = '''
+
+def _seeds_of(seeds, count):
+    """One for every sample."""
+    found = [seeds + i for i in range(count)] if isinstance(seeds, int) else [*seeds]
+    if len(found) != count:
+        raise ValueError(f"got {len(found)} seeds; expected a seed for each of {count} samples")
+    return found
+'''
+
+NUMPY = (
+    _PAIR.format(decorator="", root="np.sqrt").strip()
+    + '''
+
+
+_MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], np.uint64)
+_WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
+
+
+def _normals(seed, draw, z):
+    """Standard normals of a seed and a draw, into z: Philox4x32-10 (Salmon et al. 2011)."""
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    x, y = np.zeros((2, 2, -(-z.size // 4)), np.uint64)
+    x[0], x[1], y[0] = np.arange(x.shape[1]), draw >> half, draw & mask
+    k = np.array([[seed & mask], [seed >> half]])
+    for _ in range(10):
+        p = (x * _MULTIPLIERS)[::-1]
+        x, y, k = (p >> half) ^ y ^ k, p & mask, (k + _WEYL) & mask
+    bits, y = (x + 0.5).view(np.int64), y.view(np.int64)
+    m = (bits & 0xFFFFFFFFFFFFF | 0x3FE0000000000000).view(np.float64)  # from 1/2 to 1
+    pairs = _pair(m, (bits >> 52) - 1022, y & 0x3FFFFFFF, y)
+    z[:] = np.stack(pairs).T.reshape(-1)[: z.size]
+'''
+    + _SEEDS
+    + _CLASS
+)
+
+_JIT = '@njit(cache=_IS_FILE, nogil=True, error_model="numpy")\n'
+"""Without contraction, which rounds otherwise."""
+
+NUMBA = (
+    _PAIR.format(decorator=_JIT, root="np.sqrt").strip()
+    + f'''
+
+
+{_JIT}def _normals(seed, draw, z):
+    """Standard normals of a seed and a draw, into z: Philox4x32-10 (Salmon et al. 2011)."""
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    u, e = np.empty((2, 256)), np.empty((2, 256))
+    words, out, bits = np.empty((2, 256), np.int64), np.empty((4, 256)), u.view(np.int64)
+    for start in range(0, z.size, 1024):
+        for i in range(256):
+            a, b, c, d = np.uint64(start // 4 + i), draw & mask, draw >> half, np.uint64(0)
+            k, l = seed & mask, seed >> half
+            for _ in range(10):
+                p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+                a, b, c, d = (q >> half) ^ b ^ k, q & mask, (p >> half) ^ d ^ l, p & mask
+                k, l = (k + np.uint64(0x9E3779B9)) & mask, (l + np.uint64(0xBB67AE85)) & mask
+            u[0, i], u[1, i] = np.int64(a) + 0.5, np.int64(c) + 0.5
+            words[0, i], words[1, i] = b, d
+        for j in range(2):
+            for i in range(256):
+                e[j, i] = (bits[j, i] >> 52) - 1022
+                bits[j, i] = bits[j, i] & 0xFFFFFFFFFFFFF | 0x3FE0000000000000  # 1/2 <= u < 1
+            for i in range(256):
+                angle = words[j, i] & 0x3FFFFFFF
+                out[2 * j, i], out[2 * j + 1, i] = _pair(u[j, i], e[j, i], angle, words[j, i])
+        part = z[start : start + 1024]
+        for i in range(part.size):
+            part[i] = out[i % 4, i // 4]
+'''
+    + _SEEDS
+    + _CLASS
+)
+
+TORCH = (
+    _PAIR.format(decorator="", root="_root").strip()
+    + '''
+
+
+def _root(v):
+    """The square root, to the nearest float where torch takes the other neighbour (Dekker)."""
+    r = v.sqrt()
+    high = 134217729.0 * r - (134217729.0 * r - r)
+    low = r - high
+    return r + (v - high * high - 2.0 * high * low - low * low) / (2.0 * r)
+
+
+def _normals(keys, draw, like):
+    """Standard normals of keys [11, 2, batch, 1] and a draw: Philox4x32-10 (Salmon et al. 2011)."""
+    size, mask = like[:1].numel(), 0xFFFFFFFF
+    x = torch.zeros((2, len(like), -(-size // 4)), dtype=torch.int64, device=keys.device)
+    y = torch.zeros_like(x)
+    x[0], x[1], y[0] = torch.arange(x.shape[2], device=keys.device), draw >> 32, draw & mask
+    for k in keys[1:]:
+        p = (x * keys[0]).flip(0)
+        x, y = (p >> 32 & mask) ^ y ^ k, p & mask
+    bits = (x.double() + 0.5).view(torch.int64)
+    m = (bits & 0xFFFFFFFFFFFFF | 0x3FE0000000000000).view(torch.float64)  # from 1/2 to 1
+    pairs = _pair(m, ((bits >> 52) - 1022).double(), (y & 0x3FFFFFFF).double(), y)
+    z = torch.stack(pairs).permute(2, 3, 1, 0).reshape(len(like), -1)[:, :size]
+    return z.reshape(like.shape).to(like)
+
+
+def _keys(seeds, device):
+    """The multipliers of Philox, and the keys of its ten rounds: int64 [11, 2, batch, 1]."""
+    weyl = 0x9E3779B9, 0xBB67AE85
+    words = [(one % 2**32, (one >> 32) % 2**32) for one in seeds]
+    rows = [[[0xD2511F53] * len(words), [0xCD9E8D57] * len(words)]]
+    for n in range(10):
+        rows.append([[(one[j] + n * weyl[j]) % 2**32 for one in words] for j in range(2)])
+    return torch.tensor(rows, device="cpu" if device.type == "mps" else device)[..., None]
+'''
+    + _SEEDS
+    + '''
+
+class Normals:
+    """Standard normals of a seed for every sample: the same alone, in any batch, in any library.
+
+    ``seeds`` is a number, to which sample i adds i, or a list with a number for each; or a list of
+    generators of torch, which are faster and of its own kind.
+    """
+
+    def __init__(self, seeds):
+        self._seeds, self._keys = seeds, None
+
     def __call__(self, draw, times, x):
         """What is added between two times, like x [batch, ..], before it is scaled."""
-        if self._generators is None:
-            seeds = self._seeds
-            seeds = range(seeds, seeds + len(x)) if isinstance(seeds, int) else seeds
-            self._generators = [self._generator(one, x.device) for one in seeds]
-        z = torch.empty(x.shape, dtype=x.dtype, device=self._generators[0].device)
-        for generator, one in zip(self._generators, z, strict=True):
-            one.normal_(generator=generator)
-        return z.to(x.device)
-
-    @staticmethod
-    def _generator(seed, device):
-        is_one = isinstance(seed, torch.Generator)
-        return seed if is_one else torch.Generator(device).manual_seed(seed)'''
+        seeds = _seeds_of(self._seeds, len(x))
+        if isinstance(seeds[0], torch.Generator):
+            kind = {"dtype": x.dtype, "device": seeds[0].device}
+            drawn = [torch.randn(x.shape[1:], generator=one, **kind) for one in seeds]
+            return torch.stack(drawn).to(x.device)
+        if self._keys is None or self._keys.shape[2] != len(x):
+            self._keys = _keys(seeds, x.device)
+        return _normals(self._keys, draw, x)'''
+)
 
 JAX = '''def _keys(noise, x):
     """A key for every sample: of a number, to which sample i adds i, of a list, or as given."""

@@ -172,5 +172,6 @@ TARGET = Target(
     settings=settings,
     loop=loop,
     batches=PARALLEL,
-    normals=normals.NUMPY,
+    normals=normals.NUMBA,
+    casts=("x.astype(np.float64)", "z.astype(x.dtype)"),
 )

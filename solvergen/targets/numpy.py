@@ -89,4 +89,5 @@ TARGET = Target(
     loop=loop,
     batches=NUMPY,
     normals=normals.NUMPY,
+    casts=("x.astype(np.float64)", "z.astype(x.dtype)"),
 )

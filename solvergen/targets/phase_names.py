@@ -16,7 +16,7 @@ from sympy import Expr, Symbol
 
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.instructions import Combine, node_of
-from solvergen.program.table import zeroth_moment
+from solvergen.program.table import UP, spread, zeroth_moment
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.intervals import END, START
 from solvergen.scalars.lengths import GAP, H
@@ -24,6 +24,9 @@ from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.symbols import eta
 from solvergen.targets.formulas import Spelling
 from solvergen.targets.products import in_parentheses
+
+RAISED = (UP.name, "nu")
+"""What a phase is given of the noise that is raised before the next step."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class PhaseNames:
     def bounds(self) -> tuple[str, ...]:
         """The argument behind the times that the weights of the phase are bounded by, if any."""
         limited = ("limiter",) if any(one.combine.bound for one in self.phase.weights) else ()
-        return (*limited, *self.eta)
+        raised = RAISED if self.formulas.churn is not None else ()
+        return (*limited, *self.eta, *raised)
 
     @property
     def eta(self) -> tuple[str, ...]:
@@ -87,6 +91,8 @@ class PhaseNames:
     def short(self, symbol: Symbol) -> str:
         """phi_1 as phi where the step has one landing; M0 as the length that it is."""
         name = self.lengths_of_moments.get(symbol, symbol.name)
+        if symbol == spread(0):
+            return RAISED[1]
         if not self.is_single:
             return name
         known = {"phi_1": "phi", "m_1": "m", "a_0": "a", "b_0": "b", "w_1": "w", "nu_1": "nu"}

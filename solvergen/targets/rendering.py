@@ -20,7 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
-from solvergen.targets import parallel
+from solvergen.targets import brownian, parallel
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -179,13 +179,19 @@ def _run(solver: Solver, formulas: Formulas, found: Target) -> dict[str, Any]:
         "kinds": control.definition(),
         "planned_kinds": control.planned("rows"),
         "noisy": formulas.is_noisy,
-        "normals": found.normals,
+        "normals": _normals(solver, formulas, found),
         "weak_order": solver.weak_report.order if solver.weak_report else None,
-        "noises_per_step": len(solver.program.main.draws),
+        "noises_per_step": solver.program.main.noises,
         "keeps_start": table.keeps_start,
         "places": table.places,
         "measures": bool(solver.program.repeat or formulas.pairs),
     }
+
+
+def _normals(solver: Solver, formulas: Formulas, found: Target) -> str:
+    """Where the noise of a run comes from."""
+    path = brownian.code(solver, formulas, *found.casts) if found.casts else ""
+    return f"{found.normals}\n\n\n{path}" if path else found.normals
 
 
 def host_part(solver: Solver, formulas: Formulas, library: Library | None = None) -> dict[str, Any]:

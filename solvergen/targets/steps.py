@@ -104,7 +104,7 @@ class StepPrinter:
             yield self._factor()
         if formulas.reads_moment:
             yield self._moment()
-        if formulas.is_noisy:
+        if formulas.spread is not None:
             yield self._spread()
         yield from self._means()
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:

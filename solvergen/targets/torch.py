@@ -136,4 +136,5 @@ TARGET = Target(
     loop=loop,
     batches=PARALLEL,
     normals=normals.TORCH,
+    casts=("x.double()", "z.to(x.dtype)"),
 )

@@ -33,6 +33,8 @@ SPECS = [
     ("vp_alphabar", "noise", "data", "half_log_snr", "multistep:2", True, "ancestral: 1"),
     ("ve", "data", "data", "half_log_snr", "multistep:2", True, "eta: 1"),
     ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "eta: 1"),
+    ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "churn: h"),
+    ("ve", "data", "data", "half_log_snr", "heun", True, "churn: 1/5"),
 ]
 
 

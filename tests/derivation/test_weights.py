@@ -51,8 +51,8 @@ def test_derivative_of_the_taylor_integral(schedule, integrand, expansion, k) ->
     ode = found.weights.ode
     with mpmath.workdps(40):
         slope = mpmath.diff(lambda end: taylor_integral(found, k, end), T, h=mpmath.mpf("1e-12"))
-        a = found._value(ode.linear_coefficient, T)
-        b = found._value(ode.nonlinear_coefficient, T)
+        a = found.value(ode.linear_coefficient, T)
+        b = found.value(ode.nonlinear_coefficient, T)
         width = found.gamma(T) - found.gamma(S)
         expected = a * taylor_integral(found, k, T) + b * width**k / mpmath.factorial(k)
         assert abs(slope - expected) < mpmath.mpf("1e-12") * abs(expected)

@@ -10,7 +10,7 @@ KNOWN = {
     "sde-dpmsolver++ 2 midpoint": (2, (5.2, 2.5, 0.44)),
     "sde-dpmsolver++ 3": (1, (20.2, 12.4, 4.6)),
     "singlestep sde-dpmsolver++ 2": (1, (-48.7, -33.6, -18.1)),
-    "SASolver 2/2": (2, (99.7, 12.1, 1.3)),
+    "SASolver 3/3": (2, (16.2, 1.1, 0.16)),
 }
 
 
@@ -20,7 +20,7 @@ def test_laws_of_their_chains(title: str) -> None:
     (row,) = stochastic.audit((peer,))
     rate, errors = KNOWN[title]
     assert abs(row.rate - rate) < 0.15
-    np.testing.assert_allclose(row.errors, errors, rtol=0.03)
+    np.testing.assert_allclose(row.errors, errors, rtol=0.04)
     assert abs(row.our_rate - row.weak_order) < 0.15
     assert title in stochastic.markdown([row])
     assert stochastic.table([row]).row_count == 1
@@ -29,7 +29,9 @@ def test_laws_of_their_chains(title: str) -> None:
 def test_equal_methods_have_equal_laws() -> None:
     """Where their code takes the right steps, ours are the same."""
     chosen = [
-        one for one in stochastic.peers() if one.title.startswith(("Euler", "sde-dpmsolver++ 2"))
+        one
+        for one in stochastic.peers()
+        if one.title.startswith(("Euler", "sde-dpmsolver++ 2", "SASolver 3/4"))
     ]
     for row in stochastic.audit(tuple(chosen)):
         np.testing.assert_allclose(row.errors, row.our_errors, rtol=1e-3)

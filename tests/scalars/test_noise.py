@@ -97,3 +97,11 @@ def test_ancestral_noise_is_that_of_ddim() -> None:
         kept = 1.0 - (grid[1:] / grid[:-1]) ** 2
         np.testing.assert_allclose(nu, e * grid[1:] * np.sqrt(kept), atol=1e-14)
         np.testing.assert_allclose((phi * grid[:-1]) ** 2 + nu**2, grid[1:] ** 2, atol=1e-12)
+
+
+def test_powers_of_alpha_keep_their_digits_beside_noise() -> None:
+    """alpha^(eta^2) in the rates of the flow, where t is near 1 and alpha nearly 0."""
+    solver = sg.presets.get("flow_sde", "rectified_flow", "flow")
+    module = draft(solver)
+    grid = [1 - 2e-6, 1 - 8.5e-6, 1 - 1.8e-5, 1 - 1e-3, 0.5]
+    assert coefficient_error(solver, module.coefficients(grid), grid, [0, 1, 2, 3]) < 2e-14

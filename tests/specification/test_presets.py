@@ -35,6 +35,8 @@ NOISY = {
     "ddpm": 1, "euler_ancestral": 1, "lcm": None, "sde_dpm_solver_pp_1": 1,
     "sde_dpm_solver_pp_2m": 2, "sde_dpm_solver_pp_2m_midpoint": 2, "sde_dpm_solver_pp_3m": 2,
     "sde_dpm_solver_pp_3m_as_published": 2, "seeds_2": 2, "seeds_3": 2, "flow_sde": 2,
+    "edm_stochastic": 2, "er_sde_1": 1, "er_sde_2": 2, "er_sde_3": 2, "sa_solver_1_1": 2,
+    "sa_solver_2_2": 2, "sa_solver_2_3": 2, "sa_solver_3_3": 2,
 }  # fmt: skip
 """The weak orders of those with noise."""
 
@@ -60,7 +62,16 @@ def test_weak_order(name: str, expected: int | None) -> None:
 
 
 def test_every_fixed_preset_is_listed_with_its_order() -> None:
-    assert {*FIXED, *NOISY} == set(presets.fixed_names())
+    families = {name for name in NOISY if name.startswith(("er_sde", "sa_solver"))}
+    assert {*FIXED, *NOISY} - families == set(presets.fixed_names())
+
+
+def test_sa_solver_corrects_through_what_was_read() -> None:
+    assert presets.find("sa_solver_2_3").scheme == (
+        "1:{0} | 0<-1:{0,-1}; 1:{0,-1} | 0<-1:{0,-1,-2}; 1:{0,-1} | 0<-1:{0,-1,-2,-3}; 1:{0,-1}"
+    )
+    with pytest.raises(sg.SolvergenError, match="at least as many"):
+        presets.find("sa_solver_3_2")
 
 
 def test_weights_for_equal_steps_have_one_order_more_on_them() -> None:

@@ -144,7 +144,7 @@ def peers() -> tuple[Peer, ...]:
         title = f"SASolver {before}/{after}"
         found.append(
             Peer(title, "scheduling_sasolver", "SASolverScheduler", options, before,
-                 ("sde_dpm_solver_pp_3m" if before > 2 else "sde_dpm_solver_pp_2m", 1))
+                 (f"sa_solver_{before}_{before}", 1))
         )  # fmt: skip
     return tuple(found)
 

@@ -20,7 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
-from solvergen.targets import brownian, parallel
+from solvergen.targets import brownian, parallel, per_sample
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -47,7 +47,7 @@ def render(solver: Solver, target: str, accuracy: str) -> str:
 def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
     found = targets.get(target)
-    pairs = bool(found.adapts and solver.program.pairs)
+    pairs = bool(found.adapts and solver.program.pairs and not solver.per_sample)
     formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
     host = host_part(solver, formulas, found.library) | {"remedy": _remedy(solver)}
     return _merged(
@@ -57,6 +57,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _repetition(solver),
         _adaptive(solver, formulas),
         parallel.settings(solver, found.batches, formulas),
+        per_sample.settings(solver, found),
         _reversible(solver, found),
         found.settings(solver, formulas),
     )
@@ -88,6 +89,11 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         raise EmissionError(
             f"the scheme {schemes.to_text(solver.scheme)} repeats an evaluation to a tolerance, "
             "which no table of numbers says; expected a number of iterations (adams_moulton:K:M)."
+        )
+    if solver.per_sample:
+        raise EmissionError(
+            "per_sample: a module for one grid has that grid for all samples; expected no grid, or "
+            "a solver without per_sample."
         )
     filled = {
         "before_passes": "",
@@ -130,6 +136,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     found = targets.get(target)
     standard = [
         *parallel.imports(solver, found.batches),
+        *per_sample.imports(solver, found),
         *(("from itertools import groupby",) if host["phase_numbers"] else ()),
         *(("from functools import wraps",) if host["quiet"] else ()),
         *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),
@@ -146,11 +153,21 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
         "reverses": solver.schedule.reversed,
-        "sample_says": says(
-            f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
-            f"and leaves x as it is{_noise_says(solver)}."
-        ),
+        "sample_says": _sample_says(solver),
     }
+
+
+def _sample_says(solver: Solver) -> str:
+    """What ``sample`` says of itself."""
+    to, time = "timesteps[-1]", "model(x, t)"
+    if solver.per_sample:
+        to, time = "the ends of the grids", "model(x, t), with a time for every sample,"
+    noise = _noise_says(solver)
+    noise = noise.replace(", or a function", "") if solver.per_sample else noise
+    return says(
+        f"From x to {to}; {time} returns the {solver.prediction.name} prediction and leaves x as "
+        f"it is{noise}."
+    )
 
 
 def _standard(target: Target, *others: str) -> str:

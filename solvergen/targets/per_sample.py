@@ -12,6 +12,7 @@ from solvergen.program.table import Table
 from solvergen.specification.solver import Solver
 from solvergen.targets.functional import Names, step_lines
 from solvergen.targets.passes import Control
+from solvergen.targets.products import says
 from solvergen.targets.target import Target
 
 LIBRARIES = {"torch": "torch", "jax": "jnp"}
@@ -43,8 +44,31 @@ def settings(solver: Solver, target: Target) -> dict[str, Any]:
         "several_kinds": len(table.kinds) > 1,
         "state": ", ".join(state) + ("," if len(state) == 1 else ""),
         "library_of_samples": LIBRARIES.get(target.name, "np"),
+        "sample_of_grids_says": _says(solver),
         "moved_lines": "\n        ".join(_moved_lines(table, _pass_name(target, table))),
     }
+
+
+def require_any_grid(solver: Solver) -> None:
+    """Refuse it where one grid is baked in.
+
+    Raises:
+        EmissionError: it is wanted.
+    """
+    if solver.per_sample:
+        raise EmissionError(
+            "per_sample: a module for one grid has that grid for all samples; expected no grid, or "
+            "a solver without per_sample."
+        )
+
+
+def _says(solver: Solver) -> str:
+    """What ``sample`` says of itself."""
+    noisy = "; ``noise`` is a seed, or seeds" if solver.stochasticity is not None else ""
+    return says(
+        "From x to the ends of the grids; model(x, t), with a time for every sample, returns the "
+        f"{solver.prediction.name} prediction and leaves x as it is{noisy}."
+    )
 
 
 def imports(solver: Solver, target: Target) -> tuple[str, ...]:

@@ -90,11 +90,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
             f"the scheme {schemes.to_text(solver.scheme)} repeats an evaluation to a tolerance, "
             "which no table of numbers says; expected a number of iterations (adams_moulton:K:M)."
         )
-    if solver.per_sample:
-        raise EmissionError(
-            "per_sample: a module for one grid has that grid for all samples; expected no grid, or "
-            "a solver without per_sample."
-        )
+    per_sample.require_any_grid(solver)
     filled = {
         "before_passes": "",
         "docstring": docstring(
@@ -153,21 +149,11 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
         "reverses": solver.schedule.reversed,
-        "sample_says": _sample_says(solver),
+        "sample_says": says(
+            f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
+            f"and leaves x as it is{_noise_says(solver)}."
+        ),
     }
-
-
-def _sample_says(solver: Solver) -> str:
-    """What ``sample`` says of itself."""
-    to, time = "timesteps[-1]", "model(x, t)"
-    if solver.per_sample:
-        to, time = "the ends of the grids", "model(x, t), with a time for every sample,"
-    noise = _noise_says(solver)
-    noise = noise.replace(", or a function", "") if solver.per_sample else noise
-    return says(
-        f"From x to {to}; {time} returns the {solver.prediction.name} prediction and leaves x as "
-        f"it is{noise}."
-    )
 
 
 def _standard(target: Target, *others: str) -> str:

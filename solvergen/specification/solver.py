@@ -151,6 +151,11 @@ class Solver:
         wanted = (self.parallel, self.per_sample)
         return Solver(*choices, scheme, limiter, self.stochasticity, *wanted)
 
+    def on(self, schedule: NoiseSchedule) -> "Solver":
+        """The same for another schedule."""
+        choices = (self.prediction, self.integrand, self.expansion, self.scheme, self.limiter)
+        return Solver(schedule, *choices, self.stochasticity, self.parallel, self.per_sample)
+
     @cached_property
     def ode(self) -> SemilinearODE:
         """The semilinear ODE of the integrand."""

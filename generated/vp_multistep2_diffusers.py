@@ -227,8 +227,8 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         else:
             levels = self._level(self._spaced(count) if timesteps is None else _numbers(timesteps))
         if self.config.inverse and levels[0] <= levels[-1]:
-            is_whole = spread is not None or levels[-1] > ends[1] - 1e-9
-            levels = levels[::-1] if is_whole else np.append(levels, ends[1])[::-1]
+            whole = spread is not None or levels[-1] > ends[1] - 1e-9
+            levels = levels[::-1] if whole else np.append(levels, ends[1])[::-1]
         elif levels[-1] != np.inf and levels[0] <= levels[-1]:
             end = np.inf if self.config.final_sigmas_type == "zero" else ends[1]
             if abs(end - levels[-1]) < 1e-9:

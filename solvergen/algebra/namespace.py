@@ -43,13 +43,13 @@ _NAMES = """
     fewer ff final final_sigmas_type finite first fits flat flow folded found
     from_config function g gamma gap generator get_velocity given goes_on got graph grid
     grids groupby groups h half half_log_snr high i index index_for_timestep
-    init_noise_sigma inner inputs inside integrating_factor invert is_first is_like
-    is_one j jax jnp join judge k kappa keep keeps kept key keys kind kinds known kwargs
-    l landing last last_steps lax lay least least_of_all leaves left length level levels
-    like limit limiter line lines listed log log_alpha loop low lower m mask mass math
-    max_image_seq_len max_shift max_steps means measured memory middle model
-    model_output moment moments more moved mu n name namedtuple narrow needed new njit
-    node noise noise_sampler noise_scale np nu num_inference_steps num_steps
+    init_noise_sigma inner inputs inside integrating_factor inverse invert is_first
+    is_like is_one j jax jnp join judge k kappa keep keeps kept key keys kind kinds
+    known kwargs l landing last last_steps lax lay least least_of_all leaves left length
+    level levels like limit limiter line lines listed log log_alpha loop low lower m
+    mask mass math max_image_seq_len max_shift max_steps means measured memory middle
+    model model_output moment moments more moved mu n name namedtuple narrow needed new
+    njit node noise noise_sampler noise_scale np nu num_inference_steps num_steps
     num_train_timesteps number numbered numbers of old oldest one option options order
     orders original_samples os others out output outputs outside over own owner p pair
     pairs pairwise part passes past phase phases phi pi place places plain plan

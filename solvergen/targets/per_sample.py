@@ -43,6 +43,8 @@ def settings(solver: Solver, target: Target) -> dict[str, Any]:
         "per_sample": solver.per_sample,
         "several_kinds": len(table.kinds) > 1,
         "state": ", ".join(state) + ("," if len(state) == 1 else ""),
+        # In torch rows begin at multiples of 16 bytes: a compiled pass copies others first.
+        "run_width": table.width + 1 + (-(table.width + 1) % 4) * (target.name == "torch"),
         "library_of_samples": LIBRARIES.get(target.name, "np"),
         "sample_of_grids_says": _says(solver),
         "moved_lines": "\n        ".join(_moved_lines(table, _pass_name(target, table))),

@@ -3,6 +3,7 @@
 import inspect
 import json
 import logging
+import runpy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,6 +107,13 @@ def test_every_count_of_steps_runs(spacing: str, table: int, counts: Any) -> Non
         assert len(one.timesteps) == count
         assert one.sigmas.isfinite().all()
         assert 0 <= one.timesteps.min() <= one.timesteps.max() < table
+
+
+def test_counts_of_steps_by_every_option() -> None:
+    """Some of 72,000 combinations, which ``benchmarks/scheduler_counts.py`` runs all."""
+    path = Path(__file__).parents[2] / "benchmarks" / "scheduler_counts.py"
+    count, faults = runpy.run_path(str(path))["run"](draw=60, seed=5)
+    assert (count, faults) == (60, [])
 
 
 @pytest.mark.parametrize("spread", ["karras", "exponential", "beta", "lu"])

@@ -197,6 +197,7 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         sigma_min: float | None = None,
         sigma_max: float | None = None,
         variance_type: str | None = None,
+        inverse: bool = False,
     ):
         _require("prediction_type", prediction_type, "epsilon")
         _require("timestep_spacing", timestep_spacing, "linspace", "leading", "trailing")
@@ -210,19 +211,25 @@ class DataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
         ``timesteps`` are steps of the network's table and ``sigmas`` values of sigma/alpha, both
         decreasing. The run ends at sigma = 0, or at the table's first level if the config says so.
-        Rising ones are a run from data to noise, from the first to the last of them.
+        Rising ones are a run from data to noise, from the first to the last of them; so is every
+        run of an ``inverse`` config, up from the table's first level where sigma = 0 is.
         """
         count = _number_of_steps(num_inference_steps, sigmas, timesteps)
         ends = self._level(np.array([len(self) - 1.0, 0.0]))
+        spread = None
         if sigmas is None and timesteps is None:
             first = self.config.sigma_max or min(np.exp(-ends[0]), 4096.0)  # of zero SNR, as there
-            sigmas = _spread(first, self.config.sigma_min or np.exp(-ends[1]), count, self.config)
-        if sigmas is not None:
+            last = self.config.sigma_min or np.exp(-ends[1])
+            spread = _spread(first, last, count + self.config.inverse, self.config)
+        if spread is not None or sigmas is not None:
             with np.errstate(divide="ignore"):
-                levels = -np.log(_numbers(sigmas))
+                levels = -np.log(_numbers(sigmas) if spread is None else spread)
         else:
             levels = self._level(self._spaced(count) if timesteps is None else _numbers(timesteps))
-        if levels[-1] != np.inf and levels[0] <= levels[-1]:
+        if self.config.inverse and levels[0] <= levels[-1]:
+            whole = spread is not None or levels[-1] > ends[1] - 1e-9
+            levels = levels[::-1] if whole else np.append(levels, ends[1])[::-1]
+        elif levels[-1] != np.inf and levels[0] <= levels[-1]:
             end = np.inf if self.config.final_sigmas_type == "zero" else ends[1]
             if abs(end - levels[-1]) < 1e-9:
                 end = levels[-1] + 1e-13  # a spread is there already: a step that changes nothing
@@ -495,8 +502,6 @@ def _readable(config):
             "sigmas; expected the config of a scheduler with betas. Compile the solver for "
             "rectified_flow to use it with a flow network"
         )
-    if "Inverse" in str(name):
-        raise ValueError(f"{name} runs from data to noise; expected the config of a sampler")
     for option, value in config.items():
         plain = _PLAIN.get(option, value)
         if value != plain or str(value).startswith("sde-"):
@@ -506,6 +511,7 @@ def _readable(config):
     drop = {"_use_default_values"} | {"timestep_spacing"} & {*config.get("_use_default_values", ())}
     values = {key: value for key, value in config.items() if key not in drop}
     values.setdefault("prediction_type", "epsilon")
+    values.setdefault("inverse", "Inverse" in str(name))
     return values
 
 

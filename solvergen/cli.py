@@ -139,6 +139,9 @@ def compile(
     parallel: Annotated[
         bool, typer.Option("--parallel", help="With sample_parallel: fewer calls, more rows.")
     ] = False,
+    per_sample: Annotated[
+        bool, typer.Option("--per-sample", help="A grid for every sample of a batch.")
+    ] = False,
     target: Annotated[
         str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
     ] = "numba",
@@ -170,7 +173,9 @@ def compile(
         _write_folder(output, choice, limiter, force, others)
         return
     spec = solver_of(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
-    spec = compiler.adapted(spec.in_parallel if parallel else spec, target)
+    if parallel or per_sample:
+        spec = spec.whose_modules(parallel, per_sample)
+    spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end, shift)

@@ -111,12 +111,15 @@ def emit_fitted(
 
 def adapted(spec: Solver, target: str) -> Solver:
     """The solver that a module of a target runs: with the start-up of the target, if its scheme
-    says none.
+    says none, and the levels of its networks, if the schedule is as it is by default.
 
     Raises:
         EmissionError: there is no such target.
     """
-    return spec.counting_steps if targets.get(target).counts_steps else spec
+    found = targets.get(target)
+    for usual, needed in found.schedules:
+        spec = spec.on(needed) if spec.schedule == usual else spec
+    return spec.counting_steps if found.counts_steps else spec
 
 
 @precision.own

@@ -26,7 +26,6 @@ from solvergen.targets.target import ON_ANY_GRID, Choice
 
 TARGET = "comfyui"
 PART = "a part of a folder for ComfyUI; do not edit"
-SIGMA_MAX = 5000
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def write(
         EmissionError: a file exists and is not ours, or the folder is a file.
     """
     folder = Path(folder)
-    spaces = {"ve": named.ve(SIGMA_MAX), "flow": named.get("rectified_flow")}
+    spaces = {"ve": named.get("ve"), "flow": named.get("rectified_flow")}
     texts, entries = dict[str, str](), []
     for one in samplers:
         solvers = {space: one.solver(schedule, limiter) for space, schedule in spaces.items()}

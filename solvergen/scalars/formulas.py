@@ -20,6 +20,7 @@ from sympy import Expr, Integer, Symbol, exp, factor_terms, log, sqrt
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra import tables
+from solvergen.algebra.differences import d
 from solvergen.derivation.parameterization import DATA, at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.stochasticity import Stochasticity
@@ -192,8 +193,10 @@ class Formulas:
         """M0 of a step to larger times: with h < 0, also where alpha_t or sigma_s is 0."""
         if self.is_noisy:
             return self.zeroth_moment  # noise is added on the way down alone
-        wedge = -alpha_s * sigma * expm1(H)
-        return self.zeroth_moment.xreplace({expm1(-H): wedge / (alpha * sigma_s)})
+        scale, form = -alpha_s * sigma / (alpha * sigma_s), self.zeroth_moment
+        for length in (H, -d) if self.schedule.is_half_log_snr else (H,):
+            form = form.xreplace({expm1(-length): scale * expm1(length)})
+        return form
 
     @property
     def has_inner(self) -> bool:

@@ -291,6 +291,24 @@ def get(name: str, **parameters: Any) -> NoiseSchedule:
     return _made(name, tuple((key, rational(value)) for key, value in parameters.items()))
 
 
+def parameters_of(schedule: NoiseSchedule) -> dict[str, str] | None:
+    """What ``get`` makes a schedule of, by its name: those parameters that are not the defaults.
+
+    None if it is no named schedule.
+    """
+    if schedule.name not in _NAMED:
+        return None
+    usual = {one.name: one.default for one in signature(_NAMED[schedule.name]).parameters.values()}
+    ends = {"sigma_min": schedule.t_min, "sigma_max": schedule.t_max}  # where time is sigma
+    values = ends | {symbol.name: value for symbol, value in schedule.parameters}
+    given = {
+        name: str(values[name])
+        for name, default in usual.items()
+        if name in values and values[name] != rational(default)
+    }
+    return given if get(schedule.name, **given) == schedule else None
+
+
 @lru_cache(maxsize=64)
 def _made(name: str, parameters: tuple[tuple[str, Rational], ...]) -> NoiseSchedule:
     """Checked once: every emitted module asks whether its schedule is the one of its name."""

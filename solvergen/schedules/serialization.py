@@ -177,8 +177,10 @@ def options(schedule: NoiseSchedule) -> list[str] | None:
     ``schedules.tabulated``.
     """
     name = schedule.name
-    if name in named.names() and named.get(name) == schedule:
-        return ["--schedule", name]
+    given = named.parameters_of(schedule)
+    if given is not None:
+        pairs = (("--parameter", f"{key}={value}") for key, value in given.items())
+        return ["--schedule", name, *(part for pair in pairs for part in pair)]
     tables = tables_of(schedule.alpha, schedule.sigma)
     if tables:
         source = named.table_option(schedule)

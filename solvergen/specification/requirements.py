@@ -29,6 +29,28 @@ def require_table(scheme: Scheme, chosen: Stochasticity | None) -> None:
         )
 
 
+def require_runs_of_rows(scheme: Scheme, parallel: bool) -> None:
+    """Refuse a grid for every sample where a run is more than its rows.
+
+    Raises:
+        SchemeError: an evaluation is repeated to a tolerance, runs carry a pair of samples, or the
+            rows of a run are to be asked in parallel.
+    """
+    text, expected = schemes.to_text(scheme), "expected another scheme"
+    if scheme.main.iteration is not None:
+        raise SchemeError(
+            f"per_sample: the scheme {text} repeats an evaluation to a tolerance, which is one of "
+            "a whole batch; expected a number of iterations (adams_moulton:K:M)"
+        )
+    if scheme.is_reversible:
+        raise SchemeError(f"per_sample: the scheme {text} runs pairs of samples; {expected}")
+    if parallel:
+        raise SchemeError(
+            "per_sample and parallel: a window of rows has the times of one grid; expected one of "
+            "the two"
+        )
+
+
 def require_reversible(weights: Weights, chosen: Stochasticity | None) -> None:
     """Refuse a reversible run that amplifies the rounding of what it carries, or draws noise.
 

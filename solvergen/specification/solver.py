@@ -48,6 +48,8 @@ CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
 FURTHER = ("limiter", "stochasticity")
 """What it says where that is not usual."""
+ON_REQUEST = ("parallel", "per_sample")
+"""What its modules have, or take, on request alone."""
 
 REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
 
@@ -73,6 +75,7 @@ class Solver:
         stochasticity: how much noise is added on the way: 'eta: 1', another text of
             ``solvergen.derivation.stochasticity``, a number for eta, or None.
         parallel: whether modules have ``sample_parallel`` too.
+        per_sample: whether modules take a grid for every sample of a batch.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -90,6 +93,7 @@ class Solver:
     limiter: Fraction | None
     stochasticity: Stochasticity | None
     parallel: bool
+    per_sample: bool
     weights: Weights = field(compare=False)
 
     def __init__(
@@ -102,6 +106,7 @@ class Solver:
         limiter: Fraction | float | str | bool | None = True,
         stochasticity: Stochasticity | str | float | None = None,
         parallel: bool = False,
+        per_sample: bool = False,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         said = _read(prediction, Parameterization, parameterization.get)
@@ -112,8 +117,11 @@ class Solver:
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
         self._set("parallel", parallel is True)
+        self._set("per_sample", per_sample is True)
         if self.parallel:
             requirements.require_table(self.scheme, self.stochasticity)
+        if self.per_sample:
+            requirements.require_runs_of_rows(self.scheme, self.parallel)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -140,7 +148,13 @@ class Solver:
             return self
         choices = (self.schedule, self.prediction, self.integrand, self.expansion)
         limiter = True if self._has_usual_limiter else self.limiter
-        return Solver(*choices, scheme, limiter, self.stochasticity, self.parallel)
+        wanted = (self.parallel, self.per_sample)
+        return Solver(*choices, scheme, limiter, self.stochasticity, *wanted)
+
+    def on(self, schedule: NoiseSchedule) -> "Solver":
+        """The same for another schedule."""
+        choices = (self.prediction, self.integrand, self.expansion, self.scheme, self.limiter)
+        return Solver(schedule, *choices, self.stochasticity, self.parallel, self.per_sample)
 
     @cached_property
     def ode(self) -> SemilinearODE:
@@ -160,11 +174,10 @@ class Solver:
         infinite = self.weights.reaches_infinity
         return lowering.lower(self.scheme, infinite, self.limiter, is_noisy, raises)
 
-    @cached_property
-    def in_parallel(self) -> "Solver":
-        """The same with modules that have ``sample_parallel``."""
+    def whose_modules(self, parallel: bool = False, per_sample: bool = False) -> "Solver":
+        """The same with modules that have ``sample_parallel``, or take a grid for every sample."""
         choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
-        return Solver(*choices, self.limiter, self.stochasticity, True)
+        return Solver(*choices, self.limiter, self.stochasticity, parallel, per_sample)
 
     @cached_property
     def unlimited(self) -> "Solver":
@@ -283,7 +296,7 @@ class Solver:
             "scheme": schemes.to_text(self.scheme),
             **({} if self._has_usual_limiter else {"limiter": bound}),
             **({"stochasticity": self.stochasticity.text} if self.stochasticity else {}),
-            **({"parallel": "yes"} if self.parallel else {}),
+            **{one: "yes" for one in ON_REQUEST if getattr(self, one)},
         }
 
     @cached_property
@@ -301,7 +314,7 @@ class Solver:
         spec = self._specification
         for key in _said(spec):
             options += [f"--{key}", spec[key]]
-        options += ["--parallel"] if self.parallel else []
+        options += [f"--{one.replace('_', '-')}" for one in ON_REQUEST if one in spec]
         return " ".join(map(shlex.quote, options))
 
     def _repr_html_(self) -> str:
@@ -364,15 +377,18 @@ def from_specification(spec: Mapping[str, Any]) -> Solver:
         SolvergenError: a field is missing, of another kind, or does not read.
     """
     serialization.require_fields(
-        "SPEC", spec, ("schedule", *CHOICES), (*FURTHER, "parallel", "target")
+        "SPEC", spec, ("schedule", *CHOICES), (*FURTHER, *ON_REQUEST, "target")
     )
     for name in _said(spec):
         if not isinstance(spec[name], str) or not spec[name].strip():
             raise SolvergenError(f"SPEC: {name} is {shown(spec[name])}; expected text")
     schedule = serialization.from_dictionary(spec["schedule"])
     choices = {name: spec[name] for name in CHOICES}
-    further = {"limiter": True, **{name: spec[name] for name in FURTHER if name in spec}}
-    parallel = spec.get("parallel", "no")
-    if parallel not in ("yes", "no"):
-        raise SolvergenError(f"SPEC: parallel is {shown(parallel)}; expected yes or no")
-    return Solver(schedule, **choices, **further, parallel=parallel == "yes")
+    further: dict[str, Any] = {"limiter": True}
+    further |= {name: spec[name] for name in FURTHER if name in spec}
+    for name in ON_REQUEST:
+        wanted = spec.get(name, "no")
+        if wanted not in ("yes", "no"):
+            raise SolvergenError(f"SPEC: {name} is {shown(wanted)}; expected yes or no")
+        further[name] = wanted == "yes"
+    return Solver(schedule, **choices, **further)

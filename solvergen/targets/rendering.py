@@ -20,7 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
-from solvergen.targets import brownian, parallel
+from solvergen.targets import brownian, parallel, per_sample
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -47,7 +47,7 @@ def render(solver: Solver, target: str, accuracy: str) -> str:
 def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
     """What the templates are filled with."""
     found = targets.get(target)
-    pairs = bool(found.adapts and solver.program.pairs)
+    pairs = bool(found.adapts and solver.program.pairs and not solver.per_sample)
     formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
     host = host_part(solver, formulas, found.library) | {"remedy": _remedy(solver)}
     return _merged(
@@ -57,6 +57,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _repetition(solver),
         _adaptive(solver, formulas),
         parallel.settings(solver, found.batches, formulas),
+        per_sample.settings(solver, found),
         _reversible(solver, found),
         found.settings(solver, formulas),
     )
@@ -89,6 +90,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
             f"the scheme {schemes.to_text(solver.scheme)} repeats an evaluation to a tolerance, "
             "which no table of numbers says; expected a number of iterations (adams_moulton:K:M)."
         )
+    per_sample.require_any_grid(solver)
     filled = {
         "before_passes": "",
         "docstring": docstring(
@@ -130,6 +132,7 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
     found = targets.get(target)
     standard = [
         *parallel.imports(solver, found.batches),
+        *per_sample.imports(solver, found),
         *(("from itertools import groupby",) if host["phase_numbers"] else ()),
         *(("from functools import wraps",) if host["quiet"] else ()),
         *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),

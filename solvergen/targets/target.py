@@ -98,6 +98,7 @@ class Target:
         counts_steps: whether a step is a call of the network to its users, and a run may begin in
             the middle, so that a start-up that is not said is the one of no extra evaluations.
         normals: what its modules draw noise with; empty if that is its users' matter.
+        schedules: by a schedule as it is if nothing is said, the one that its networks need.
         casts: x in float64, and z in the precision of x, where its modules have Brownian paths.
     """
 
@@ -119,6 +120,7 @@ class Target:
     method: Choice = USUAL
     counts_steps: bool = False
     normals: str = ""
+    schedules: tuple[tuple[NoiseSchedule, NoiseSchedule], ...] = ()
     casts: tuple[str, str] | None = None
 
     @property

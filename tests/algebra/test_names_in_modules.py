@@ -56,8 +56,13 @@ def bound_names(source: str) -> set[str]:
 def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
     """The modules of a target."""
     found = []
-    parallel = sg.Solver("vp_linear", "noise", "data", scheme="multistep:2", parallel=True)
-    for spec in (*(sg.Solver(*choices) for choices in SPECS), parallel):
+    usual = sg.Solver("vp_linear", "noise", "data", scheme="multistep:2")
+    noisy = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:2", True, "eta: 1/2")
+    on_request = [
+        usual.whose_modules(parallel=True),
+        *(one.whose_modules(per_sample=True) for one in (usual, noisy)),
+    ]
+    for spec in (*(sg.Solver(*choices) for choices in SPECS), *on_request):
         try:
             found.append((spec, rendering.render(spec, request.param, "")))
         except sg.EmissionError:

@@ -162,5 +162,5 @@ def test_the_command_and_what_it_refuses(folder: Path, tmp_path: Path) -> None:
 
 
 def test_modules_are_those_of_the_k_diffusion_target(folder: Path) -> None:
-    spec = comfyui.SHIPPED[0].solver(sg.schedules.get("ve", sigma_max=comfyui.SIGMA_MAX))
+    spec = comfyui.SHIPPED[0].solver(sg.schedules.get("ve"))
     assert (folder / "ve_data.py").read_text() == sg.emit(spec, "k-diffusion")

@@ -3,6 +3,7 @@
 import inspect
 import json
 import logging
+import runpy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from diffusers import (
     CogVideoXDDIMScheduler,
     DDIMInverseScheduler,
     DDIMScheduler,
+    DPMSolverMultistepInverseScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -85,7 +87,8 @@ def test_the_page_is_the_table() -> None:
 @pytest.mark.parametrize("prediction", ["epsilon", "flow_prediction"])
 def test_options_that_are_read_are_arguments(prediction: str) -> None:
     one = FLOW if prediction == "flow_prediction" else DISCRETE
-    arguments = set(inspect.signature(module(prediction).Scheduler.__init__).parameters) - {"self"}
+    arguments = set(inspect.signature(module(prediction).Scheduler.__init__).parameters)
+    arguments -= {"self", "inverse"}  # which the classes of configs say
     assert arguments <= set(one.read)
     assert set(one.read) - arguments <= {"use_flow_sigmas", "flow_shift"}
 
@@ -104,6 +107,13 @@ def test_every_count_of_steps_runs(spacing: str, table: int, counts: Any) -> Non
         assert len(one.timesteps) == count
         assert one.sigmas.isfinite().all()
         assert 0 <= one.timesteps.min() <= one.timesteps.max() < table
+
+
+def test_counts_of_steps_by_every_option() -> None:
+    """Some of 72,000 combinations, which ``benchmarks/scheduler_counts.py`` runs all."""
+    path = Path(__file__).parents[2] / "benchmarks" / "scheduler_counts.py"
+    count, faults = runpy.run_path(str(path))["run"](draw=60, seed=5)
+    assert (count, faults) == (60, [])
 
 
 @pytest.mark.parametrize("spread", ["karras", "exponential", "beta", "lu"])
@@ -210,10 +220,67 @@ def test_what_is_not_compiled_in_is_refused_by_name(
         read(peer.config, prediction)
 
 
-def test_a_saved_config_says_its_class(tmp_path: Path) -> None:
-    DDIMInverseScheduler().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="DDIMInverseScheduler runs from data to noise"):
-        read(json.loads((tmp_path / "scheduler_config.json").read_text()))
+@pytest.mark.parametrize("kind", [DDIMInverseScheduler, DPMSolverMultistepInverseScheduler])
+def test_a_saved_config_says_its_class(kind: Any, tmp_path: Path) -> None:
+    kind().save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "scheduler_config.json").read_text())
+    assert read(saved).config.inverse
+    assert read(kind.from_pretrained(tmp_path).config).config.inverse
+    assert not read(saved, inverse=False).config.inverse
+    noisy = sg.Solver(*CHOICES["epsilon"], stochasticity="eta: 1")
+    with pytest.raises(ValueError, match=f"{kind.__name__} runs from data to noise"):
+        sg.compile(noisy, "diffusers").Scheduler.from_config(saved)
+    with pytest.raises(ValueError, match="rising timesteps"):
+        read(FlowMatchEulerDiscreteScheduler().config, "flow_prediction", inverse=True)
+
+
+@pytest.mark.parametrize("spread", [None, "use_karras_sigmas", "use_exponential_sigmas"])
+@pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
+@pytest.mark.parametrize("steps", [1, 2, 7, 50])
+def test_inverse_runs_go_up_the_levels_of_runs_down(
+    spread: str | None, spacing: str, steps: int
+) -> None:
+    options = {"timestep_spacing": spacing, **({spread: True} if spread else {})}
+    peer = DPMSolverMultistepInverseScheduler(beta_schedule="scaled_linear", **options)
+    up, down = read(peer.config, inverse=True), read(peer.config)
+    for one in (up, down, peer):
+        one.set_timesteps(steps)
+    assert len(up.timesteps) == steps
+    assert (up.timesteps.diff() > 0).all()
+    assert up.timesteps[0] == 0  # of the table
+    ends = up.sigmas[-1], down.sigmas[0]
+    torch.testing.assert_close(*ends)
+    if spread is None:  # all of them
+        torch.testing.assert_close(up.sigmas[1:], down.sigmas[:-1].flip(0))
+    if spread is None and spacing == "linspace":
+        assert up.timesteps.tolist() == peer.timesteps.tolist()
+
+
+@pytest.mark.parametrize("count", [100, 999, 1000])
+def test_inverse_runs_through_a_whole_table(count: int) -> None:
+    """Repeated steps are dropped, as there."""
+    peer = DPMSolverMultistepInverseScheduler(beta_schedule="scaled_linear")
+    ours = read(peer.config, inverse=True)
+    peer.set_timesteps(count)
+    ours.set_timesteps(count)
+    assert ours.timesteps.tolist() == peer.timesteps.tolist()
+
+
+def test_there_and_back_by_schedulers() -> None:
+    """Inversion, then the run down from there: the data again, by the order of the method."""
+    cosine = {"beta_schedule": "squaredcos_cap_v2", "rescale_betas_zero_snr": True}
+    errors = []
+    for steps in (25, 50, 100):
+        x, start = X.double(), X.double()
+        for inverse in (True, False):
+            one = module("v_prediction").Scheduler(
+                **cosine, inverse=inverse, final_sigmas_type="sigma_min"
+            )
+            one.set_timesteps(steps)
+            for t in one.timesteps:
+                x = one.step(network(x, t), t, x).prev_sample
+        errors.append(float((x - start).abs().max()))
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
 @pytest.mark.parametrize(

@@ -151,19 +151,20 @@ def test_solvers_of_no_noise_level_are_refused(choice: tuple[str, ...], message:
         sg.emit(sg.Solver(*choice), "k-diffusion")
 
 
-@pytest.mark.parametrize("first", [120.0, 700.0, 4518.0])
-def test_levels_beyond_80_are_a_parameter(first: float) -> None:
-    """Of networks that begin there; the module without it says where it ends."""
+@pytest.mark.parametrize("first", [100.0, 120.0, 500.0, 700.0, 4518.0])
+def test_levels_beyond_80_need_no_parameter(first: float) -> None:
+    """Of networks that begin there; a module with a parameter says where it ends."""
     choices = ("data", "data", "sigma/(alpha+sigma)", "unipc:2:exact:ramp")
-    wide = sg.Solver(sg.schedules.get("ve", sigma_max=5000), *choices)
     sigmas = torch.tensor([*np.geomspace(first, 0.02, 40), 0.0]).double()
 
     def model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         return denoised(x, 1.0, float(sigma[0]))
 
     x = first * X
-    found = sampler(sg.compile(wide, "k-diffusion"))(model, x, sigmas, disable=True)
+    wide = sg.compile(sg.Solver("ve", *choices), "k-diffusion")
+    found = sampler(wide)(model, x, sigmas, disable=True)
     exact = MIXTURE.exact_flow(x.numpy(), (1.0, first), (1.0, 0.0))
     np.testing.assert_allclose(found.numpy(), exact, atol=0.02)
-    with pytest.raises(ValueError, match=r"times in \[0.0, 80.0\]"):
-        sampler(sg.compile(sg.Solver("ve", *choices), "k-diffusion"))(model, x, sigmas)
+    narrow = sg.compile(sg.Solver(sg.schedules.ve(90), *choices), "k-diffusion")
+    with pytest.raises(ValueError, match=r"times in \[0.0, 90.0\]"):
+        sampler(narrow)(model, x, sigmas)

@@ -16,7 +16,7 @@ LINES = {
     "vp_linear_dpm23_numba": 361,
     "ve_singlestep2_numpy": 200,
     "ve_multistep3_k_diffusion": 288,
-    "vp_multistep2_diffusers": 452,  # and what trainers and pipelines ask of a scheduler
+    "vp_multistep2_diffusers": 458,  # and what trainers and pipelines ask of a scheduler
     "vp_linear_multistep3_20_steps_numba": 110,
     "vp_linear_multistep3_20_steps_torch": 110,
     "vp_linear_multistep3_20_steps_jax": 110,

@@ -5,7 +5,7 @@ are given, where that says something: M_0 (ell_0 N_s + ell_1 N_s1). ``evaluated`
 products of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -236,3 +236,21 @@ def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()
 def paragraphs(*lines: str) -> str:
     """Lines of words as HTML, for notebooks; what is between dollar signs is theirs to set."""
     return "\n".join(f"<p>{escape(line, quote=False)}</p>" for line in lines)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Cells as lines of text, each column as wide as its widest; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """The same as HTML, for notebooks."""
+    lines = [
+        "".join(f"<{kind}>{escape(cell, quote=False)}</{kind}>" for cell in row)
+        for row, kind in zip(rows, ("th", *("td",) * len(rows)), strict=False)
+    ]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
 from solvergen.schedules.schedule import NoiseSchedule
@@ -15,7 +16,7 @@ from solvergen.specification.solver import Solver
 from solvergen.tuning.methods import Setting, published, searched
 from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.search import Trial, candidates, tables
-from solvergen.tuning.words import table, why
+from solvergen.tuning.words import cells, why
 
 SHOWN = 8
 
@@ -65,15 +66,24 @@ class Choice:
         extra += ["--start", repr(self.setting.start), "--end", repr(self.setting.end)]
         return f"solvergen compile {options} {shlex.join(extra)} -o solver.py"
 
-    def __str__(self) -> str:
+    def _parts(self) -> tuple[str, tuple[tuple[str, ...], ...], str]:
+        """A lead, the cells of a table, and why the first one is the first."""
         shown = [*self.trials[:SHOWN]]
         if self.best_published not in shown:
             shown.append(self.best_published)
         count = f"{self.evaluations} evaluations, {self.setting.schedule.name}, "
         lead = f"{count}{self.setting.prediction.name}; measured on {', '.join(self.problems)}."
         rows = [(one, self.setting.solver(one.candidate.method).order) for one in shown]
-        reason = why(self.best, self.best_published)
-        return "\n\n".join((lead, table(rows), reason, f"    {self.command}"))
+        return lead, cells(rows), why(self.best, self.best_published, self.setting.schedule.name)
+
+    def __str__(self) -> str:
+        lead, rows, reason = self._parts()
+        return "\n\n".join((lead, columns(rows), reason, f"    {self.command}"))
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        lead, rows, reason = self._parts()
+        return "\n".join((paragraphs(lead), table(rows), paragraphs(reason, self.command)))
 
 
 def choose(

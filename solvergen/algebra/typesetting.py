@@ -5,6 +5,7 @@ are given, where that says something: M_0 (ell_0 N_s + ell_1 N_s1). ``evaluated`
 products of them.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -25,6 +26,9 @@ GREEK = (
 SHORT_EXPONENT = 3
 """Operations of an exponent that is written above; longer ones stand beside exp."""
 
+
+SIGNS = (r"\cdot", r"\le", r"\ge", r"\in", r"\propto", r"\to", r"\quad")
+"""Commands after which there is space already."""
 
 BY_QUADRATURE = r"\text{by quadrature}"
 
@@ -218,7 +222,19 @@ def text(expression: Expr) -> str:
 
 def latex(expression: Expr) -> str:
     """For a display."""
-    return str(_Latex().doprint(expression))
+    return _spaced(str(_Latex().doprint(expression)))
+
+
+_WORD = re.compile(r"(\\[a-z]+|[\w})]) (?=\\mathrm)")
+_AFTER_WORD = re.compile(
+    r"(\\mathrm\{[^{}]*\}(?:[_^]\{[^{}]*\})*) (?=[\w({]|\\(?!right|cdot|le|ge|in|propto|to|quad))"
+)
+
+
+def _spaced(found: str) -> str:
+    """Words as factors with thin spaces beside them: 2 spread t, not 2spreadt."""
+    before = _WORD.sub(lambda one: one[0] if one[1] in SIGNS else rf"{one[1]}\,", found)
+    return _AFTER_WORD.sub(r"\1\\,", before)
 
 
 def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()) -> str:

@@ -146,7 +146,9 @@ def test_every_formula_of_a_page_is_in_its_text_and_latex() -> None:
 def test_names_as_a_person_sets_them() -> None:
     offset, low = Symbol("offset", positive=True), Symbol("beta_min", positive=True)
     for formula, latex in (
-        (offset * t, r"\mathrm{offset} t"),
+        (offset * t, r"\mathrm{offset}\,t"),
+        (2 * offset * t + offset, r"2\,\mathrm{offset}\,t + \mathrm{offset}"),
+        (low * offset**2 * exp(t), r"\beta_{\mathrm{min}}\,\mathrm{offset}^{2}\,e^{t}"),
         (low, r"\beta_{\mathrm{min}}"),
         (sg.alpha_dot, r"\dot{\alpha}"),
         (exp(-2 * t), r"e^{- 2 t}"),

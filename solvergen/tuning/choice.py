@@ -16,7 +16,7 @@ from solvergen.specification.solver import Solver
 from solvergen.tuning.methods import Setting, published, searched
 from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.search import Trial, candidates, tables
-from solvergen.tuning.words import cells, why
+from solvergen.tuning.words import cells, compared, why
 
 SHOWN = 8
 
@@ -31,6 +31,7 @@ class Choice:
         problems: what they were measured on.
         trials: best first, one for each method.
         best_published: the best of the presets.
+        data_std: standard deviation of the data of the problems.
     """
 
     setting: Setting
@@ -38,6 +39,7 @@ class Choice:
     problems: tuple[str, ...]
     trials: tuple[Trial, ...]
     best_published: Trial
+    data_std: float = 1.0
 
     @property
     def best(self) -> Trial:
@@ -74,7 +76,8 @@ class Choice:
         count = f"{self.evaluations} evaluations, {self.setting.schedule.name}, "
         lead = f"{count}{self.setting.prediction.name}; measured on {', '.join(self.problems)}."
         rows = [(one, self.setting.solver(one.candidate.method).order) for one in shown]
-        return lead, cells(rows), why(self.best, self.best_published, self.setting.schedule.name)
+        reason = why(self.best, self.best_published)
+        return lead, cells(rows), f"{reason} {compared(self.best, self.setting, self.data_std)}"
 
     def __str__(self) -> str:
         lead, rows, reason = self._parts()
@@ -127,7 +130,7 @@ def choose(
         )
     names = tuple(one.name for one in pool)
     best = _distinct(trials)
-    return Choice(setting, evaluations, names, best, published_ones[0])
+    return Choice(setting, evaluations, names, best, published_ones[0], data_std)
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:

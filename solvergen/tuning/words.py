@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from solvergen.schedules import named
+from solvergen.tuning.methods import Setting
 from solvergen.tuning.search import Trial
 
 CLOCKS = {
@@ -57,19 +58,26 @@ def cells(rows: Sequence[tuple[Trial, int]]) -> tuple[tuple[str, ...], ...]:
     return (("error", "median", "calls", "order", "grid", "solver"), *found)
 
 
-def why(best: Trial, published: Trial, schedule: str) -> str:
-    """Which clock, which integrand, what they win, and where that was compared."""
+def why(best: Trial, published: Trial) -> str:
+    """Which clock, which integrand, and what they win."""
     method = best.candidate.method
     ratio = published.error / best.error
     clock = CLOCKS.get(method.expansion, "its own clock")
-    compared = LAMBDA if method.expansion == "half_log_snr" else FINITE
-    known = f"{schedule}," if schedule in named.names() else ""
-    others = ",".join(one for one in ("rectified_flow", "straight") if one != schedule)
     return (
         f"It integrates {method.integrand}: {VALUES.get(method.integrand, 'a published choice')}. "
         f"It is expanded in {method.expansion}, {clock}, on times even in "
         f"{EVEN[best.candidate.grid]}. The best published solver here, {published.candidate}, has "
-        f"{ratio:.2g} times its error. Compared over schedules and data (docs/schedules.md), "
-        f"{compared}: solvergen compare --schedules {known}{others} "
-        "--data gaussian:1,mixture,digits"
+        f"{ratio:.2g} times its error."
+    )
+
+
+def compared(best: Trial, setting: Setting, data_std: float) -> str:
+    """What was measured of such variables over schedules and data, and the command for these."""
+    found = LAMBDA if best.candidate.method.expansion == "half_log_snr" else FINITE
+    name = setting.schedule.name
+    others = [one for one in ("rectified_flow", "straight") if one != name]
+    names = [name, *others] if name in named.names() else others
+    return (
+        f"Compared over schedules and data (docs/schedules.md), {found}: solvergen compare "
+        f"--schedules {','.join(names)} --data gaussian:{data_std:g},mixture,digits"
     )

@@ -53,7 +53,7 @@ def test_the_table_is_ranked_and_says_why(choice):
         assert part in text
     rows = text.split("\n\n")[1].splitlines()
     assert choice._repr_html_().count("<tr>") == len(rows) >= 9
-    assert "solvergen compare --schedules rectified_flow,straight --data" in text
+    assert "--schedules rectified_flow,straight --data gaussian:0.5,mixture,digits" in text
 
 
 @pytest.mark.parametrize("spacing", ["cubic", "theta"])

@@ -19,7 +19,10 @@ FOLDER = ROOT / "build" / "gallery"
 SOLVERS = {
     "dpm_solver_pp_2m": ("DPM-Solver++(2M)", ("data", "half_log_snr", "multistep:2")),
     "dpm_solver_3": ("DPM-Solver-3", ("noise", "half_log_snr", "singlestep:3")),
-    "flow_multistep_3": ("Third order, flow in time", ("flow", "time", "multistep:3")),
+    "straight_multistep_3": (
+        "Third order, straight",
+        ("straight", "sigma/(alpha+sigma)", "multistep:3"),
+    ),
 }
 """By what their pages are called: title; integrand, expansion, scheme."""
 

@@ -34,6 +34,12 @@ def torch_noise() -> dict[str, Any]:
     return {"x": x, "noise": x, "image": x, "model": linear, "network": linear, "grid": grid}
 
 
+def with_noise() -> dict[str, Any]:
+    import torch
+
+    return torch_noise() | {"np": np, "torch": torch, "grid": [0.9, 0.5, 0.1]}
+
+
 def jax_network() -> dict[str, Any]:
     """And the pipeline of the page."""
     from types import SimpleNamespace
@@ -67,7 +73,7 @@ GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "reversible": lambda: torch_noise() | {"sg": sg},
     "samplers": jax_network,
     "start": dict,
-    "stochastic": torch_noise,
+    "stochastic": with_noise,
     "tuning": small_model,
     "verification": dict,
 }

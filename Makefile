@@ -1,5 +1,6 @@
 # make demo: sample handwritten digits with a new schedule's solver, pictures in demo_output/
 # make test: every test, lint and type check
+# make docs: the documentation as a site in build/site, with the derivations of every named schedule
 # make reliability: bad inputs for ten minutes; make dist URL=..: sdist and wheel
 # All set up .venv on a fresh machine with Python 3.11 or newer.
 
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types generated reliability dist clean
+.PHONY: demo test lint types generated docs reliability dist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/solvergen demo --output demo_output
@@ -26,6 +27,9 @@ types: $(VENV)/.test
 generated: $(VENV)/.test
 	$(BIN)/python generated/regenerate.py
 	$(BIN)/python docs/house.py
+
+docs: $(VENV)/.docs
+	$(BIN)/python tools/documentation.py
 
 reliability: $(VENV)/.test
 	$(BIN)/python benchmarks/fuzz.py --minutes 10 --write docs/reliability.md

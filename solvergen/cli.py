@@ -331,7 +331,8 @@ def stability(
 
     typer.echo(analysis.text(schemes.get(scheme)))
     if plot:
-        analysis.plot_region(lowering.lower(schemes.get(scheme)), plot)
+        written = analysis.plot_region(lowering.lower(schemes.get(scheme)), plot, scheme=scheme)
+        typer.echo(f"{written}: the region of linear stability of {scheme}")
 
 
 @app.command()

@@ -76,7 +76,9 @@ class Table(Atom):
     def _sympystr(self, printer: Any) -> str:
         return self.name
 
-    _latex = _sympystr
+    def _latex(self, printer: Any) -> str:
+        name = self.name.removesuffix("_inverse").replace("_", r"\_")
+        return rf"\mathrm{{{name}}}" + ("^{-1}" if self.is_inverted else "")
 
     @property
     def code_name(self) -> str:
@@ -109,8 +111,18 @@ class _TableFunction(Function):
         raise NotImplementedError
 
 
+def _applied(printer: Any, args: tuple[Expr, ...], exp: str | None, mark: str = "") -> str:
+    """A table as a function of x."""
+    table, x = map(printer.doprint, args)
+    found = rf"{table}{mark}\left({x}\right)"
+    return found if exp is None else rf"\left[{found}\right]^{{{exp}}}"
+
+
 class Interpolate(_TableFunction):
     """The piecewise linear function through the points of a table."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return _applied(printer, self.args, exp)
 
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         table, x = self.args
@@ -131,6 +143,9 @@ class Interpolate(_TableFunction):
 
 class Slope(_TableFunction):
     """The derivative of ``Interpolate``: constant on each segment, from the right at the points."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return _applied(printer, self.args, exp, "'")
 
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         return sympy.S.Zero

@@ -5,7 +5,8 @@ are given, where that says something: M_0 (ell_0 N_s + ell_1 N_s1). ``evaluated`
 products of them.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -25,6 +26,9 @@ GREEK = (
 SHORT_EXPONENT = 3
 """Operations of an exponent that is written above; longer ones stand beside exp."""
 
+
+SIGNS = (r"\cdot", r"\le", r"\ge", r"\in", r"\propto", r"\to", r"\quad")
+"""Commands after which there is space already."""
 
 BY_QUADRATURE = r"\text{by quadrature}"
 
@@ -218,7 +222,19 @@ def text(expression: Expr) -> str:
 
 def latex(expression: Expr) -> str:
     """For a display."""
-    return str(_Latex().doprint(expression))
+    return _spaced(str(_Latex().doprint(expression)))
+
+
+_WORD = re.compile(r"(\\[a-z]+|[\w})]) (?=\\mathrm)")
+_AFTER_WORD = re.compile(
+    r"(\\mathrm\{[^{}]*\}(?:[_^]\{[^{}]*\})*) (?=[\w({]|\\(?!right|cdot|le|ge|in|propto|to|quad))"
+)
+
+
+def _spaced(found: str) -> str:
+    """Words as factors with thin spaces beside them: 2 spread t, not 2spreadt."""
+    before = _WORD.sub(lambda one: one[0] if one[1] in SIGNS else rf"{one[1]}\,", found)
+    return _AFTER_WORD.sub(r"\1\\,", before)
 
 
 def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()) -> str:
@@ -236,3 +252,21 @@ def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()
 def paragraphs(*lines: str) -> str:
     """Lines of words as HTML, for notebooks; what is between dollar signs is theirs to set."""
     return "\n".join(f"<p>{escape(line, quote=False)}</p>" for line in lines)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Cells as lines of text, each column as wide as its widest; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """The same as HTML, for notebooks."""
+    lines = [
+        "".join(f"<{kind}>{escape(cell, quote=False)}</{kind}>" for cell in row)
+        for row, kind in zip(rows, ("th", *("td",) * len(rows)), strict=False)
+    ]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -7,15 +7,18 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from solvergen.algebra import typesetting
 
 NO_CLOSED_FORM = "no closed form found; evaluated numerically"
 WIDTH = 96
 """Of a paragraph in text."""
+WIDEST = 52
+"""Of a formula in a column of LaTeX, in letters."""
 
 Words: TypeAlias = tuple[str | Expr, ...]
 """Text and formulas, one after another."""
@@ -142,6 +145,35 @@ def plain(found: Words) -> str:
     return "".join(one if isinstance(one, str) else typesetting.text(one) for one in found)
 
 
+_SYMBOLS = re.compile(
+    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
+    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho)(?:_\w+)?"
+    r"|[ADFIJMNprstx]_\w+|M0|g(?=\^2)|[Nqhtx](?![\w'.]))(?:\^\w+)?(?!\w)"
+)
+"""What is a symbol in words: gamma, mu_k, r_j, s_1, M_0, N, q, h, t, x, O(h^2)."""
+
+
+def spelled(given: str) -> Iterator[tuple[str, bool]]:
+    """Words piece by piece: a symbol as LaTeX, and True, or words as they are."""
+    last = 0
+    for found in _SYMBOLS.finditer(given):
+        yield given[last : found.start()], False
+        yield _symbol(found[0]), True
+        last = found.end()
+    yield given[last:], False
+
+
+def _symbol(found: str) -> str:
+    """What is a symbol in words, in LaTeX."""
+    if found.startswith("O("):
+        return f"O(h^{{{found[4:-1]}}})"
+    if found == "dq/dgamma":
+        return r"dq/d\gamma"
+    name, _, power = found.partition("^")
+    base = typesetting.latex(Symbol("M_0" if name == "M0" else name))
+    return f"{base}^{{{power}}}" if power else base
+
+
 def latex_text(found: tuple[Section, ...]) -> str:
     """The body of a document: subsections, paragraphs, ``align*`` and ``tabular``.
 
@@ -168,12 +200,48 @@ def _aligned(block: Equations) -> Iterator[str]:
     for row in block.rows:
         left, *sides = map(typesetting.latex, row.sides)
         sides = sides or [rf"\text{{{_escaped(row.missing)}}}"]
-        note = rf" \qquad \text{{({_escaped(row.note)})}}" if row.note else ""
-        lines.append(f"{left} &= {sides[0]}{note}")
-        lines += [f"&= {side}" for side in sides[1:]]
+        note = rf"\quad {_note(row.note)}" if row.note else ""
+        first = _broken(sides[0])
+        if note and _width(left + sides[0]) + len(row.note) > WIDEST:
+            note = f" \\\\\n& {note}"
+        lines.append(f"{left} &= {first}{note}")
+        lines += [f"&= {_broken(side)}" for side in sides[1:]]
     yield r"\begin{align*}"
     yield " \\\\\n".join(lines)
     yield r"\end{align*}"
+
+
+def _note(words: str) -> str:
+    """Words in a formula, in brackets."""
+    parts = (
+        one if is_symbol else rf"\text{{{_escaped(one)}}}"
+        for one, is_symbol in spelled(f"({words})")
+        if one
+    )
+    return "".join(parts)
+
+
+def _width(latex: str) -> int:
+    """About how many letters a formula is wide: a command is one, a brace none."""
+    return len(re.sub(r"[{}_^\s]", "", re.sub(r"\\[a-zA-Z]+", "m", latex)))
+
+
+def _broken(latex: str) -> str:
+    """A sum in as many lines as a column needs, broken before its signs, outside of brackets."""
+    pieces, depth = [""], 0
+    for one in re.findall(r" [+-] |\\left|\\right|\\.|.", latex):
+        depth += {"{": 1, r"\left": 1, "}": -1, r"\right": -1}.get(one, 0)
+        if depth == 0 and one in (" + ", " - "):
+            pieces.append(one)
+        else:
+            pieces[-1] += one
+    lines = [pieces[0]]
+    for piece in pieces[1:]:
+        if _width(lines[-1] + piece) > WIDEST:
+            lines.append(piece.lstrip())
+        else:
+            lines[-1] += piece
+    return " \\\\\n&\\quad ".join(lines)
 
 
 def _tabular(table: Table) -> Iterator[str]:
@@ -185,8 +253,13 @@ def _tabular(table: Table) -> Iterator[str]:
 
 
 def _latex_words(found: Words) -> str:
-    parts = (_escaped(e) if isinstance(e, str) else f"${typesetting.latex(e)}$" for e in found)
-    return "".join(parts)
+    parts = (
+        (f"${one}$" if is_symbol else _escaped(one) for one, is_symbol in spelled(e))
+        if isinstance(e, str)
+        else (f"${typesetting.latex(e)}$",)
+        for e in found
+    )
+    return "".join(chain.from_iterable(parts))
 
 
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

@@ -5,12 +5,11 @@ It asks for nothing: a Content-Security-Policy forbids every request and every s
 
 import base64
 import html
-import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from solvergen.algebra import typesetting
 from solvergen.errors import SolvergenError
@@ -24,17 +23,11 @@ from solvergen.reports.document import (
     Section,
     Table,
     Words,
+    spelled,
 )
 from solvergen.reports.style import CSS
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
-
-_SYMBOLS = re.compile(
-    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
-    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho)(?:_\w+)?"
-    r"|[ADFIJMNprstx]_\w+|M0|g(?=\^2)|[Nqhtx](?![\w'.]))(?:\^\w+)?(?!\w)"
-)
-"""What is a symbol in words: gamma, mu_k, r_j, s_1, M_0, N, q, h, t, x, O(h^2)."""
 
 
 def page(
@@ -133,22 +126,9 @@ def _words(found: Words) -> str:
 
 def _text(given: str) -> str:
     """Words, with the symbols in them as formulas."""
-    parts, last = list[str](), 0
-    for found in _SYMBOLS.finditer(given):
-        parts += [_plain(given[last : found.start()]), _converted(_symbol(found[0]))]
-        last = found.end()
-    return "".join((*parts, _plain(given[last:])))
-
-
-def _symbol(found: str) -> str:
-    """What is a symbol in words, in LaTeX."""
-    if found.startswith("O("):
-        return f"O(h^{{{found[4:-1]}}})"
-    if found == "dq/dgamma":
-        return r"dq/d\gamma"
-    name, _, power = found.partition("^")
-    base = typesetting.latex(Symbol("M_0" if name == "M0" else name))
-    return f"{base}^{{{power}}}" if power else base
+    return "".join(
+        _converted(one) if is_symbol else _plain(one) for one, is_symbol in spelled(given)
+    )
 
 
 def _plain(given: str) -> str:

@@ -34,8 +34,10 @@ def text(scheme: Scheme) -> str:
     )
 
 
-def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Path:
-    """Draw the region of linear stability.
+def plot_region(
+    program: StepProgram, path: str | Path, points: int = 161, scheme: str = ""
+) -> Path:
+    """Draw the region of linear stability, titled with the scheme's name.
 
     Raises:
         SolvergenError: matplotlib is not installed.
@@ -52,7 +54,8 @@ def plot_region(program: StepProgram, path: str | Path, points: int = 161) -> Pa
     axes.contourf(x, y, values, levels=[0, 1], colors=["#0072B2"], alpha=0.25)
     axes.contour(x, y, values, levels=[1], colors=["#0072B2"])
     axes.set(xlabel="Re z", ylabel="Im z", aspect="equal")
-    axes.set_title("region of linear stability, z = h \N{GREEK SMALL LETTER LAMDA}", fontsize=10)
+    heading = "region of linear stability, z = h \N{GREEK SMALL LETTER LAMDA}"
+    axes.set_title("\n".join((*filter(None, [scheme]), heading)), fontsize=10)
     axes.spines[:].set_color("0.8")
     save(figure, path, dpi=130)
     return Path(path)

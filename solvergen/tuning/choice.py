@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
 from solvergen.schedules.schedule import NoiseSchedule
@@ -15,7 +16,7 @@ from solvergen.specification.solver import Solver
 from solvergen.tuning.methods import Setting, published, searched
 from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.search import Trial, candidates, tables
-from solvergen.tuning.words import table, why
+from solvergen.tuning.words import cells, compared, why
 
 SHOWN = 8
 
@@ -30,6 +31,7 @@ class Choice:
         problems: what they were measured on.
         trials: best first, one for each method.
         best_published: the best of the presets.
+        data_std: standard deviation of the data of the problems.
     """
 
     setting: Setting
@@ -37,6 +39,7 @@ class Choice:
     problems: tuple[str, ...]
     trials: tuple[Trial, ...]
     best_published: Trial
+    data_std: float = 1.0
 
     @property
     def best(self) -> Trial:
@@ -65,7 +68,8 @@ class Choice:
         extra += ["--start", repr(self.setting.start), "--end", repr(self.setting.end)]
         return f"solvergen compile {options} {shlex.join(extra)} -o solver.py"
 
-    def __str__(self) -> str:
+    def _parts(self) -> tuple[str, tuple[tuple[str, ...], ...], str]:
+        """A lead, the cells of a table, and why the first one is the first."""
         shown = [*self.trials[:SHOWN]]
         if self.best_published not in shown:
             shown.append(self.best_published)
@@ -73,7 +77,16 @@ class Choice:
         lead = f"{count}{self.setting.prediction.name}; measured on {', '.join(self.problems)}."
         rows = [(one, self.setting.solver(one.candidate.method).order) for one in shown]
         reason = why(self.best, self.best_published)
-        return "\n\n".join((lead, table(rows), reason, f"    {self.command}"))
+        return lead, cells(rows), f"{reason} {compared(self.best, self.setting, self.data_std)}"
+
+    def __str__(self) -> str:
+        lead, rows, reason = self._parts()
+        return "\n\n".join((lead, columns(rows), reason, f"    {self.command}"))
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        lead, rows, reason = self._parts()
+        return "\n".join((paragraphs(lead), table(rows), paragraphs(reason, self.command)))
 
 
 def choose(
@@ -117,7 +130,7 @@ def choose(
         )
     names = tuple(one.name for one in pool)
     best = _distinct(trials)
-    return Choice(setting, evaluations, names, best, published_ones[0])
+    return Choice(setting, evaluations, names, best, published_ones[0], data_std)
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.tuning.examples import Score
 
 CLOSE = 5.0
@@ -83,33 +84,39 @@ class Report:
             "the teacher more steps to tell how small it is."
         )
 
-    def __str__(self) -> str:
+    def _parts(self) -> tuple[str, tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        """A lead, the cells of a table, and what follows it."""
         tuned, validated, held = self.noises
-        parts = [
+        lead = (
             f"{self.evaluations} evaluations of {self.model}, t = {self.span[0]:g} to "
             f"{self.span[1]:g}. RMS errors against the flow of the same model ({self.teacher}, "
             f"which differs by {self.difference:.1e} from twice the steps), on {held} noises that "
-            f"nothing was chosen on:",
-            _table(self.lines),
-            "Stages on the validation noises: "
-            + "; ".join(
-                f"{name} {score.geometric_mean:.2g}" + ("" if kept else " (not kept)")
-                for name, score, kept in self.stages
-            )
-            + f". Tuned on {tuned} noises, validated on {validated}, seed {self.seed}; "
-            f"{self.cost} evaluations of single samples.",
-        ]
-        parts += [one for one in (self.remark, self.warning, self.stopped) if one]
-        return "\n\n".join(parts)
+            f"nothing was chosen on:"
+        )
+        stages = "; ".join(
+            f"{name} {score.geometric_mean:.2g}" + ("" if kept else " (not kept)")
+            for name, score, kept in self.stages
+        )
+        search = (
+            f"Stages on the validation noises: {stages}. Tuned on {tuned} noises, validated on "
+            f"{validated}, seed {self.seed}; {self.cost} evaluations of single samples."
+        )
+        rest = (search, *(one for one in (self.remark, self.warning, self.stopped) if one))
+        return lead, _cells(self.lines), rest
+
+    def __str__(self) -> str:
+        lead, cells, rest = self._parts()
+        return "\n\n".join((lead, columns(cells), *rest))
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        return f"<pre>{self}</pre>"
+        lead, cells, rest = self._parts()
+        return "\n".join((paragraphs(lead), table(cells), paragraphs(*rest)))
 
 
-def _table(lines: Sequence[Line]) -> str:
-    cells = [("", "geometric mean", "median", "RMSE", "calls", "solver")]
-    cells += [
+def _cells(lines: Sequence[Line]) -> tuple[tuple[str, ...], ...]:
+    head = ("", "geometric mean", "median", "RMSE", "calls", "solver")
+    rows = (
         (
             one.name,
             f"{one.score.geometric_mean:.2e}",
@@ -119,12 +126,8 @@ def _table(lines: Sequence[Line]) -> str:
             one.solver,
         )
         for one in lines
-    ]
-    widths = [max(len(row[k]) for row in cells) for k in range(5)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(n) for cell, n in zip(row, [*widths, 0], strict=True))]).rstrip()
-        for row in cells
     )
+    return (head, *rows)
 
 
 def header(report: Report) -> str:

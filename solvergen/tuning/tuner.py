@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from solvergen import compiler
 from solvergen.algebra.tables import column
+from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
@@ -76,6 +77,16 @@ class Tuned:
     timesteps: tuple[float, ...]
     report: Report
     landings: Floats | None = None
+
+    def __str__(self) -> str:
+        times = ", ".join(f"{time:.4g}" for time in self.timesteps)
+        fitted = "" if self.landings is None else ", with fitted coefficients"
+        return f"{self.report.tuned.solver}{fitted}, at t = {times}.\n\n{self.report}"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the solver and its grid, and the report."""
+        lead, _, _ = str(self).partition("\n\n")
+        return f"{paragraphs(lead)}\n{self.report._repr_html_()}"
 
     def source(self, target: str = "numba") -> str:
         """The source of its module, baked."""

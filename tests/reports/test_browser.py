@@ -2,18 +2,15 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
+import chromium
 import pytest
 
 import solvergen as sg
 from solvergen.reports import page
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+pytestmark = chromium.needed
 
 PROBE = """<!doctype html><body>
 <iframe style="width: %dpx; height: 600px; border: 0"></iframe>
@@ -36,11 +33,6 @@ frame.srcdoc = said;
 </script></body>"""
 
 
-def chromium(*arguments: str) -> str:
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "page.html"
@@ -53,7 +45,7 @@ def test_everything_is_drawn_and_nothing_overflows(written: Path, width: int) ->
     probe = written.parent / f"probe{width}.html"
     said = json.dumps(written.read_text()).replace("</", "<\\/")
     probe.write_text(PROBE % (width, said))
-    shown = chromium("--virtual-time-budget=5000", "--dump-dom", f"file://{probe}")
+    shown = chromium.run("--virtual-time-budget=5000", "--dump-dom", f"file://{probe}")
     found = json.loads(re.search(r"\{.*\}", shown)[0])  # type: ignore[index]
     assert width - 20 <= found["window"] <= width, "but for a scrollbar"
     assert found["wide"] <= found["window"]
@@ -65,6 +57,6 @@ def test_everything_is_drawn_and_nothing_overflows(written: Path, width: int) ->
 
 def test_prints(written: Path) -> None:
     output = written.parent / "page.pdf"
-    chromium("--no-pdf-header-footer", f"--print-to-pdf={output}", f"file://{written}")
+    chromium.run("--no-pdf-header-footer", f"--print-to-pdf={output}", f"file://{written}")
     pages = len(re.findall(rb"/Type\s*/Page\b", output.read_bytes()))
     assert 4 <= pages <= 20

@@ -1,6 +1,7 @@
 """Schedules compared: what is straight is exact in one step, and what sees lambda alone sees no
 schedule."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,28 @@ def test_straight_paths_are_exact_in_one_step(monkeypatch: pytest.MonkeyPatch) -
     assert other.bend > 0.05
     assert (other.runs[0].at(1) or 0) > 0.1
     assert "| straight:0.3 | 0 | 0.14 |" in found.markdown()
+
+
+def test_tables_of_the_docs_are_what_the_command_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bends and Euler's row, of two schedules and the data that take no time."""
+    only(monkeypatch, METHODS[0])
+    page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
+    bends, *costs = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+    written = re.search(r"--schedules (\S+) .*?--data (\S+)", page, re.DOTALL)
+    assert written is not None
+    assert [row.split(" | ")[0].strip("| ") for row in bends.splitlines()[2:]] == (
+        written[1].split(",")
+    )
+    assert bends.splitlines()[0].strip(" |").split(" | ")[1:] == written[2].split(",")
+    names, kinds = ["vp_linear", "straight:0.3"], ["gaussian:0.05", "gaussian:0.3", "gaussian:1"]
+    found = comparison.compare(names, kinds, [1]).markdown()
+    tables = re.findall(r"(?:^\|.*\n)+", f"{found}\n", re.MULTILINE)
+    for shown, ours in zip((bends, *costs), tables, strict=False):
+        for row in ours.splitlines()[2:]:
+            name, *cells = row.strip("| ").split(" | ")
+            if "best" not in name:
+                (line,) = (one for one in shown.splitlines() if one.startswith(f"| {name} |"))
+                assert line.strip("| ").split(" | ")[1:4] == cells, name
 
 
 def test_solvers_in_lambda_see_no_schedule(monkeypatch: pytest.MonkeyPatch) -> None:

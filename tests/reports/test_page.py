@@ -1,6 +1,7 @@
 """Pages are whole, ask for nothing, are read by every reader, and are the same in every run."""
 
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -124,6 +125,22 @@ def test_latex_is_read_by_a_strict_parser(name: str) -> None:
         assert text.count(f"\\{begin}{{") == text.count(f"\\{end}{{")
 
 
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no TeX")
+def test_latex_goes_into_a_paper(tmp_path: Path) -> None:
+    """TeX sets it, in the column of an article, where long sums are broken; a table's name too."""
+    specs = [SPECS["vp"], SPECS["corrected"], ("stable_diffusion", *SPECS["vp"][1:])]
+    body = "\n\n".join(page.latex(sg.Solver(*one)) for one in specs)
+    (tmp_path / "x.tex").write_text(
+        "\\documentclass{article}\\usepackage{amsmath,amssymb}\\begin{document}\n"
+        f"{body}\n\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "x.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    wide = re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)
+    assert all(float(one) < 50 for one in wide), wide
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_text_is_text(name: str) -> None:
     text = page.text(sg.Solver(*SPECS[name]))
@@ -135,7 +152,7 @@ def test_text_is_text(name: str) -> None:
 def test_every_formula_of_a_page_is_in_its_text_and_latex() -> None:
     """They come from the same sections."""
     spec = sg.Solver(*SPECS["vp"])
-    text, latex = page.text(spec), page.latex(spec)
+    text, latex = page.text(spec), page.latex(spec).replace(" \\\\\n&\\quad ", " ")
     for section in page.sections(spec):
         for row in section.equations:
             for side in row.sides:
@@ -146,7 +163,9 @@ def test_every_formula_of_a_page_is_in_its_text_and_latex() -> None:
 def test_names_as_a_person_sets_them() -> None:
     offset, low = Symbol("offset", positive=True), Symbol("beta_min", positive=True)
     for formula, latex in (
-        (offset * t, r"\mathrm{offset} t"),
+        (offset * t, r"\mathrm{offset}\,t"),
+        (2 * offset * t + offset, r"2\,\mathrm{offset}\,t + \mathrm{offset}"),
+        (low * offset**2 * exp(t), r"\beta_{\mathrm{min}}\,\mathrm{offset}^{2}\,e^{t}"),
         (low, r"\beta_{\mathrm{min}}"),
         (sg.alpha_dot, r"\dot{\alpha}"),
         (exp(-2 * t), r"e^{- 2 t}"),

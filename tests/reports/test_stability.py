@@ -34,6 +34,16 @@ def test_command(tmp_path: Path) -> None:
     assert "satisfies the root condition" in done.output
     assert "reaches z = -0.5455" in done.output
     assert picture.stat().st_size > 1000
+    assert "region.png: the region of linear stability of multistep:3" in done.output
+
+
+def test_a_picture_says_what_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its title is text in a drawing that keeps its letters."""
+    matplotlib = pytest.importorskip("matplotlib")
+    path = tmp_path / "x.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        plot_region(lowering.lower(schemes.get("heun")), path, points=21, scheme="heun")
+    assert ">heun<" in path.read_text()
 
 
 @pytest.mark.parametrize("name", ["x.unknown", "x.py", "x.png.old"])

@@ -51,6 +51,9 @@ def test_the_table_is_ranked_and_says_why(choice):
     for part in ("6 evaluations", "two points", "digits", choice.command,
                  f"integrates {choice.solver.integrand.name}", "best published"):  # fmt: skip
         assert part in text
+    rows = text.split("\n\n")[1].splitlines()
+    assert choice._repr_html_().count("<tr>") == len(rows) >= 9
+    assert "--schedules rectified_flow,straight --data gaussian:0.5,mixture,digits" in text
 
 
 @pytest.mark.parametrize("spacing", ["cubic", "theta"])

@@ -22,7 +22,8 @@ from solvergen.targets.files import write_text
 from solvergen.tuning.arrays import as_native, as_numpy
 from solvergen.tuning.examples import Examples, Score
 from solvergen.tuning.execution import Ledger
-from solvergen.tuning.methods import Candidate, Method, Setting
+from solvergen.tuning.methods import TEACHING, Candidate, Method, Setting
+from solvergen.tuning.models import Network
 from solvergen.tuning.search import Trial
 from solvergen.tuning.stages import Stage
 
@@ -42,12 +43,17 @@ class Record:
     key: str = ""
 
     @classmethod
-    def of(cls, folder: str | Path | None, *depends: Any) -> "Record":
+    def of(
+        cls, folder: str | Path | None, setting: Setting, network: Network, x: Any, asked: Any
+    ) -> "Record":
         """That of a search.
 
         Args:
             folder: it is made if it is not there.
-            depends: texts, numbers and arrays that tell it from others.
+            setting: where it runs.
+            network: its name and what it says at two noises are part of the key.
+            x: all noises.
+            asked: whatever else it depends on, whose text tells it from others.
 
         Raises:
             SolvergenError: the folder cannot be made.
@@ -61,10 +67,11 @@ class Record:
                 f"the folder of a record, {folder}: {error.strerror}; expected one that can be "
                 "written to"
             ) from None
-        found = hashlib.sha256(version("solvergen").encode())
-        for one in depends:
-            is_array = hasattr(one, "dtype")
-            found.update(as_numpy(one).tobytes() if is_array else repr(one).encode())
+        solver, span = setting.solver(TEACHING).content_hash, (setting.start, setting.end)
+        found = hashlib.sha256(repr((version("solvergen"), solver, span, asked)).encode())
+        found.update(network.name.encode())
+        for array in (x, network(x[:2], setting.start)):
+            found.update(as_numpy(array).tobytes())
         return cls(Path(folder), found.hexdigest()[:KEY_LENGTH])
 
     def examples(self, noise: Any, taught: Callable[[], Examples]) -> Examples:

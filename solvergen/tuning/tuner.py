@@ -192,7 +192,7 @@ def tune(
     effort = effort or _effort(is_exact, is_double(x))
     searched_in = search if isinstance(search, str) else tuple(search)
     asked = (evaluations, times, searched_in, taught, counts, budget, effort, seed)
-    record = _record(resume, setting, network, x, asked)
+    record = Record.of(resume, setting, network, x, asked)
     bench, held = _posed(setting, network, x, counts, taught, record)
     ledger = Ledger(budget, progress=progress)
     methods = partial(_methods, search, is_exact, bench, evaluations, times, executor, seed)
@@ -252,17 +252,6 @@ def _imposed(timesteps: ArrayLike) -> Times:
     if found.ndim != 1 or found.size < 2 or not (np.diff(found) < 0).all():
         raise SolvergenError(f"got timesteps={shown(found)}; expected 2 or more decreasing times")
     return tuple(found.tolist())
-
-
-def _record(
-    resume: str | Path | None, setting: Setting, network: Network, x: Any, asked: Any
-) -> Record:
-    """Of this search: what it depends on, and what the model says at two noises."""
-    if resume is None:
-        return Record()
-    said = network(x[:2], setting.start)
-    solver = setting.solver(teaching.TEACHING).content_hash
-    return Record.of(resume, solver, (setting.start, setting.end), network.name, asked, x, said)
 
 
 def _posed(

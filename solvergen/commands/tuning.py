@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,9 +26,15 @@ Evaluations = Annotated[
 Start = Annotated[float | None, typer.Option(help="Where a run starts; t_max.")]
 End = Annotated[float | None, typer.Option(help="Where it ends; t_min.")]
 Jobs = Annotated[int, typer.Option(help="Processes that compute candidates.", min=1)]
+Dask = Annotated[
+    str | None, typer.Option(help="The address of a cluster's scheduler, in place of --jobs.")
+]
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
 Seed = Annotated[int, typer.Option(help="Of the noises.")]
 Shape = Annotated[str | None, typer.Option(help="Of one sample: 1,28,28.")]
+
+ANSWERS = 10
+"""Seconds that a cluster has to answer in: what waits is refused, and no result depends on it."""
 
 
 @with_schedule
@@ -62,6 +68,10 @@ def tune(
         list[str] | None, typer.Option(help="A preset that the report is to name.")
     ] = None,
     jobs: Jobs = 1,
+    dask: Dask = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="A folder: finished stages are kept there, and taken.")
+    ] = None,
     seed: Seed = 0,
     target: Annotated[str, typer.Option(help=f"{', '.join(targets.names())}.")] = "numba",
     output: Annotated[
@@ -81,13 +91,13 @@ def tune(
         subject = problems.ExactModel(problem, problems.get(problem), setting)
     size = None if shape is None else tuple(numbers("--shape", shape))
     grid = None if timesteps is None else read_column(timesteps)
-    with executor(jobs) as pool, progress() as show:
+    with executor(jobs, dask) as pool, progress() as show:
         tuned = [
             tuning.tune(
                 subject, schedule, prediction, count, shape=size, start=start, end=end,
                 timesteps=grid, validate=validate, search=search, coefficients=coefficients,
                 budget=budget, executor=pool, batch=batch, against=against or (), seed=seed,
-                progress=show,
+                progress=show, resume=resume,
             )
             for count in counts
         ]  # fmt: skip
@@ -109,11 +119,12 @@ def choose(
     start: Start = None,
     end: End = None,
     jobs: Jobs = 1,
+    dask: Dask = None,
     seed: Seed = 0,
 ) -> None:
     """Rank the solvers for a schedule on exact problems, where no network is at hand."""
     size = (64,) if shape is None else tuple(numbers("--shape", shape))
-    with executor(jobs) as pool:
+    with executor(jobs, dask) as pool:
         for count in numbers("--evaluations", evaluations):
             choice = tuning.choose(
                 schedule, prediction, count, data_std=data_std, shape=size, start=start, end=end,
@@ -135,13 +146,43 @@ def numbers(option: str, text: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def executor(jobs: int) -> Iterator[Executor | None]:
-    """So many processes; None for this one."""
+def executor(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
+    """So many processes, or a cluster; None for this process.
+
+    Raises:
+        SolvergenError: dask.distributed is not installed, or no scheduler answers there.
+    """
+    if dask is not None:
+        with _cluster(jobs, dask) as client:
+            yield client.get_executor()
+        return
     if jobs == 1:
         yield None
         return
     with ProcessPoolExecutor(jobs) as pool:
         yield pool
+
+
+def _cluster(jobs: int, address: str) -> Any:
+    """A client of a cluster, which does the task of a worker that dies again elsewhere."""
+    if jobs != 1:
+        raise SolvergenError(
+            f"got --jobs {jobs} and --dask {shown(address)}; expected one of them."
+        )
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SolvergenError(
+            "--dask needs dask.distributed, which is not installed; expected "
+            "`pip install 'solvergen[cluster]'`."
+        ) from None
+    try:
+        return Client(address, timeout=ANSWERS)
+    except (OSError, ValueError) as error:
+        raise SolvergenError(
+            f"no scheduler answers at {shown(address)} ({error}); expected an address such as "
+            "tcp://host:8786."
+        ) from None
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,6 +42,7 @@ from solvergen.tuning.methods import (
 from solvergen.tuning.models import Network, noises
 from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.problems import ExactModel
+from solvergen.tuning.record import Record
 from solvergen.tuning.report import Line, Report, header
 from solvergen.tuning.search import Bench, Trial, candidates, discrete, measured, tables
 from solvergen.tuning.stages import (
@@ -153,6 +155,7 @@ def tune(
     against: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
+    resume: str | Path | None = None,
 ) -> Tuned:
     """The best solver for a network and a number of evaluations.
 
@@ -183,19 +186,13 @@ def tune(
         against: presets that the report is to name.
         seed: of the noises.
         progress: called with (stage, evaluations spent, best error so far).
+        resume: a folder where finished stages are kept, and taken from by the same search.
 
     Raises:
         SolvergenError: the model is of another kind, or its teacher has not converged; the range or
             the number of evaluations is too short; no candidate is left.
     """
-    if coefficients not in COEFFICIENTS:
-        raise SolvergenError(
-            f"got coefficients={shown(coefficients)}; expected {', '.join(COEFFICIENTS)}"
-        )
-    if not isinstance(evaluations, int) or evaluations < 2:
-        raise SolvergenError(
-            f"got {shown(evaluations)} evaluations; expected 2 or more: with one there is no grid"
-        )
+    _check(coefficients, evaluations)
     times = None if timesteps is None else _imposed(timesteps)
     start, end = (start, end) if times is None else (times[0], times[-1])
     setting = Setting.of(schedule, prediction, start, end)
@@ -203,14 +200,15 @@ def tune(
     counts = Noises.of(validate, is_exact)
     taught = teacher or (teaching.EXACT if is_exact else teaching.NETWORK)
     x = noises(network, setting.noise_level, counts.total, noise, shape or network.shape, seed)
-    bench, held = _posed(setting, network, x, counts, taught)
+    effort = effort or _effort(is_exact, is_double(x))
+    searched_in = search if isinstance(search, str) else tuple(search)
+    asked = (evaluations, times, searched_in, taught, counts, budget, effort, seed)
+    record = Record.of(resume, setting, network, x, asked)
+    bench, held = _posed(setting, network, x, counts, taught, record)
     ledger = Ledger(budget, progress=progress)
-    methods = _methods(search, is_exact, bench, evaluations, times, executor, seed)
-    if effort is None:
-        precision = FLOAT64 if is_double(x) else FLOAT32
-        effort = replace(EXACT if is_exact else NETWORK, precision=precision)
+    methods = partial(_methods, search, is_exact, bench, evaluations, times, executor, seed)
     makers = (methods_stage, grid_stage) if times is None else (methods_stage,)
-    stages, stopped = _staged(bench, methods, makers, effort, ledger, executor)
+    stages, stopped = _staged(bench, methods, makers, effort, ledger, executor, record)
     if coefficients != "order" and not stopped:
         before = [one for one in stages if one.kept][-1]
         stages.append(rows_stage(bench, before, coefficients, taught, ledger))
@@ -234,6 +232,27 @@ def tune(
     return Tuned(solver, times, report, _landings(chosen) if chosen.is_fitted else None)
 
 
+def _check(coefficients: str, evaluations: int) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        SolvergenError: with what is expected.
+    """
+    if coefficients not in COEFFICIENTS:
+        raise SolvergenError(
+            f"got coefficients={shown(coefficients)}; expected {', '.join(COEFFICIENTS)}"
+        )
+    if not isinstance(evaluations, int) or evaluations < 2:
+        raise SolvergenError(
+            f"got {shown(evaluations)} evaluations; expected 2 or more: with one there is no grid"
+        )
+
+
+def _effort(is_exact: bool, is_fine: bool) -> Effort:
+    """The usual one of an exact problem or a network, in float64 or not."""
+    return replace(EXACT if is_exact else NETWORK, precision=FLOAT64 if is_fine else FLOAT32)
+
+
 def _imposed(timesteps: ArrayLike) -> Times:
     """A grid that a user gives.
 
@@ -247,14 +266,19 @@ def _imposed(timesteps: ArrayLike) -> Times:
 
 
 def _posed(
-    setting: Setting, network: Network, x: Any, counts: Noises, teacher: tuple[Method, int]
+    setting: Setting,
+    network: Network,
+    x: Any,
+    counts: Noises,
+    teacher: tuple[Method, int],
+    record: Record,
 ) -> tuple[Bench, Examples]:
     """What is chosen on, and the examples that nothing is chosen on.
 
     Raises:
         SolvergenError: the model is of another kind, or its teacher has not converged.
     """
-    examples = teaching.taught(setting, network, x, teacher)
+    examples = record.examples(x, lambda: teaching.taught(setting, network, x, teacher))
     if network.shape is None:
         teaching.require_kind(setting, network, examples)
     chosen = counts.tune + counts.validate
@@ -264,14 +288,17 @@ def _posed(
 
 def _staged(
     bench: Bench,
-    found: Sequence[tuple[Candidate, Propagator]],
+    methods: Callable[[], Sequence[tuple[Candidate, Propagator]]],
     makers: Sequence[Callable[..., Stage]],
     effort: Effort,
     ledger: Ledger,
     executor: Executor | None,
+    record: Record,
 ) -> tuple[list[Stage], str]:
     """The stages, and why they ended early: a budget that is spent, or an interrupt."""
-    trials = discrete(bench, found, effort.rounds, ledger, executor)
+    trials = record.trials(
+        bench.setting, ledger, lambda: discrete(bench, methods(), effort.rounds, ledger, executor)
+    )
     if not trials:
         raise SolvergenError(
             "no candidate is left: none of the methods runs over this range with a finite result, "
@@ -282,7 +309,8 @@ def _staged(
     with contextlib.suppress(KeyboardInterrupt):
         for make in makers:
             before = next(one for one in reversed(stages) if one.kept)
-            stages.append(make(bench, trials, before, effort, ledger, executor))
+            work = partial(make, bench, trials, before, effort, ledger, executor)
+            stages.append(record.stage(bench.setting, ledger, make.__name__, work))
         return stages, CUT if ledger.is_cut else ""
     return stages, "Interrupted before all stages were done: this is the best so far."
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import solvergen as sg
@@ -72,10 +73,14 @@ def write(entry: Entry, folder: Path) -> str:
 
 
 def make(folder: Path = FOLDER, chosen: Iterable[Entry] | None = None, jobs: int = 2) -> None:
-    """Write pages, in so many processes."""
+    """Write pages, in so many processes; in this one for one."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = tuple(entries() if chosen is None else chosen)
-    with ProcessPoolExecutor(jobs) as pool:
+    if jobs == 1:
+        for entry in wanted:
+            print(write(entry, folder))
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         for done in pool.map(write, wanted, [folder] * len(wanted)):
             print(done, flush=True)
 

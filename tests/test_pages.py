@@ -70,6 +70,7 @@ def small_model() -> dict[str, Any]:
 GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "modules": compiled,
     "parallel": lambda: torch_noise() | {"sg": sg},
+    "per_sample": dict,
     "reversible": lambda: torch_noise() | {"sg": sg},
     "samplers": jax_network,
     "start": dict,
@@ -98,8 +99,8 @@ def test_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_page_is_left_out() -> None:
-    """Of sessions tests/test_readme.py; what is quoted of a module is in it."""
-    assert {one.stem for one in PAGES if blocks(one)} == {*GIVEN, "emitted"}
+    """Sessions run in test_readme.py, adapters in test_adapters.py; what is quoted is in a module."""
+    assert {one.stem for one in PAGES if blocks(one)} == {*GIVEN, "emitted", "adapters"}
     quoted = blocks(ROOT / "docs" / "emitted.md")
     assert len(quoted) == 5
     assert all(one in EMITTED for one in quoted)

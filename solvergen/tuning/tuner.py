@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from solvergen import compiler
-from solvergen.algebra.tables import column
 from solvergen.algebra.typesetting import paragraphs
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
@@ -35,6 +34,7 @@ from solvergen.tuning.methods import (
     Setting,
     Times,
     exists,
+    imposed,
     of_preset,
     published,
     searched,
@@ -193,7 +193,7 @@ def tune(
             the number of evaluations is too short; no candidate is left.
     """
     _check(coefficients, evaluations)
-    times = None if timesteps is None else _imposed(timesteps)
+    times = None if timesteps is None else imposed(timesteps)
     start, end = (start, end) if times is None else (times[0], times[-1])
     setting = Setting.of(schedule, prediction, start, end)
     network, is_exact = Network(model, batch), isinstance(model, ExactModel)
@@ -251,18 +251,6 @@ def _check(coefficients: str, evaluations: int) -> None:
 def _effort(is_exact: bool, is_fine: bool) -> Effort:
     """The usual one of an exact problem or a network, in float64 or not."""
     return replace(EXACT if is_exact else NETWORK, precision=FLOAT64 if is_fine else FLOAT32)
-
-
-def _imposed(timesteps: ArrayLike) -> Times:
-    """A grid that a user gives.
-
-    Raises:
-        SolvergenError: it is none.
-    """
-    found = column("timesteps", timesteps)
-    if found.ndim != 1 or found.size < 2 or not (np.diff(found) < 0).all():
-        raise SolvergenError(f"got timesteps={shown(found)}; expected 2 or more decreasing times")
-    return tuple(found.tolist())
 
 
 def _posed(

@@ -99,7 +99,7 @@ def test_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_page_is_left_out() -> None:
-    """Sessions run in test_readme.py, adapters in test_adapters.py; what is quoted is in a module."""
+    """Sessions run in test_readme, adapters in test_adapters; what is quoted is in a module."""
     assert {one.stem for one in PAGES if blocks(one)} == {*GIVEN, "emitted", "adapters"}
     quoted = blocks(ROOT / "docs" / "emitted.md")
     assert len(quoted) == 5

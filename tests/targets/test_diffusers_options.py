@@ -230,7 +230,7 @@ def test_a_saved_config_says_its_class(kind: Any, tmp_path: Path) -> None:
     noisy = sg.Solver(*CHOICES["epsilon"], stochasticity="eta: 1")
     with pytest.raises(ValueError, match=f"{kind.__name__} runs from data to noise"):
         sg.compile(noisy, "diffusers").Scheduler.from_config(saved)
-    with pytest.raises(ValueError, match="rising timesteps"):
+    with pytest.raises(ValueError, match="timesteps that rise"):
         read(FlowMatchEulerDiscreteScheduler().config, "flow_prediction", inverse=True)
 
 

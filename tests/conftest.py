@@ -36,3 +36,21 @@ def certified(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for one in (compiler, schedulers):
         monkeypatch.setattr(one, "accuracy", certificate.accuracy)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jax_float64():
+    """jax measures in float64 in every test, whichever ran before: to_array turns it on anyway."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def new_jax():
+    """jax as a new process has it, for what a reader types."""
+    import jax
+
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)

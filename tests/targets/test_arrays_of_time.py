@@ -1,6 +1,5 @@
 """alpha, sigma and lambda of arrays of a target: what a training loop needs of a module."""
 
-from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 
@@ -31,14 +30,6 @@ SCHEDULES = {
 }
 """Roots and exponentials, constants of a module, a constant function, tables, the error function,
 cases, bisection."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _float64() -> Iterator[None]:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
 
 
 @cache

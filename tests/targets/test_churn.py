@@ -4,7 +4,6 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.targets import rendering
 from solvergen.targets.files import load_text
 
-jax.config.update("jax_enable_x64", True)
 OWN = {"torch": torch.from_numpy, "jax": jnp.asarray}
 CHOICES = (
     ("vp_linear", "noise", "data", "half_log_snr", "singlestep:3", "churn: h"),

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -30,14 +29,6 @@ FAMILIES = [
 CHOICES = ["dpm_solver_pp_2m", "dpm_solver_pp_3m", "dpm_solver_pp_3s", "rk4"]
 SCHEDULES = ["vp_linear", "stable_diffusion", "edm"]
 X = np.random.default_rng(0).standard_normal((2, 5))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _float64() -> Iterator[None]:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
 
 
 def network(x, t, library=jnp):

@@ -2,7 +2,6 @@
 
 import itertools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 import solvergen as sg
 from solvergen.targets.files import load_text
 
-jax.config.update("jax_enable_x64", True)
 GRID = np.linspace(1.0, 0.0, 9)
 TARGETS = ("numpy", "numba", "torch", "jax")
 OWN = {"torch": torch.from_numpy, "jax": jnp.asarray}

@@ -24,6 +24,7 @@ from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, starts_of, steps_of
+from solvergen.schedules.values import numeric_limit
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -202,6 +203,15 @@ class PreciseReference(Reference):
                     yield time, weight * panel * gap / (1 + small)
 
     def value(self, formula: Expr, time: Any) -> Any:
-        """A formula at a time; its limit at an end of the domain where it has no value."""
+        """A formula at a time; its limit at an end of the domain.
+
+        What vanishes there is 0 itself: close to the end it is small, and nothing of it is right.
+        """
+        schedule = self.weights.schedule
+        for end, exact in zip(schedule.domain, self._domain, strict=True):
+            if time == exact and numeric_limit(formula, schedule, end) == 0:
+                return mpmath.mpf(0)
         value = super().value(formula, time)
-        return value if is_real(value) else super().value(formula, self._inside(time))
+        if is_real(value):
+            return value
+        return super().value(formula, self._inside(time))

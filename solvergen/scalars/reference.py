@@ -125,6 +125,11 @@ class Reference:
         inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
         return [start, *(inside if start < end else reversed(inside)), end]
 
+    def exactly(self, time: float) -> Any:
+        """A time of a grid in many digits: the float, or the end of the domain that it means."""
+        ends = self.weights.schedule.domain
+        return next((as_mp(one) for one in ends if time == float(one)), as_mp(time))
+
     def value(self, formula: Expr, time: Any) -> Any:
         """A formula in the five symbols at a time."""
         return at_time(formula, self.weights.schedule, time, mpmath.mp.dps)
@@ -154,7 +159,7 @@ class ReferenceScalars:
         stage_times: Sequence[float] = (),
         starts: Sequence[float] = (),
     ) -> "ReferenceScalars":
-        """The scalars of step n; floats are taken exactly.
+        """The scalars of step n; floats are taken exactly, those nearest to an end as that end.
 
         Args:
             reference: of the solver.
@@ -165,7 +170,8 @@ class ReferenceScalars:
                 it would be. The scalars are those of these times.
             starts: where the steps start, if noise is raised before them.
         """
-        times, stages, first = (tuple(map(as_mp, one)) for one in (timesteps, stage_times, starts))
+        given = timesteps, stage_times, starts
+        times, stages, first = (tuple(map(reference.exactly, one)) for one in given)
         return cls(reference, phase, times, n, stages, first)
 
     def rounded(self) -> "ReferenceScalars":

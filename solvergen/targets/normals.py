@@ -194,9 +194,10 @@ class Normals:
         """What is added between two times, like x [batch, ..], before it is scaled."""
         seeds = _seeds_of(self._seeds, len(x))
         if isinstance(seeds[0], torch.Generator):
-            kind = {"dtype": x.dtype, "device": seeds[0].device}
-            drawn = [torch.randn(x.shape[1:], generator=one, **kind) for one in seeds]
-            return torch.stack(drawn).to(x.device)
+            drawn = torch.empty(x.shape, dtype=x.dtype, device=seeds[0].device)
+            for one, generator in zip(drawn, seeds, strict=True):
+                one.normal_(generator=generator)
+            return drawn.to(x.device)
         if self._keys is None or self._keys.shape[2] != len(x):
             self._keys = _keys(seeds, x.device)
         return _normals(self._keys, draw, x)'''

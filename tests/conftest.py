@@ -5,6 +5,22 @@ import pytest
 import torch_extras  # noqa: F401 - before any test imports diffusers
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is ``slow_but(n)`` n cases, evenly spread, stay quick; the others are slow."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for one in items:
+        if one.get_closest_marker("slow_but"):
+            cases.setdefault(one.nodeid.partition("[")[0], []).append(one)
+    for found in cases.values():
+        marker = found[0].get_closest_marker("slow_but")
+        count = len(found)
+        kept = {k * count // marker.args[0] for k in range(marker.args[0])}
+        for k, one in enumerate(found):
+            if k not in kept:
+                one.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory):
     """Emitted modules of the tests do not go to the user's cache."""

@@ -39,6 +39,7 @@ ASKED = ("train_and_sample", "own_loop_numba", "lecture", "noise_on_the_way")
 PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("example", PLAIN, ids=lambda path: path.stem)
 def test_example_runs(example: Path, tmp_path: Path) -> None:
     assert run(example, tmp_path)
@@ -51,6 +52,7 @@ def test_loop_in_numba_reaches_the_data(tmp_path: Path) -> None:
     assert abs(float(found) - float(exact)) < 0.006
 
 
+@pytest.mark.slow
 def test_noise_forgets_a_start_and_amplifies_errors_of_the_data(tmp_path: Path) -> None:
     printed = run(FOLDER / "noise_on_the_way.py", tmp_path)
     none, start, noise, data = (
@@ -62,6 +64,7 @@ def test_noise_forgets_a_start_and_amplifies_errors_of_the_data(tmp_path: Path) 
     assert abs(none[2] - none[0]) < 0.05
 
 
+@pytest.mark.slow
 def test_lecture_is_the_page_of_the_docs(tmp_path: Path) -> None:
     """The sections that are quick, word for word: every formula in them is derived again."""
     run(FOLDER / "lecture.py", tmp_path)
@@ -75,6 +78,7 @@ def test_lecture_is_the_page_of_the_docs(tmp_path: Path) -> None:
     assert all(section in whole for section in quick)
 
 
+@pytest.mark.slow
 def test_training_writes_its_pictures(tmp_path: Path) -> None:
     """Little trained, but the solvers converge to the ODE of whatever network there is."""
     printed = run(FOLDER / "train_and_sample.py", tmp_path)

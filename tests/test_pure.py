@@ -54,6 +54,7 @@ def plain() -> dict[str, str]:
     return finished(started(0, "1", "15", "straight"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "speed", "dps", "order"), [(1, "20", "5", "reversed"), (7, "0.05", "200", "straight")]
 )
@@ -63,6 +64,7 @@ def test_clocks_and_seeds_change_no_byte(
     assert finished(started(seed, speed, dps, order)) == plain
 
 
+@pytest.mark.slow
 def test_a_busy_machine_changes_no_byte(plain: dict[str, str]) -> None:
     process = started(3, "1", "15", "straight", "few")
     assert process.stdout is not None

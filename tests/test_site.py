@@ -17,6 +17,7 @@ import pytest
 
 import solvergen as sg
 
+pytestmark = pytest.mark.slow
 FEW = (("rectified_flow", "straight_multistep_3"), ("ve", "dpm_solver_pp_2m"))
 """Of the gallery, which takes minutes: one that stays finite, and one in lambda."""
 

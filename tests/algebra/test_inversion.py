@@ -63,6 +63,7 @@ def assert_inverts(expression: sympy.Expr, parameters: tuple) -> None:
         assert abs(back - point) < mpmath.mpf("1e-30")
 
 
+@pytest.mark.slow_but(14)
 @pytest.mark.parametrize("clock", CLOCKS)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_clock_of_schedule_inverts(name: str, clock: str) -> None:

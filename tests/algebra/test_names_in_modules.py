@@ -70,6 +70,7 @@ def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
     return found
 
 
+@pytest.mark.slow_but(2)
 def test_the_table_has_every_name_of_every_module(emitted: list[tuple[sg.Solver, str]]) -> None:
     for spec, source in emitted:
         own = {constant_name(symbol) for symbol, _ in spec.schedule.parameters}
@@ -152,6 +153,7 @@ def test_tables_meet_neither_parameters_nor_each_other() -> None:
             Table(name, [0, 1], [0, 1])
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("name", ["t", "s", "log", "mpf", "Rise", "Interpolate", "np", "sigma"])
 def test_a_table_hides_nothing_of_the_formulas(name: str) -> None:
     """Where they are evaluated in this process, and in the module."""

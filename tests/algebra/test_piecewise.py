@@ -66,6 +66,7 @@ def test_text_reads_back(schedule: sg.NoiseSchedule) -> None:
             assert abs(difference) < mpmath.mpf("1e-40")
 
 
+@pytest.mark.slow_but(1)
 def test_module_verifies_and_its_specification_says_the_same(
     schedule: sg.NoiseSchedule, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_module_verifies_and_its_specification_says_the_same(
     assert result.passed, str(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integrand", ["-t, 1", "1, t**2"])
 def test_an_integrating_factor_without_a_closed_form_stops_at_the_cases(integrand: str) -> None:
     """Of steps that hold the time at which the case changes."""

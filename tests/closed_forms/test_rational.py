@@ -50,6 +50,7 @@ def random_function(draw: random.Random) -> sympy.Expr:
     return sum(draw.randint(-5, 5) * z**k for k in range(7)) / bottom
 
 
+@pytest.mark.slow_but(6)
 @pytest.mark.parametrize("seed", range(24))
 def test_every_rational_function_is_integrated(seed: int) -> None:
     """F' = f exactly, and [F] is the integral to 45 digits."""

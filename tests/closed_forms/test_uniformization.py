@@ -13,6 +13,7 @@ INTEGRANDS = ("noise", "data", "velocity", "straight", "score")
 RATIOS = ("half_log_snr", "sigma/alpha", "sigma/(alpha+sigma)", "theta")
 
 
+@pytest.mark.slow_but(15)
 @pytest.mark.parametrize("integrand", INTEGRANDS)
 @pytest.mark.parametrize("expansion", RATIOS)
 @pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "edm"])

@@ -16,6 +16,7 @@ PARAMETERIZATIONS = [one.name for one in NAMED] + [
 ]
 
 
+@pytest.mark.slow_but(10)
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_semilinear_form(schedule: str, name: str) -> None:

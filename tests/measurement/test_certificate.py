@@ -36,6 +36,7 @@ def damaged(spec: sg.Solver, old: str, new: str) -> ModuleType:
     return load_text(text.replace(old, new), "damaged")
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     ("schedule", "integrand", "variable", "scheme"),
     [
@@ -180,6 +181,7 @@ RANGES = {
 }
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("integrand", ["noise", "flow"])
 @pytest.mark.parametrize("name", RANGES)
 def test_large_ranges_have_an_answer_or_a_clear_error(name: str, integrand: str) -> None:

@@ -48,7 +48,7 @@ def measured() -> Iterator[Measure]:
 CASES = list(enumerate(product(SCHEDULES, ["noise", "data", "flow"], ["half_log_snr", "time"])))
 
 
-@pytest.mark.slow
+@pytest.mark.slow_but(6)
 @pytest.mark.parametrize(
     ("number", "choice"),
     CASES,
@@ -85,6 +85,7 @@ def test_order_and_coefficients(
         assert abs(found["rates"][-1] - found["stated"]) <= 0.15, found
 
 
+@pytest.mark.slow
 def test_ramp_states_the_order_that_it_leaves(measured: Measure, tmp_path: Path) -> None:
     spec = sg.Solver("rectified_flow", sg.VELOCITY, sg.DATA, "half_log_snr", "multistep:3:ramp")
     path = sg.write(spec, "numpy", tmp_path / "ramp.py")

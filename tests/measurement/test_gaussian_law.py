@@ -59,6 +59,7 @@ def test_flow_over_the_whole_domain() -> None:
         assert abs(found / percent - 1) < 0.1
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "ve", "vp_cosine"])
 @pytest.mark.parametrize(
     "noise", ["eta: 1", "eta: 2", "ancestral: 0.6", "renoise", "retention: sigma/(2*sigma+alpha)"]

@@ -33,7 +33,7 @@ BOTH = [(name, problem) for name in IN_FLOAT64 for problem in ("mixture", "digit
 """A method's two problems side by side, so that one worker emits it for both."""
 
 
-@pytest.mark.slow
+@pytest.mark.slow_but(60)
 @pytest.mark.parametrize(("name", "problem"), [*BOTH, *((name, "digits") for name in HIGH_ORDERS)])
 def test_order_is_the_computed_one(name: str, problem: str) -> None:
     order = METHODS[name].solver.order
@@ -67,6 +67,7 @@ STEPS = [
 """jax compiles every run, and test_jax has more."""
 
 
+@pytest.mark.slow_but(48)
 @pytest.mark.parametrize(("name", "target"), STEPS)
 def test_every_target_takes_these_steps(name: str, target: str, interpreted: None) -> None:
     """They end where numpy does, to rounding."""

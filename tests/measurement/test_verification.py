@@ -32,6 +32,7 @@ def changed(one: ModuleType, **names: Any) -> Any:
     return SimpleNamespace(**{**vars(one), **names})
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(
     ("choice", "target"),
     [(OF_DATA if one == "k-diffusion" else FLOW, one) for one in targets.names()],

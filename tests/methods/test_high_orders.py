@@ -201,7 +201,7 @@ def test_measured_in_many_digits(text: str, steps: int, expected: int) -> None:
         assert abs(rate(text, steps) - expected) <= 0.15
 
 
-@pytest.mark.slow
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize(
     ("text", "steps", "expected"),
     [

@@ -185,6 +185,7 @@ def test_measured_order_and_coefficients(
     assert coefficient_error(spec, module.coefficients(grid), grid.tolist(), chosen) < 1e-12
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("text", ["unipc:3:bh2:ramp", "cox_matthews", "fehlberg8"])
 def test_targets_agree(text: str) -> None:
     """They take the same steps."""

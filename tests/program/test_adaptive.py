@@ -69,6 +69,7 @@ class Counted:
         return self.network(x, t)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("choice", SPECS, ids=lambda choice: choice[-1])
 def test_readers_choose_the_same_steps(choice: tuple[str, ...]) -> None:
     spec = sg.Solver(*choice)

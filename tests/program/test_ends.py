@@ -94,6 +94,7 @@ def test_other_integrands_keep_the_order(integrand: str, scheme: str) -> None:
     assert found.touching in (None, spec.order)
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize(
     ("choice", "role"),
     [
@@ -150,6 +151,7 @@ def test_modules_reach_what_they_state(choice: tuple[str, ...]) -> None:
     assert abs(float(checks[-1].found) - module.ORDER_TO_THE_ENDS) <= 0.25
 
 
+@pytest.mark.slow
 def test_assert_order_tells_a_module_that_misses_its_ends() -> None:
     module = sg.compile(solver("rectified_flow", "data", "time", "singlestep:3"), "numpy")
     assert_order(module, 3)

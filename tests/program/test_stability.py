@@ -45,6 +45,7 @@ def test_unipc_adds_what_its_corrector_adds(p: int, constant: str) -> None:
     assert found.linear == error_constants(lowered(f"multistep:{p + 1}"), p + 1).linear
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("limit", [20, 40])
 @pytest.mark.parametrize("name", ["backward_euler", "trapezoidal"])
 def test_region_ends_where_the_module_gives_up(name: str, limit: int) -> None:

@@ -64,6 +64,7 @@ class Page:
         return right.xreplace({h: Function("gamma")(t) - Function("gamma")(s)})
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_formulas_are_the_rows_of_the_module(name: str) -> None:
     """Phi and M_0 ell_j, of every main step of an uneven grid, to rounding."""

@@ -63,6 +63,7 @@ def test_near_the_coefficients_in_float64(choice: str) -> None:
     np.testing.assert_allclose(found[:, :first], exact[:, :first], rtol=1e-14)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     "choice",
     [

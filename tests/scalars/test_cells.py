@@ -35,6 +35,7 @@ def test_smooth_rates_are_not_cut(name: str) -> None:
         assert cuts(weights) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "integrand", "variable"),
     [("1.29", "data", "time"), ("1.1", "flow", "half_log_snr")],

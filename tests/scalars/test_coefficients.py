@@ -64,7 +64,7 @@ def error(found: Sequence[float], exact: Sequence[Any]) -> float:
     return float(max(gaps) / max(map(abs, exact)))
 
 
-@pytest.mark.slow
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(
     ("schedule", "integrand", "expansion"),
     [
@@ -103,6 +103,7 @@ def test_short_equal_steps_have_the_weights_of_adams_bashforth(
             assert error(found, [exact * ell for ell in classical]) < 1e-10
 
 
+@pytest.mark.slow_but(7)
 @pytest.mark.parametrize("expansion", ["half_log_snr", "time", "theta"])
 @pytest.mark.parametrize("integrand", ["noise", "data", "flow"])
 @pytest.mark.parametrize("schedule", ["vp_linear", "rectified_flow", "sub_vp"])

@@ -18,6 +18,7 @@ CIRCLES = {
 }
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(
     ("name", "variable"),
     [

@@ -184,6 +184,7 @@ def test_inner_evaluations_read_a_gap_that_is_integrated(scheme: str) -> None:
 SIGMOID = "(1/(1 + exp(-6)) - 1/(1 + exp(-6*t)))/(1/(1 + exp(-6)) - 1/2)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alpha", "domain"),
     [(f"sqrt({SIGMOID})", (0, 1)), ("sqrt(1 - sqrt(t + 1e-4))", (0, "0.9998"))],

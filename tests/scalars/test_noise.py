@@ -23,6 +23,7 @@ CHOICES = (
 SCHEDULES = ("vp_linear", "rectified_flow", "ve", "vp_cosine", "custom")
 
 
+@pytest.mark.slow_but(10)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("integrand", "expansion", "noise"), CHOICES)
 def test_rows_are_those_of_the_definitions(

@@ -85,6 +85,7 @@ def test_limits_at_the_ends(name: str, pair: tuple[sympy.Expr, sympy.Expr]) -> N
         assert limit == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(schedules())
 def test_random_schedule_derives_and_inverts_or_is_refused(schedule) -> None:

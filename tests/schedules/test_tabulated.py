@@ -50,6 +50,7 @@ def test_module_stands_alone(tmp_path: Path) -> None:
                    cwd=tmp_path, check=True)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_verified_as_any_other_module(tmp_path: Path) -> None:
     path = sg.write(solver(sg.schedules.stable_diffusion()), "numpy", tmp_path / "table.py")
     result = verify(path)

@@ -42,6 +42,7 @@ def test_full_order_to_both_ends(schedule: str, integrand: str, expansion: str, 
     assert abs(rates[-1] - order) <= 0.15, (found, rates)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(
     ("schedule", "prediction", "integrand", "expansion", "expected"),
     [

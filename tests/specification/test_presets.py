@@ -55,6 +55,7 @@ def test_order(name: str, expected: int) -> None:
     assert presets.get(name, "rectified_flow", sg.FLOW).order == expected
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize(("name", "expected"), NOISY.items())
 def test_weak_order(name: str, expected: int | None) -> None:
     report = presets.get(name, "rectified_flow", sg.FLOW).weak_report

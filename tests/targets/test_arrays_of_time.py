@@ -71,6 +71,7 @@ def test_tensors(schedule: str, function: str) -> None:
     assert called(torch.tensor(given, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
+@pytest.mark.slow_but(7)
 @each
 def test_arrays_of_jax(schedule: str, function: str) -> None:
     """The same for jax, whose derivatives are those of torch."""
@@ -90,6 +91,7 @@ def test_arrays_of_jax(schedule: str, function: str) -> None:
     )
 
 
+@pytest.mark.slow_but(7)
 @each
 def test_nothing_is_read_back(schedule: str, function: str) -> None:
     """A tensor without data, on a device of its own, and a trace of the operations."""
@@ -103,6 +105,7 @@ def test_nothing_is_read_back(schedule: str, function: str) -> None:
     torch.testing.assert_close(traced(given), called(given))
 
 
+@pytest.mark.slow_but(7)
 @each
 def test_tensors_are_traced(schedule: str, function: str) -> None:
     """A training loop that asks for them stays one graph."""

@@ -47,6 +47,7 @@ def module(name: str) -> ModuleType:
     return load_text(rendering.render(METHODS[name].solver, "jax", ""), "jax_module")
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_samples_are_those_of_numpy(name: str) -> None:
     """By the scan, and by a loop over a Stepper."""
@@ -107,6 +108,7 @@ def test_transformed(name: str) -> None:
     np.testing.assert_allclose(jax.vmap(run)(x, plans), whole, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("name", CHOICES)
 def test_gradients(name: str) -> None:
     """In x and in the rows, against central differences."""
@@ -223,6 +225,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_several_devices(tmp_path: Path) -> None:
     """shard_map and pmap, and a run stays on the device of its x."""
     paths = []

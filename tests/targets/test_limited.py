@@ -114,6 +114,7 @@ def errors(spec: sg.Solver, levels: list[float]) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("scheme", ["multistep:2:ramp", "multistep:3:ramp", "multistep:4:ramp"])
 def test_sudden_steps_of_a_sampler_do_not_blow_up(scheme: str) -> None:
     """Up to thirty times worse than Euler's method without bounds, no worse with them."""
@@ -122,6 +123,7 @@ def test_sudden_steps_of_a_sampler_do_not_blow_up(scheme: str) -> None:
     assert found["bounded"] < 0.3 * found["free"], found
 
 
+@pytest.mark.slow
 def test_a_grid_shifted_twice() -> None:
     spec = sg.Solver("rectified_flow", "data", "data", "half_log_snr", "multistep:2:ramp")
     found = errors(spec, SHIFTED_TWICE)

@@ -31,6 +31,7 @@ def run(module, target: str, x: np.ndarray, noise: object, **options: object) ->
     return np.asarray(module.sample(model, own, GRID, noise=noise, **options))
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("scheme", ["multistep:2:ramp", "singlestep:3"])
 def test_samples_are_the_same_alone_and_in_any_batch(target: str, scheme: str) -> None:
@@ -113,6 +114,7 @@ def test_missing_and_wrong_noise_is_named(target: str) -> None:
         module.sample(model, own, GRID, noise=[1, 2, 3])
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("target", TARGETS)
 def test_baked_modules_draw_what_others_do(target: str) -> None:
     full, baked = made(target), made(target, timesteps=GRID)

@@ -116,6 +116,7 @@ PATHS = (
 )
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(("target", "noise", "options"), PATHS)
 def test_increments_of_finer_grids_sum_to_those_of_coarser(
     target: str, noise: object, options: dict[str, Any]

@@ -72,6 +72,7 @@ def test_every_scheme_is_one_at_a_time(choices, scheme, grids):
     np.testing.assert_array_equal(found, alone(solver, "numpy", grids))
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("choices", "scheme"),
@@ -133,6 +134,7 @@ def test_a_grid_for_every_frame(target):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
 @pytest.mark.parametrize("scheme", ["multistep:2", "singlestep:2"])
 def test_noise_of_a_sample_is_that_which_it_has_alone(target, scheme):

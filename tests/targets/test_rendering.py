@@ -60,6 +60,7 @@ def test_emitted_modules_are_lint_clean(target: str, choice: tuple, tmp_path: Pa
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(("target", "choice"), FIRST, ids=name)
 def test_module_has_the_contract_and_needs_no_solvergen(
     target: str, choice: tuple, tmp_path: Path
@@ -96,6 +97,7 @@ module.sample(lambda y, t: y, x, module.timesteps(4, start=0.9, end=0.1))
 """
 
 
+@pytest.mark.slow
 def test_a_module_that_python_does_not_list_runs_again(tmp_path: Path) -> None:
     """Loaded from a path, under another name each time: numba's files serve a module's own name."""
     path = sg.write(sg.Solver(*SPECS[0]), "numba", tmp_path / "unlisted.py")

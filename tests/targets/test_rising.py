@@ -33,6 +33,7 @@ def schedule(name: str) -> sg.NoiseSchedule:
     return sg.schedules.get(name)
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("choices", random.Random(5).sample(CHOICES, 10), ids="-".join)
 def test_rows_of_rising_grids_are_their_definitions(choices: tuple[str, str, str]) -> None:
     """To the same digits as those of falling ones, in steps of all lengths."""

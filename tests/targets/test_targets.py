@@ -25,6 +25,7 @@ SPECS = [
 ]
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("choice", SPECS, ids=lambda choice: "-".join(choice))
 def test_targets_agree_with_the_interpreter(choice: tuple[str, ...]) -> None:
     spec = sg.Solver(*choice)

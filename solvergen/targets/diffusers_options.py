@@ -49,9 +49,8 @@ def _code(value: Any) -> str:
 
 _SOLVERS = (
     "algorithm_type", "clip_sample", "clip_sample_range", "corrector_order", "disable_corrector",
-    "dynamic_thresholding_ratio", "eta", "euler_at_final", "lower_order_final", "predict_x0",
-    "predictor_order", "sample_max_value", "set_alpha_to_one", "skip_prk_steps", "solver_order",
-    "solver_p", "solver_type", "tau_func",
+    "eta", "euler_at_final", "lower_order_final", "predict_x0", "predictor_order",
+    "set_alpha_to_one", "skip_prk_steps", "solver_order", "solver_p", "solver_type", "tau_func",
 )  # fmt: skip
 _SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 _FLOW = (
@@ -62,7 +61,11 @@ _BETAS = (
     "beta_end", "beta_schedule", "beta_start", "rescale_betas_zero_snr", "snr_shift_scale",
     "steps_offset", "timestep_spacing", "trained_betas", "use_lu_lambdas",
 )  # fmt: skip
-_COMMON = ("num_train_timesteps", "prediction_type", "variance_type", *_SPREADS)
+_ON_DATA = ("dynamic_thresholding_ratio", "sample_max_value", "thresholding")
+_COMMON = (
+    "num_train_timesteps", "prediction_type", "sigma_max", "sigma_min", "variance_type",
+    *_SPREADS, *_ON_DATA,
+)  # fmt: skip
 _OF_STAGES = (
     "eps", "final_step_size_scale", "gamma", "num_policy_substeps", "scale_factors",
     "scheduler_type", "stage_range",
@@ -70,11 +73,10 @@ _OF_STAGES = (
 """Of samplers for networks that jump: refused by ``n_grid``, ``stages`` and ``upscale_mode``."""
 
 DISCRETE = Options(
-    (*_COMMON, *_BETAS, "final_sigmas_type", "sigma_max", "sigma_min", "use_flow_sigmas"),
+    (*_COMMON, *_BETAS, "final_sigmas_type", "use_flow_sigmas"),
     {
         "interpolation_type": "linear",
         "lambda_min_clipped": -inf,
-        "thresholding": False,
         "timestep_scaling": None,
         "timestep_type": "discrete",
     },
@@ -87,11 +89,8 @@ FLOW = Options(
         "invert_sigmas": False,
         "lambda_min_clipped": -inf,
         "n_grid": None,
-        "sigma_max": None,
-        "sigma_min": None,
         "stages": None,
         "stochastic_sampling": False,
-        "thresholding": False,
         "upscale_mode": None,
     },
     (*_SOLVERS, *_BETAS, *_OF_STAGES),

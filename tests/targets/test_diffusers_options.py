@@ -189,7 +189,6 @@ def test_ends_of_a_spread_are_read(spread: str) -> None:
 @pytest.mark.parametrize(
     ("peer", "prediction", "message"),
     [
-        (DDIMScheduler(thresholding=True), "epsilon", "thresholding = True"),
         (EulerDiscreteScheduler(timestep_type="continuous"), "epsilon", "timestep_type = cont"),
         (EulerDiscreteScheduler(interpolation_type="log_linear"), "epsilon", "interpolation_type"),
         (DPMSolverMultistepScheduler(lambda_min_clipped=-5.1), "epsilon", "lambda_min_clipped"),
@@ -286,7 +285,6 @@ def test_there_and_back_by_schedulers() -> None:
 @pytest.mark.parametrize(
     ("prediction", "options", "message"),
     [
-        ("epsilon", {"thresholding": True}, "thresholding = True"),
         ("epsilon", {"algorithm_type": "sde-dpmsolver"}, "sde-dpmsolver"),
         ("epsilon", {"use_flow_sigmas": True}, "flow sigmas"),
         ("flow_prediction", {"stochastic_sampling": True}, "stochastic_sampling = True"),

@@ -170,7 +170,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
     ``timesteps`` lists every evaluation, ``order`` of them a step. The coefficients of a run are
     computed in ``set_timesteps``, and ``step`` never waits for the device. Set ``on_data`` to a
     function of (data, sample, timestep) to change the x_0 that the network predicts, before it is
-    used; the option thresholding is one.
+    used; the options thresholding and clip are such.
     """
 
     _compatibles = [  # noqa: RUF012
@@ -201,6 +201,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         sigma_min: float | None = None,
         sigma_max: float | None = None,
         variance_type: str | None = None,
+        clip: float | None = None,
         thresholding: bool = False,
         dynamic_thresholding_ratio: float = 0.995,
         sample_max_value: float = 1.0,
@@ -210,7 +211,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         _require("timestep_spacing", timestep_spacing, "linspace", "leading", "trailing")
         _require("final_sigmas_type", final_sigmas_type, "zero", "sigma_min")
         self._log_alpha = _log_alpha_table(self.config)
-        self.on_data = self.thresholded if thresholding else None
+        self.on_data = self.thresholded if thresholding else self.clipped if clip else None
         self.num_inference_steps = self._step_index = self._begin_index = None
         self.timesteps = torch.arange(len(self) - 1, -1, -1)
 
@@ -298,7 +299,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         does not do.
         """
         if isinstance(config, dict):
-            config = _readable({**config, **kwargs})
+            config = _readable(config, kwargs)
         return super().from_config(config, return_unused_kwargs, **kwargs)
 
     def __len__(self):
@@ -367,7 +368,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         if eta or use_clipped_model_output:
             raise ValueError(
                 f"eta is {eta} and use_clipped_model_output {use_clipped_model_output}; expected "
-                "neither, because the compiled solver adds no noise and does not clip"
+                "neither, because the compiled solver adds no noise, and clips as the config says"
             )
         if not isinstance(model_output, torch.Tensor):
             kind = type(model_output).__name__
@@ -405,6 +406,10 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         size = data.abs().flatten(1).quantile(self.config.dynamic_thresholding_ratio, dim=1)
         size = size.clamp(1.0, self.config.sample_max_value).reshape(-1, *[1] * (data.ndim - 1))
         return data.clamp(-size, size) / size
+
+    def clipped(self, data, sample=None, timestep=None):
+        """What clip_sample of a config says: x_0 within a range."""
+        return data.clamp(-self.config.clip, self.config.clip)
 
     def save_pretrained(self, save_directory, push_to_hub=False, **kwargs):
         """Write the config and this module, which ``trust_remote_code=True`` loads anywhere."""
@@ -523,12 +528,13 @@ _PLAIN = {
 }
 
 
-def _readable(config):
+def _readable(config, kwargs):
     """The config of another scheduler as one of these: no option of it is ignored.
 
-    Every value counts, defaults too, but for a spacing that nobody chose.
+    Every value counts, defaults too, but for a spacing or clip_sample that nobody chose.
     """
-    name = config.get("_class_name", "the config")
+    unsaid = {*config.get("_use_default_values", ())} - {*kwargs}
+    config, name = {**config, **kwargs}, config.get("_class_name", "the config")
     if "beta_schedule" not in config or config.get("use_flow_sigmas"):
         raise ValueError(
             f"{name} is not for networks with a table of betas: it has no beta_schedule, or flow "
@@ -541,9 +547,13 @@ def _readable(config):
             raise ValueError(
                 f"{name} has {option} = {value}, which is not compiled in; expected {plain}"
             )
-    drop = {"_use_default_values"} | {"timestep_spacing"} & {*config.get("_use_default_values", ())}
+    drop = {"_use_default_values"} | {"timestep_spacing"} & unsaid
     values = {key: value for key, value in config.items() if key not in drop}
     values.setdefault("prediction_type", "epsilon")
+    if config.get("clip_sample") and "clip_sample" not in unsaid:
+        values.setdefault("clip", config.get("clip_sample_range", 1.0))
+    if config.get("set_alpha_to_one") is False and "skip_prk_steps" not in config:
+        values.setdefault("final_sigmas_type", "sigma_min")
     values.setdefault("inverse", "Inverse" in str(name))
     return values
 

@@ -88,9 +88,11 @@ def test_the_page_is_the_table() -> None:
 def test_options_that_are_read_are_arguments(prediction: str) -> None:
     one = FLOW if prediction == "flow_prediction" else DISCRETE
     arguments = set(inspect.signature(module(prediction).Scheduler.__init__).parameters)
-    arguments -= {"self", "inverse"}  # which the classes of configs say
+    arguments -= {"self", "inverse", "clip"}  # which classes of configs and other options say
     assert arguments <= set(one.read)
-    assert set(one.read) - arguments <= {"use_flow_sigmas", "flow_shift"}
+    assert set(one.read) - arguments <= {
+        "use_flow_sigmas", "flow_shift", "clip_sample", "clip_sample_range", "set_alpha_to_one",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])

@@ -15,6 +15,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    PNDMScheduler,
     UNet2DModel,
 )
 from diffusers.utils import dynamic_modules_utils
@@ -86,6 +87,44 @@ def test_thresholded_runs_are_those_of_diffusers(kind: str) -> None:
     assert (found - expected).abs().max() < 1e-5
     plain = run(scheduler(kind))[-1].prev_sample
     assert (found - plain).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("largest", [1.0, 0.6])
+@pytest.mark.parametrize("ends_in_data", [True, False])
+def test_samples_are_clipped_and_end_where_ddim_does(largest: float, ends_in_data: bool) -> None:
+    """With noise that follows from what was clipped, to the level that its config says."""
+    peer = DDIMScheduler(
+        **TABLE, clip_sample=True, clip_sample_range=largest, set_alpha_to_one=ends_in_data,
+        timestep_spacing="trailing",
+    )  # fmt: skip
+    ours = type(scheduler("epsilon", "multistep:1")).from_config(peer.config)
+    found = run(ours)
+    peer.set_timesteps(8)
+    x = X
+    for one, t in zip(found, peer.timesteps, strict=True):
+        x = peer.step(network(x, t), t, x, use_clipped_model_output=True).prev_sample
+        assert (one.prev_sample - x).abs().max() < 1e-5
+    assert float(ours.sigmas[-1]) == pytest.approx(0 if ends_in_data else 0.0292, abs=1e-4)
+    assert all(one.pred_original_sample.abs().max() <= largest for one in found)
+
+
+def test_what_nobody_chose_and_what_its_class_does_not_read_changes_nothing() -> None:
+    """clip_sample, True in DDIM, was not said; of set_alpha_to_one PNDM's False is its default, and
+    SDXL's config of Euler's method has it left from there."""
+    cls = type(scheduler("epsilon"))
+    assert cls.from_config(DDIMScheduler(**TABLE).config).on_data is None
+    assert cls.from_config(DDIMScheduler(**TABLE).config, clip_sample=True).on_data is not None
+    config = DDIMScheduler(**TABLE, set_alpha_to_one=False).config
+    assert cls.from_config(config, final_sigmas_type="zero").config.final_sigmas_type == "zero"
+    left = {
+        **EulerDiscreteScheduler(**TABLE).config,
+        "set_alpha_to_one": False,
+        "skip_prk_steps": True,
+    }
+    for other in (PNDMScheduler(**TABLE, set_alpha_to_one=False).config, left):
+        one = cls.from_config(other)
+        one.set_timesteps(4)
+        assert one.sigmas[-1] == 0
 
 
 def test_thresholding_of_flow_networks() -> None:

@@ -94,7 +94,8 @@ def data_factors(solver: Solver, times: Sequence[float]) -> tuple[tuple[float, f
     reference = PreciseReference(solver.weights, solver.prediction)
     forms = conversion(solver.prediction, DATA)
     with mpmath.workdps(precision.REFERENCE + precision.BAKING_END + precision.BAKING_GUARD):
-        found = [[_limit(reference.value(form, as_mp(one))) for form in forms] for one in times]
+        exact = map(reference.exactly, times)
+        found = [[_limit(reference.value(form, one)) for form in forms] for one in exact]
     return tuple((a, b) for a, b in found)
 
 

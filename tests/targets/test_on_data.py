@@ -152,16 +152,13 @@ def test_a_fitted_module_does_the_same() -> None:
     """Euler's method of a flow, written as one."""
     spec = hooked("rectified_flow", "flow", "flow", "time", "multistep:1")
     landings = [[1.0, 1, 0, 0], [0.5, 1, -0.5, 0], [0.2, 1, -0.5, -0.3]]
+    times = np.array([1.0, 0.5, 0.2])
+    expected = sg.compile(spec, "numpy").sample(network(np), X, times, on_data=squashed(np))
     for target in TARGETS:
         xp, x = XP.get(target, np), MAKE.get(target, np.array)(X)
-        text = sg.emit_fitted(spec, target, [1.0, 0.5, 0.2], landings)
-        found = load_text(text, f"fitted_on_data_{target}").sample(
-            network(xp), x, on_data=squashed(xp)
-        )
-        expected = sg.compile(spec, target).sample(
-            network(xp), x, np.array([1.0, 0.5, 0.2]), on_data=squashed(xp)
-        )
-        np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-9)
+        module = load_text(sg.emit_fitted(spec, target, times, landings), f"fitted_{target}")
+        found = module.sample(network(xp), x, on_data=squashed(xp))
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-12)
 
 
 def test_adaptive_steps_estimate_errors_of_the_changed_network() -> None:

@@ -333,30 +333,40 @@ def sample(model, x, timesteps, callback=None):
         stepper.step(model(x, stepper.t))
         if _version(x) != version:
             raise RuntimeError("the model wrote into x; expected that it leaves its input as it is")
-        if callback is not None:
-            callback(stepper)
+        if callback is not None and callback(stepper) is True:
+            break
     return stepper.x
 
 
-def sample_data_multistep_3_ramp(model, x, sigmas, extra_args=None, callback=None, disable=None):
+def sample_data_multistep_3_ramp(
+    model, x, sigmas, extra_args=None, callback=None, disable=None, on_data=None
+):
     """Sample in the convention of k-diffusion.
 
     ``x`` is x_0 + sigma noise at sigmas[0], with the batch first; ``sigmas`` decrease,
     usually to 0, or rise, within [0.0, 5000.0]; one that is repeated takes no step. ``model(x,
     sigma [batch], **extra_args)`` returns the denoised sample. ``callback`` gets a dict of x, i,
     sigma, sigma_hat and denoised at the start of every step, ``disable`` hides the progress bar.
-    Returns x at sigmas[-1].
+    ``on_data(denoised, x, sigma)`` returns what takes its place. Returns x at sigmas[-1].
     """
     extra_args = {} if extra_args is None else extra_args
     sigmas = torch.as_tensor(sigmas).detach().cpu().numpy()
     sigmas = sigmas[np.diff(sigmas, prepend=np.nan) != 0.0]
     if sigmas.size < 2:
         return x
-    stepper = Stepper(x, Plan(sigmas, x.dtype, x.device))
+    plan = Plan(sigmas, x.dtype, x.device)
+    stepper = Stepper(x, plan)
+    if plan.advance is not _advance:  # it compiles here, before the first step is timed
+        plan.advance(plan.rows[0], *(torch.empty_like(x) for _ in range(4)))
     batch = x.new_ones([x.shape[0]])
+
+    def asked(x, sigma):
+        denoised = model(x, sigma * batch, **extra_args)
+        return denoised if on_data is None else on_data(denoised, x, sigma)
+
     for i in trange(len(stepper), disable=disable):
         x, sigma = stepper.x, stepper.t
-        denoised = model(x, sigma * batch, **extra_args)
+        denoised = asked(x, sigma)
         stepper.step(denoised)
         if callback is not None:
             callback({"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised})

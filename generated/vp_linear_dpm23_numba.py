@@ -320,8 +320,8 @@ def sample(model, x, timesteps, callback=None):
 def _run(stepper, model, callback):
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))
-        if callback is not None:
-            callback(stepper)
+        if callback is not None and callback(stepper) is True:
+            break
     return stepper.x
 
 

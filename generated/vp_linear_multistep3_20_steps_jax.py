@@ -102,8 +102,7 @@ def _advance(c, x, prediction, n_1, n_2):
 def _step(row, x, prediction, n_1, n_2):
     """x and the values for the next row."""
     x, value = _advance(row, x, prediction, n_1, n_2)
-    keeps = row[1] > 0
-    return x, jnp.where(keeps, value, n_1), jnp.where(keeps, n_1, n_2)
+    return x, jnp.where(row[1] > 0, value, n_1), jnp.where(row[1] > 0, n_1, n_2)
 
 
 def sample(model, x, callback=None):
@@ -123,6 +122,7 @@ def sample(model, x, callback=None):
     if callback is None:  # one loop, for jit, grad, vmap and shard_map
         return jax.lax.scan(evaluate, state, rows)[0][0]
     for row in rows:
-        callback(state[0], row[0])
+        if callback(state[0], row[0]) is True:
+            break
         state, _ = evaluate(state, row)
     return state[0]

@@ -115,8 +115,8 @@ def sample(model, x, callback=None):
     x = y.reshape(-1)
     past = tuple(np.zeros_like(x) for _ in range(2))
     for t, row in zip(COEFFICIENTS[:, 0].tolist(), COEFFICIENTS.astype(x.dtype), strict=True):
-        if callback is not None:
-            callback(y, t)
+        if callback is not None and callback(y, t) is True:
+            return y
         prediction = model(y, t)
         if getattr(prediction, "shape", None) != y.shape or prediction.dtype != y.dtype:
             raise TypeError(f"the model output is {prediction!r:.60}; expected {y.dtype} {y.shape}")

@@ -109,8 +109,8 @@ def sample(model, x, callback=None):
     rows = torch.tensor(COEFFICIENTS, dtype=dtype, device=x.device)
     past = 2 * (torch.zeros_like(x),)
     for row, known in zip(rows, COEFFICIENTS.tolist(), strict=True):
-        if callback is not None:
-            callback(x, row[0])
+        if callback is not None and callback(x, row[0]) is True:
+            return x
         prediction = model(x, row[0])
         if getattr(prediction, "shape", None) != x.shape or not torch.is_floating_point(prediction):
             raise TypeError(f"the model output is {prediction!r:.60}; expected floats {[*x.shape]}")

@@ -271,8 +271,7 @@ def _advance(c, x, prediction, n_1, n_2):
 def _step(row, x, prediction, n_1, n_2):
     """x and the values for the next row."""
     x, value = _advance(row, x, prediction, n_1, n_2)
-    keeps = row[1] > 0
-    return x, jnp.where(keeps, value, n_1), jnp.where(keeps, n_1, n_2)
+    return x, jnp.where(row[1] > 0, value, n_1), jnp.where(row[1] > 0, n_1, n_2)
 
 
 def _output(output, x, done=False):
@@ -364,7 +363,8 @@ def sample(model, x, timesteps, callback=None):
     if callback is not None:
         while not stepper.done:
             stepper.step(model(stepper.x, stepper.t))
-            callback(stepper)
+            if callback(stepper) is True:
+                break
         return stepper.x
 
     def evaluate(state, row):

@@ -341,6 +341,6 @@ def sample(model, x, timesteps, callback=None):
     stepper = Stepper(x, timesteps)
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))
-        if callback is not None:
-            callback(stepper)
+        if callback is not None and callback(stepper) is True:
+            break
     return stepper.x

@@ -361,6 +361,6 @@ def sample(model, x, timesteps, callback=None):
         stepper.step(model(x, stepper.t))
         if _version(x) != version:
             raise RuntimeError("the model wrote into x; expected that it leaves its input as it is")
-        if callback is not None:
-            callback(stepper)
+        if callback is not None and callback(stepper) is True:
+            break
     return stepper.x

@@ -142,6 +142,9 @@ def compile(
     per_sample: Annotated[
         bool, typer.Option("--per-sample", help="A grid for every sample of a batch.")
     ] = False,
+    hooks: Annotated[
+        bool, typer.Option("--hooks", help="With on_data and progress; callbacks see the data.")
+    ] = False,
     target: Annotated[
         str, typer.Option(help=f"{', '.join((*targets.names(), comfyui.TARGET))}.")
     ] = "numba",
@@ -165,25 +168,28 @@ def compile(
     ] = None,
     start: Annotated[float | None, typer.Option(help="Where the grid starts; t_max.")] = None,
     end: Annotated[float | None, typer.Option(help="Where the grid ends; t_min.")] = None,
+    class_name: Annotated[
+        str | None, typer.Option(help="Of a module for diffusers; after the solver if left.")
+    ] = None,
 ) -> None:
     """Emit a standalone module, or a folder of them for ComfyUI."""
     choice, noise = (integrand, expansion, scheme), noise_of(eta, stochasticity)
+    grid = (spacing, shift, start, end)
     if schedule is None or target == comfyui.TARGET:
-        others = (schedule, prediction, preset, noise, steps, spacing, shift, start, end)
+        others = (schedule, prediction, preset, noise, class_name, steps, *grid)
         _write_folder(output, choice, limiter, force, others)
         return
     spec = solver_of(schedule, targets.get(target), prediction, preset, choice, limiter, noise)
-    if parallel or per_sample:
-        spec = spec.whose_modules(parallel, per_sample)
+    spec = spec.whose_modules(parallel=parallel, per_sample=per_sample, hooks=hooks)
     spec = compiler.adapted(spec, target)
     timesteps = None
     if steps is not None:
         timesteps = compiler.grid(spec, steps, spacing, start, end, shift)
-    elif any(one is not None for one in (spacing, shift, start, end)):
+    elif any(one is not None for one in grid):
         raise SolvergenError(
             "got --spacing, --shift, --start or --end without --steps; expected a number."
         )
-    path = solvergen.write(spec, target, output, force, to_the_ends, timesteps)
+    path = solvergen.write(spec, target, output, force, to_the_ends, timesteps, class_name)
     report = spec.weak_report or spec.order_report
     typer.echo(f"{path}: {schemes.to_text(spec.scheme)}, {report}")
 

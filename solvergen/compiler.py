@@ -24,6 +24,7 @@ from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
 from solvergen.targets import cache, fitted, rendering
 from solvergen.targets.files import load, load_source, load_text, write_text
+from solvergen.targets.solver_names import chosen_class_name
 
 __all__ = ["compile", "emit", "emit_fitted", "grid", "load", "load_text", "write"]
 
@@ -43,6 +44,7 @@ def emit(
     to_the_ends: bool = False,
     timesteps: ArrayLike | None = None,
     remarks: str = "",
+    class_name: str | None = None,
 ) -> str:
     """The source of a standalone module.
 
@@ -54,21 +56,38 @@ def emit(
         timesteps: a decreasing time grid. The module then is for this grid alone: it has its
             coefficients, in 50 digits and rounded once, in place of what computes them.
         remarks: a paragraph for the docstring of a module of one grid: how that was found.
+        class_name: of the class of a module for diffusers, which else is called after schedule,
+            integrand and scheme.
 
     Raises:
-        EmissionError: there is no such target, or the grid is none.
+        EmissionError: there is no such target, the grid is none, or the class cannot be called so.
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
-    spec = adapted(spec, target)
+    spec, class_name = adapted(spec, target), _class_name(class_name, target)
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
     with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
         if timesteps is None:
-            return rendering.render(spec, target, accuracy(spec))
+            return rendering.render(spec, target, accuracy(spec), class_name)
         rendering.require_baking(target)
         _require_constant_eta(spec)
         baked = baking.bake(spec, draft(spec), _times(timesteps).tolist())
         return rendering.render_baked(spec, target, baked, remarks)
+
+
+def _class_name(given: str | None, target: str) -> str | None:
+    """What a class is to be called, if that is said.
+
+    Raises:
+        EmissionError: the target's modules are no classes, or it cannot be called so.
+    """
+    if given is not None and not targets.get(target).has_class:
+        known = ", ".join(name for name in targets.names() if targets.get(name).has_class)
+        raise EmissionError(
+            f"class name {given!r}: modules of the target {target} have no class of that kind; "
+            f"expected the target {known}, or no class name."
+        )
+    return None if given is None else chosen_class_name(given)
 
 
 def _require_constant_eta(spec: Solver) -> None:
@@ -150,16 +169,23 @@ def write(
     force: bool = False,
     to_the_ends: bool = False,
     timesteps: ArrayLike | None = None,
+    class_name: str | None = None,
 ) -> Path:
     """Emit into a file, whole or not at all; returns its path.
 
     Raises:
         EmissionError: the file exists and solvergen did not write it, and ``force`` is not set.
     """
-    return write_text(emit(spec, target, to_the_ends, timesteps), path, force)
+    source = emit(spec, target, to_the_ends, timesteps, class_name=class_name)
+    return write_text(source, path, force)
 
 
-def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = None) -> ModuleType:
+def compile(
+    spec: Solver,
+    target: str = "numba",
+    timesteps: ArrayLike | None = None,
+    class_name: str | None = None,
+) -> ModuleType:
     """Emit, cache by content, and import.
 
     The module lies in the user's cache folder under the hash of its inputs and of the generator,
@@ -171,13 +197,15 @@ def compile(spec: Solver, target: str = "numba", timesteps: ArrayLike | None = N
     """
     spec = adapted(spec, target)
     grid = None if timesteps is None else _times(timesteps)
-    name = f"solvergen_{spec.content_hash}{_grid_hash(grid)}_{_generator_hash()}_{target}"
+    called = _class_name(class_name, target)
+    hashes = f"{spec.content_hash}{_grid_hash(grid)}{f'_{called}' if called else ''}"
+    name = f"solvergen_{hashes}_{_generator_hash()}_{target}"
     if name in sys.modules:
         return sys.modules[name]
     folder = cache.folder(version("solvergen"))
     source = cache.read(folder, name)
     if source is None:
-        source = cache.signed(name, emit(spec, target, timesteps=grid))
+        source = cache.signed(name, emit(spec, target, timesteps=grid, class_name=called))
         folder = cache.write(folder, name, source)
     return load_source(source, folder / f"{name}.py", name)
 

@@ -57,6 +57,15 @@ def compiled() -> dict[str, Any]:
     return {"module": module, "network": linear, "x": np.ones(3)}
 
 
+def inpainting() -> dict[str, Any]:
+    """A network of two prompts, noise, an image and what is known of it."""
+    model = lambda x, t: 0.5 * np.tanh(x)  # noqa: E731
+    network = lambda x, t, prompt: np.tanh(x) * (0.5 + 0.1 * len(prompt))  # noqa: E731
+    mask = np.arange(12).reshape(3, 4) % 2
+    arrays = {"noise": np.ones((3, 4)), "image": np.full((3, 4), 0.3), "mask": mask}
+    return {"model": model, "network": network} | arrays
+
+
 def small_model() -> dict[str, Any]:
     """The page's search on six calls of a small network, with few noises."""
 
@@ -69,6 +78,7 @@ def small_model() -> dict[str, Any]:
 
 GIVEN: dict[str, Callable[[], dict[str, Any]]] = {
     "modules": compiled,
+    "on_data": inpainting,
     "parallel": lambda: torch_noise() | {"sg": sg},
     "per_sample": dict,
     "reversible": lambda: torch_noise() | {"sg": sg},

@@ -84,7 +84,7 @@ def test_scheduler_of_a_pipeline() -> None:
     for peer in (DDIMScheduler(beta_schedule="scaled_linear"), PNDMScheduler(beta_end=0.012)):
         pipe = SimpleNamespace(scheduler=peer)
         exec(block("pipe.scheduler"), {"pipe": pipe})
-        assert type(pipe.scheduler).__name__.startswith("DataUnipc2")
+        assert type(pipe.scheduler).__name__.startswith("VpAlphabarDataUnipc2")
         assert pipe.scheduler.config.beta_end == peer.config.beta_end
 
 

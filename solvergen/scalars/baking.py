@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from math import inf
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from sympy import Expr
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, is_real
+from solvergen.derivation.parameterization import DATA, conversion
 from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
@@ -29,6 +31,9 @@ from solvergen.specification.solver import Solver
 
 NODES = 24
 """Of a panel of width 1: they leave less than 10^-50 of what is analytic for |Im v| < pi."""
+
+BEYOND = 1e-30
+"""Of a factor next to an end whose limit there is 0, or the inverse of an infinite one."""
 
 AGREEMENT = 1e-10
 """Of the float64 code with the 50 digits, relative to the largest coefficient of a row: it loses
@@ -82,6 +87,21 @@ def bake(solver: Solver, module: ModuleType, timesteps: Sequence[float]) -> Bake
                 rows.append(found)
                 kinds.append(table.kinds.index(row.kind))
     return Baked(tuple(grid), tuple(rows), tuple(kinds))
+
+
+def data_factors(solver: Solver, times: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """A and B of x_0 = A x + B prediction at the times: 0 or infinite where their limits are."""
+    reference = PreciseReference(solver.weights, solver.prediction)
+    forms = conversion(solver.prediction, DATA)
+    with mpmath.workdps(precision.REFERENCE + precision.BAKING_END + precision.BAKING_GUARD):
+        exact = map(reference.exactly, times)
+        found = [[_limit(reference.value(form, one)) for form in forms] for one in exact]
+    return tuple((a, b) for a, b in found)
+
+
+def _limit(value: Any) -> float:
+    """A value in float64; what is beyond its numbers next to an end is 0 or infinite there."""
+    return 0.0 if abs(value) < BEYOND else float(value) if abs(value) < 1 / BEYOND else inf
 
 
 def rounded(factors: Sequence[Any]) -> tuple[float, ...]:

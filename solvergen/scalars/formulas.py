@@ -67,6 +67,8 @@ class Formulas:
         time_at_gamma: those, in gamma; None without a closed form.
         conversion: A and B; 0 and 1 where they are that for every t.
         data_conversion: those of a last step to sigma = 0 of a module that takes it; else None.
+        to_data: those of the data, x_0 = A x + B prediction, of a module with hooks; None where
+            that is predicted.
         lengths: h and gamma_t - gamma_s.
         integrating_factor: Phi, in t, alpha, sigma and, at the start of a step, s, alpha_s,
             sigma_s; None where it is the exponential of a quadrature.
@@ -94,6 +96,7 @@ class Formulas:
     time_at_gamma: Expr | None
     conversion: Conversion
     data_conversion: Conversion | None
+    to_data: Conversion | None
     lengths: Lengths
     integrating_factor: Expr | None
     linear_coefficient: Expr | None
@@ -131,11 +134,10 @@ class Formulas:
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
         spread, moment = _spread(ode, lengths), _zeroth_moment(solver, lengths)
-        gaps = moment.has(GAP) or any(one.intervals.inner for one in phases)
-        reads = replace(needs, gaps=needs.gaps or gaps)
+        gaps = needs.gaps or moment.has(GAP) or any(one.intervals.inner for one in phases)
         integrals = Integrals.of(
             solver,
-            reads,
+            replace(needs, gaps=gaps),
             lengths,
             moment.has(MASS),
             exponent is not None,
@@ -153,6 +155,7 @@ class Formulas:
             _time_at_gamma(solver),
             Conversion.of(solver.prediction, solver.integrand, schedule).proved(*solver.converts),
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
+            _to_data(solver),
             lengths,
             ode.general_integrating_factor,
             rate,
@@ -265,9 +268,11 @@ class Formulas:
     @property
     def reads_slopes(self) -> bool:
         """Whether the slope of a table is looked up."""
-        found, conversion = self.integrals, self.conversion
+        found, conversions = self.integrals, [self.conversion]
+        conversions += [self.to_data] if self.to_data else []
         step = (found.clock, found.speed, found.length, self.linear_coefficient)
-        forms = (*step, self.zeroth_moment, *conversion.forms, conversion.alpha_dot)
+        converted = [form for one in conversions for form in (*one.forms, one.alpha_dot)]
+        forms = (*step, self.zeroth_moment, *converted)
         return any(one is not None and one.has(tables.Slope) for one in forms)
 
     @property
@@ -306,6 +311,14 @@ class Formulas:
         lines = [f"{name} = {form}" for name, form in rows.items() if form is not None]
         weights = (one for phase in self.phases for one in phase.weights)
         return "\n".join([*lines, *map(str, weights)])
+
+
+def _to_data(solver: Solver) -> Conversion | None:
+    """From the prediction to the data, for modules with hooks."""
+    if not solver.hooks:
+        return None
+    found = Conversion.of(solver.prediction, DATA, solver.schedule)
+    return None if found.forms == (0, 1) else found
 
 
 def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:

@@ -29,12 +29,12 @@ def require_table(scheme: Scheme, chosen: Stochasticity | None) -> None:
         )
 
 
-def require_runs_of_rows(scheme: Scheme, parallel: bool) -> None:
+def require_runs_of_rows(scheme: Scheme, parallel: bool, hooks: bool) -> None:
     """Refuse a grid for every sample where a run is more than its rows.
 
     Raises:
-        SchemeError: an evaluation is repeated to a tolerance, runs carry a pair of samples, or the
-            rows of a run are to be asked in parallel.
+        SchemeError: an evaluation is repeated to a tolerance, runs carry a pair of samples, the
+            rows of a run are to be asked in parallel, or its data are to be changed.
     """
     text, expected = schemes.to_text(scheme), "expected another scheme"
     if scheme.main.iteration is not None:
@@ -48,6 +48,11 @@ def require_runs_of_rows(scheme: Scheme, parallel: bool) -> None:
         raise SchemeError(
             "per_sample and parallel: a window of rows has the times of one grid; expected one of "
             "the two"
+        )
+    if hooks:
+        raise SchemeError(
+            "per_sample and hooks: what a prediction says of the data is known by the times of one "
+            "grid; expected one of the two"
         )
 
 

@@ -48,7 +48,7 @@ CHOICES = ("prediction", "integrand", "expansion", "scheme")
 """What a SPEC says beside the schedule."""
 FURTHER = ("limiter", "stochasticity")
 """What it says where that is not usual."""
-ON_REQUEST = ("parallel", "per_sample")
+ON_REQUEST = ("parallel", "per_sample", "hooks")
 """What its modules have, or take, on request alone."""
 
 REMEDY = "expected formulas that sympy can differentiate and evaluate inside the domain"
@@ -76,6 +76,7 @@ class Solver:
             ``solvergen.derivation.stochasticity``, a number for eta, or None.
         parallel: whether modules have ``sample_parallel`` too.
         per_sample: whether modules take a grid for every sample of a batch.
+        hooks: whether ``sample`` has ``on_data`` and ``progress`` too.
 
     Attributes:
         weights: the integrating factor, the zeroth moment and the two clocks.
@@ -94,7 +95,8 @@ class Solver:
     stochasticity: Stochasticity | None
     parallel: bool
     per_sample: bool
-    weights: Weights = field(compare=False)
+    hooks: bool
+    weights: Weights = field(init=False, compare=False)
 
     def __init__(
         self,
@@ -107,6 +109,7 @@ class Solver:
         stochasticity: Stochasticity | str | float | None = None,
         parallel: bool = False,
         per_sample: bool = False,
+        hooks: bool = False,
     ) -> None:
         self._set("schedule", _read(schedule, NoiseSchedule, named.get))
         said = _read(prediction, Parameterization, parameterization.get)
@@ -116,12 +119,12 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
-        self._set("parallel", parallel is True)
-        self._set("per_sample", per_sample is True)
+        for name, wanted in zip(ON_REQUEST, (parallel, per_sample, hooks), strict=True):
+            self._set(name, wanted is True)
         if self.parallel:
             requirements.require_table(self.scheme, self.stochasticity)
         if self.per_sample:
-            requirements.require_runs_of_rows(self.scheme, self.parallel)
+            requirements.require_runs_of_rows(self.scheme, self.parallel, self.hooks)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -146,15 +149,17 @@ class Solver:
         scheme = schemes.even(self.scheme)
         if scheme == self.scheme:
             return self
-        choices = (self.schedule, self.prediction, self.integrand, self.expansion)
         limiter = True if self._has_usual_limiter else self.limiter
-        wanted = (self.parallel, self.per_sample)
-        return Solver(*choices, scheme, limiter, self.stochasticity, *wanted)
+        return self._with(scheme=scheme, limiter=limiter)
 
     def on(self, schedule: NoiseSchedule) -> "Solver":
         """The same for another schedule."""
-        choices = (self.prediction, self.integrand, self.expansion, self.scheme, self.limiter)
-        return Solver(schedule, *choices, self.stochasticity, self.parallel, self.per_sample)
+        return self._with(schedule=schedule)
+
+    def _with(self, **changed: Any) -> "Solver":
+        """The same with other choices, derived anew."""
+        names = [one.name for one in fields(self) if one.init]
+        return Solver(**{name: getattr(self, name) for name in names} | changed)
 
     @cached_property
     def ode(self) -> SemilinearODE:
@@ -174,10 +179,9 @@ class Solver:
         infinite = self.weights.reaches_infinity
         return lowering.lower(self.scheme, infinite, self.limiter, is_noisy, raises)
 
-    def whose_modules(self, parallel: bool = False, per_sample: bool = False) -> "Solver":
-        """The same with modules that have ``sample_parallel``, or take a grid for every sample."""
-        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
-        return Solver(*choices, self.limiter, self.stochasticity, parallel, per_sample)
+    def whose_modules(self, **wanted: bool) -> "Solver":
+        """The same with modules that have or take this of ``ON_REQUEST``, and nothing else."""
+        return self._with(**dict.fromkeys(ON_REQUEST, False) | wanted)
 
     @cached_property
     def unlimited(self) -> "Solver":
@@ -200,8 +204,7 @@ class Solver:
 
     def with_eta(self, value: Expr) -> "Solver":
         """The same with a constant eta."""
-        choices = (self.schedule, self.prediction, self.integrand, self.expansion, self.scheme)
-        return Solver(*choices, self.limiter, Stochasticity("eta", value))
+        return self._with(stochasticity=Stochasticity("eta", value))
 
     @cached_property
     def order_report(self) -> order.OrderReport:

@@ -33,7 +33,7 @@ class Batches:
     pads: bool = False
     like_z: str = "z.dtype"
     difference: str = "x - z"
-    seen: str = "run.x"
+    seen: str = "stepper.x"
 
 
 NUMPY = Batches(

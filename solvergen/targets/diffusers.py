@@ -22,7 +22,15 @@ from sympy import Expr, log
 
 from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.numpy_code import float_literal, items_code
-from solvergen.derivation.parameterization import DATA, NOISE, STRAIGHT, VELOCITY, Parameterization
+from solvergen.derivation.parameterization import (
+    DATA,
+    NOISE,
+    STRAIGHT,
+    VELOCITY,
+    Parameterization,
+    conversion,
+    on_circle,
+)
 from solvergen.errors import EmissionError
 from solvergen.program.table import Table
 from solvergen.scalars.forms import in_time
@@ -31,8 +39,8 @@ from solvergen.scalars.levels import depends_on_time, in_half_log_snr, in_noise_
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
-from solvergen.symbols import half_log_snr_symbol, t
-from solvergen.targets import torch
+from solvergen.symbols import alpha, half_log_snr_symbol, sigma, t
+from solvergen.targets import data_factors, torch
 from solvergen.targets.diffusers_options import DISCRETE, FLOW
 from solvergen.targets.evaluations import evaluations_code
 from solvergen.targets.formulas import INDENT, Spelling
@@ -47,6 +55,10 @@ TRAIN_TIMESTEPS = 1000
 DOCSTRING_WIDTH = 92
 TO_DATA = ("_to_data", "data")
 STATE = Names("sample", "self._start", "self._past", "self._{}[n]")
+DROPS = replace(STATE, kind="n not in self._dropped")
+DROPPED = "self._dropped = np.flatnonzero({}[:, 1] == 0.0).tolist()  # whose value is not kept"
+"""Where rows differ in nothing else: a compiled step asks n for the few that it is not, and is one
+for all others; a list of all it would look up, and be compiled for each."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,14 @@ class Basis:
         prediction_type: what diffusers calls the prediction.
         formulas: of the module; no row ends a step, whose start the scheduler is given.
         through_time: whether they are those of the compiled schedule's time.
+        prediction: its coefficients without time.
     """
 
     is_flow: bool
     prediction_type: str
     formulas: Formulas
     through_time: bool
+    prediction: Parameterization
 
     @classmethod
     @lru_cache(maxsize=16)
@@ -87,9 +101,16 @@ class Basis:
         in_levels = in_noise_level if is_flow else in_half_log_snr
         found = in_levels(solver, prediction)
         formulas = found or Formulas.of(solver, False, True)
-        return cls(
-            is_flow, name, replace(formulas, table=_without_ends(formulas.table)), found is None
-        )
+        table = _without_ends(formulas.table)
+        return cls(is_flow, name, replace(formulas, table=table), found is None, prediction)
+
+    @property
+    def data(self) -> tuple[Expr, Expr]:
+        """A and B of x_0 = A x + B prediction, in alpha and sigma."""
+        a, b = conversion(self.prediction, DATA)
+        if not self.is_flow:
+            return on_circle(a), on_circle(b)
+        return a.subs(alpha, 1 - sigma).cancel(), b.subs(alpha, 1 - sigma).cancel()
 
     @property
     def columns(self) -> str:
@@ -153,9 +174,10 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
     spelling = Spelling(schedule.parameters)
     to_level = {t: half_log_snr_symbol}
     tables, to_data, churn = schedule.tables, formulas.data_conversion, formulas.churn
-    lines = pass_lines(table, control.pass_name(), STATE)
+    state = DROPS if control.mode == "keeps" else STATE
+    lines = pass_lines(table, control.pass_name(), state)
     return {
-        "class_name": f"{class_name(solver)}Scheduler",
+        "class_name": class_name(solver),
         "flow": basis.is_flow,
         "options": FLOW if basis.is_flow else DISCRETE,
         "prediction_type": basis.prediction_type,
@@ -174,6 +196,8 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "reads_inner": formulas.has_inner,
         "columns_of_levels": f"\n{INDENT}".join(wrap(basis.columns, DOCSTRING_WIDTH)),
         "evaluations": evaluations_code(formulas, solver.program, basis.run_times),
+        "predicts_data": basis.prediction == DATA,
+        "data_factors_of_levels": data_factors.of_levels(*basis.data, basis.through_time),
         "to_data": "" if to_data is None else conversion_code(to_data, spelling, *TO_DATA),
         "data_row": "" if to_data is None else _data_row(formulas),
         "has_eta": formulas.noise is not None and formulas.noise.kind == "eta",
@@ -181,10 +205,18 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "churn": "" if churn is None or not churn.is_constant else float_literal(churn.formula),
         "eta": "" if formulas.noise is None else float_literal(formulas.noise.formula),
         "passes": torch.passes(table),
-        "planned": control.planned("rows", "self._"),
+        "planned": _planned(control, "rows"),
+        "planned_whole": _planned(control, "self._rows"),
         "step_lines": "\n        ".join(lines),
-        "reads_number": any("[n]" in one for one in lines),
+        "reads_number": bool(control.mode),
     }
+
+
+def _planned(control: Control, rows: str) -> str:
+    """The statement that says the kinds of all rows."""
+    if control.mode == "keeps":
+        return DROPPED.format(rows)
+    return control.planned(rows, "self._")
 
 
 def _log_alpha(schedule: NoiseSchedule) -> Expr:
@@ -260,17 +292,19 @@ TARGET = Target(
     dtypes=torch.dtypes,
     to_array=torch.to_array,
     to_numpy=torch.to_numpy,
+    standard=("from pathlib import Path",),
     requires=(
         "import torch",
         "from diffusers import ConfigMixin, SchedulerMixin",
         "from diffusers.configuration_utils import register_to_config",
-        "from diffusers.schedulers.scheduling_utils import SchedulerOutput",
+        "from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput",
     ),
     requires_for_noise=(RANDN,),
     interface=("ORDER", "SPEC", "coefficients", "Scheduler"),
     settings=settings,
     adapts=False,
     counts_steps=True,
+    has_class=True,
     method=ON_ANY_GRID,
     formulas=lambda solver: Basis.of(solver).formulas,
 )

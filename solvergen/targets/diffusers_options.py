@@ -48,9 +48,8 @@ def _code(value: Any) -> str:
 
 
 _SOLVERS = (
-    "algorithm_type", "clip_sample", "clip_sample_range", "corrector_order", "disable_corrector",
-    "dynamic_thresholding_ratio", "eta", "euler_at_final", "lower_order_final", "predict_x0",
-    "predictor_order", "sample_max_value", "set_alpha_to_one", "skip_prk_steps", "solver_order",
+    "algorithm_type", "corrector_order", "disable_corrector", "eta", "euler_at_final",
+    "lower_order_final", "predict_x0", "predictor_order", "skip_prk_steps", "solver_order",
     "solver_p", "solver_type", "tau_func",
 )  # fmt: skip
 _SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
@@ -59,10 +58,15 @@ _FLOW = (
     "shift_terminal", "time_shift_type", "use_dynamic_shifting",
 )  # fmt: skip
 _BETAS = (
-    "beta_end", "beta_schedule", "beta_start", "rescale_betas_zero_snr", "snr_shift_scale",
-    "steps_offset", "timestep_spacing", "trained_betas", "use_lu_lambdas",
+    "beta_end", "beta_schedule", "beta_start", "clip_sample", "clip_sample_range",
+    "rescale_betas_zero_snr", "set_alpha_to_one", "snr_shift_scale", "steps_offset",
+    "timestep_spacing", "trained_betas", "use_lu_lambdas",
 )  # fmt: skip
-_COMMON = ("num_train_timesteps", "prediction_type", "variance_type", *_SPREADS)
+_ON_DATA = ("dynamic_thresholding_ratio", "sample_max_value", "thresholding")
+_COMMON = (
+    "num_train_timesteps", "prediction_type", "sigma_max", "sigma_min", "variance_type",
+    *_SPREADS, *_ON_DATA,
+)  # fmt: skip
 _OF_STAGES = (
     "eps", "final_step_size_scale", "gamma", "num_policy_substeps", "scale_factors",
     "scheduler_type", "stage_range",
@@ -70,11 +74,10 @@ _OF_STAGES = (
 """Of samplers for networks that jump: refused by ``n_grid``, ``stages`` and ``upscale_mode``."""
 
 DISCRETE = Options(
-    (*_COMMON, *_BETAS, "final_sigmas_type", "sigma_max", "sigma_min", "use_flow_sigmas"),
+    (*_COMMON, *_BETAS, "final_sigmas_type", "use_flow_sigmas"),
     {
         "interpolation_type": "linear",
         "lambda_min_clipped": -inf,
-        "thresholding": False,
         "timestep_scaling": None,
         "timestep_type": "discrete",
     },
@@ -87,11 +90,8 @@ FLOW = Options(
         "invert_sigmas": False,
         "lambda_min_clipped": -inf,
         "n_grid": None,
-        "sigma_max": None,
-        "sigma_min": None,
         "stages": None,
         "stochastic_sampling": False,
-        "thresholding": False,
         "upscale_mode": None,
     },
     (*_SOLVERS, *_BETAS, *_OF_STAGES),
@@ -106,7 +106,8 @@ def markdown() -> str:
         "What an emitted scheduler does with every option of a config that it may be given by",
         "`Scheduler.from_config(pipe.scheduler.config)`. An option that has to have a value is",
         "refused by name if it has another one; what is idle tunes the solver that is replaced, or",
-        "networks of the other kind. The page is made by",
+        "networks of the other kind. A spacing and a clip_sample that nobody chose are left out.",
+        "The page is made by",
         "`python -m solvergen.targets.diffusers_options > docs/diffusers_options.md`.",
         "",
         "| option | networks with betas | flow networks |",
@@ -120,6 +121,8 @@ def markdown() -> str:
 def _said(options: Options, name: str) -> str:
     if name == "algorithm_type":
         return "idle; `sde-..` is refused"
+    if name == "set_alpha_to_one" and name in options.read:
+        return "read; idle beside `skip_prk_steps`, as PNDM has `False` by default"
     if name in options.plain:
         value = options.plain[name]
         return "refused" if value is None else f"has to be `{value}`"

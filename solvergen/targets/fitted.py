@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from solvergen import targets
 from solvergen.specification.solver import Solver
-from solvergen.targets import rendering
+from solvergen.targets import data_factors, rendering
 from solvergen.targets.definitions import literal, specification_code
 from solvergen.targets.docstring import fitted_docstring
-from solvergen.targets.products import says
+from solvergen.targets.sample_says import baked_docstring
 
 ARRAYS = """\
     x = np.array(x)
@@ -63,9 +63,10 @@ def render_fitted(
         "specification": specification_code(solver, target),
         "timesteps": _wrapped(", ".join(map(repr, timesteps)), "    "),
         "rows": "\n".join(_wrapped(f"{literal(tuple(row))},", "    ") for row in landings),
-        "says": says(text),
+        "says": baked_docstring(solver, text),
         "checked": checked,
         "kept": kept,
+        **data_factors.baked_settings(solver, [row[0] for row in landings[:-1]]),
     }
     return rendering.tidy(rendering.fill(f"{targets.get(target).folder}/fitted.jinja", filled))
 

@@ -168,7 +168,7 @@ class _Step:
             *self._unpacked(),
             f"{landed} = {self._call()}{given})",
             *(["written = (*past[:-1], value)"] if self._orders else []),
-            *(["keeps = row[1] > 0"] if self._control.mode == "keeps" else []),
+            *(["keeps = row[1] > 0"] if self._keeps == "keeps" else []),
             f"return {', '.join([*self._start(), self.state[-1], *self._past()])}",
         ]
         body = "".join(f"\n    {line}" for line in lines)
@@ -184,6 +184,13 @@ class _Step:
         named = [*self.state, *(["the values"] if self.past else [])]
         kind = ", by the kind of this one" if self._control.mode == "kinds" else ""
         return f'"""{", ".join(named[:-1])} and {named[-1]} for the next row{kind}."""'
+
+    @property
+    def _keeps(self) -> str:
+        """How it is asked whether the value of the row is kept: of three and more, once."""
+        if self._control.mode != "keeps":
+            return ""
+        return "keeps" if self.table.places > 2 else "row[1] > 0"
 
     def _unpacked(self) -> list[str]:
         if self._control.mode != "kinds":
@@ -213,9 +220,9 @@ class _Step:
             return [f"*({chosen} for one in zip(*orders, strict=True))"]
         written = (*past[:-1], "value")
         placed = [written[k] for k in self.table.kinds[-1].order]
-        if self._control.mode == "keeps":
+        if self._keeps:
             pairs = zip(placed, past, strict=True)
-            return [f"jnp.where(keeps, {new}, {old})" for new, old in pairs]
+            return [f"jnp.where({self._keeps}, {new}, {old})" for new, old in pairs]
         return placed
 
 
@@ -226,6 +233,12 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         **_common(step, "_output(model({0}, row[0]), {0})"),
         "landing_name": "self.x",
         "waits": True,
+        "versioned": False,
+        "flat": False,
+        "factors": "a, b",
+        "widths": "",
+        "widens": "",
+        "traced": "(isinstance(b, jax.core.Tracer) or ",
         "step_lines": "\n        ".join(_stepper_lines(step)),
         "initial": _packed(step.held_by("stepper.")),
     }
@@ -255,6 +268,7 @@ def _common(step: _Step, prediction: str, checked: tuple[str, ...] = ()) -> dict
         "passes": step.passes,
         "step_function": step.function(),
         "evaluation": "\n        ".join(_evaluation(step, prediction, checked)),
+        "asked_evaluation": "\n        ".join(_evaluation(step, "asked({0}, row)")),
         "scanned": step.all_state[0] if is_alone else "state",
         "numbered": "numbered" if step.noise else "row",
         "input": step.all_state[0] if is_alone else f"state[{len(step.state) - 1}]",
@@ -266,10 +280,11 @@ def _packed(state: list[str]) -> str:
     return tuple_code(state) if len(state) > 1 else state[0]
 
 
-def _evaluation(step: _Step, prediction: str, checked: tuple[str, ...]) -> list[str]:
+def _evaluation(step: _Step, prediction: str, checked: tuple[str, ...] = ()) -> list[str]:
     """The statements of one turn of a scan: the model, and the state for the next row."""
     if step.repeats:
-        return ["return _solved(model, row, *state), None"]
+        asked = "asked" if prediction.startswith("asked") else "model"
+        return [f"return _solved({asked}, row, *state), None"]
     called, is_alone = prediction.format(step.state[-1]), len(step.all_state) == 1
     if is_alone and not checked and not step.noise:
         return [f"return {step.name}(row, x, {called}), None"]

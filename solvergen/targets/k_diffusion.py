@@ -24,6 +24,7 @@ from solvergen.specification.solver import Solver
 from solvergen.symbols import t
 from solvergen.targets import torch
 from solvergen.targets.evaluations import evaluations_code
+from solvergen.targets.passes import arrays
 from solvergen.targets.solver_names import function_name
 from solvergen.targets.target import ON_ANY_GRID, require_own_time
 
@@ -60,6 +61,7 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "function_name": function_name(solver),
         **_noise(formulas),
         "space": space,
+        "arrays": len(arrays(formulas.table)),
         "evaluations": evaluations_code(formulas, solver.program),
     }
 

@@ -92,6 +92,10 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "landing_name": "self._y",
         "waits": False,
         "versioned": False,
+        "factors": "a, b",
+        "widths": "",
+        "widens": "",
+        "traced": "",
         "own": "np.array(x)",
         "flat": True,
         "copied": "np.array(_output(model_output, self.x, self.done)).reshape(self.x.shape)",
@@ -159,7 +163,7 @@ PARALLEL = replace(
     copied_run="deepcopy(run, {id(run._plan): run._plan})  # its steps write in place",
     imports=("from copy import deepcopy",),
     difference='np.array(x - z, order="C").reshape(-1)',
-    seen="np.array(run.x)",
+    seen="np.array(stepper.x)",
 )
 
 TARGET = Target(

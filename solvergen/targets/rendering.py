@@ -20,7 +20,7 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification import schemes
 from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
-from solvergen.targets import brownian, parallel, per_sample
+from solvergen.targets import brownian, data_factors, parallel, per_sample, sample_says
 from solvergen.targets.baked import settings as baked_settings
 from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
 from solvergen.targets.docstring import docstring
@@ -29,30 +29,34 @@ from solvergen.targets.formulas import Spelling, inlined
 from solvergen.targets.host import further_spacings, gamma_names, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
-from solvergen.targets.products import says
 from solvergen.targets.target import Library, Target
 
 LINE_LENGTH = 100
 
 
-def render(solver: Solver, target: str, accuracy: str) -> str:
+def render(solver: Solver, target: str, accuracy: str, class_name: str | None = None) -> str:
     """The formatted source of a module for any grid.
 
-    ``accuracy`` is what its docstring says of its coefficients.
+    ``accuracy`` is what its docstring says of its coefficients, ``class_name`` what its class is
+    called, if not after the solver.
     """
     found = targets.get(target)
-    return tidy(fill(f"{found.folder}/module.jinja", context(solver, target, accuracy)))
+    filled = context(solver, target, accuracy, class_name)
+    return tidy(fill(f"{found.folder}/module.jinja", filled))
 
 
-def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
+def context(
+    solver: Solver, target: str, accuracy: str, class_name: str | None = None
+) -> dict[str, Any]:
     """What the templates are filled with."""
     found = targets.get(target)
+    named = {} if class_name is None else {"class_name": class_name}
     pairs = bool(found.adapts and solver.program.pairs and not solver.per_sample)
     formulas = found.formulas(solver) if found.formulas else Formulas.of(solver, pairs)
     host = host_part(solver, formulas, found.library) | {"remedy": _remedy(solver)}
-    return _merged(
+    merged = _merged(
         host,
-        _shared(solver, target, accuracy, host),
+        _shared(solver, header(solver, target, class_name=class_name), accuracy, host, found),
         _run(solver, formulas, found),
         _repetition(solver),
         _adaptive(solver, formulas),
@@ -61,6 +65,7 @@ def context(solver: Solver, target: str, accuracy: str) -> dict[str, Any]:
         _reversible(solver, found),
         found.settings(solver, formulas),
     )
+    return {**merged, **named}
 
 
 def require_baking(target: str) -> None:
@@ -104,10 +109,11 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "noisy": solver.program.is_noisy,
         "normals": found.normals,
         "dtypes": found.dtypes,
-        **_baked_says(solver),
+        **sample_says.of_baked(solver),
         **baked_settings(solver.table, _in_network_time(solver, baked)),
         **found.loop(solver.table),
         **parallel.baked_settings(solver, found.batches, baked),
+        **data_factors.baked_settings(solver, [row[0] for row in baked.rows]),
     }
     return tidy(fill(f"{found.folder}/baked.jinja", filled))
 
@@ -118,18 +124,10 @@ def _in_network_time(solver: Solver, baked: Baked) -> Baked:
     return replace(baked, rows=tuple((at(time), *factors) for time, *factors in baked.rows))
 
 
-def _baked_says(solver: Solver) -> dict[str, str]:
-    """What ``sample`` of a module for one grid says of itself."""
-    asked = f"returns the {solver.prediction.name} prediction"
-    text = (
-        f"From x to TIMESTEPS[-1]; model(x, t), after callback(x, t), {asked}{_noise_says(solver)}."
-    )
-    return {"baked_says": says(text), "baked_text": says(text).strip('"').rstrip()}
-
-
-def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) -> dict[str, Any]:
+def _shared(
+    solver: Solver, head: str, accuracy: str, host: dict[str, Any], found: Target
+) -> dict[str, Any]:
     """What every module says of itself."""
-    found = targets.get(target)
     standard = [
         *parallel.imports(solver, found.batches),
         *per_sample.imports(solver, found),
@@ -138,21 +136,18 @@ def _shared(solver: Solver, target: str, accuracy: str, host: dict[str, Any]) ->
         *(("import math",) if "_erf(" in host["alpha"] + host["sigma"] else ()),
     ]
     return {
-        "docstring": docstring(solver, header(solver, target), accuracy),
+        "docstring": docstring(solver, head, accuracy),
         "standard": _standard(found, *standard),
         "imports": _imports(found, solver.stochasticity is not None),
         "order": solver.order,
         "order_to_the_ends": _number(solver.endpoints.order),
         "evaluations_per_step": solver.scheme.main.evaluations,
         "extra_evaluations": solver.scheme.extra_evaluations,
-        "specification": specification_code(solver, target),
+        "specification": specification_code(solver, found.name),
         "dtypes": found.dtypes,
         "prediction_name": solver.prediction.name,
         "reverses": solver.schedule.reversed,
-        "sample_says": says(
-            f"From x to timesteps[-1]; model(x, t) returns the {solver.prediction.name} prediction "
-            f"and leaves x as it is{_noise_says(solver)}."
-        ),
+        **sample_says.of_module(solver),
     }
 
 
@@ -160,11 +155,6 @@ def _standard(target: Target, *others: str) -> str:
     """The imports of Python's own library, in the order of linters."""
     found = {*target.standard, *others}
     return "\n".join(sorted(found, key=lambda one: (one.startswith("from"), one)))
-
-
-def _noise_says(solver: Solver) -> str:
-    """Of the argument of ``sample``, if there is noise."""
-    return "" if solver.stochasticity is None else "; ``noise`` is a seed, seeds, or a function"
 
 
 def _imports(target: Target, is_noisy: bool = False) -> str:
@@ -188,6 +178,7 @@ def _run(solver: Solver, formulas: Formulas, found: Target) -> dict[str, Any]:
         "keeps_start": table.keeps_start,
         "places": table.places,
         "measures": bool(solver.program.repeat or formulas.pairs),
+        **data_factors.settings(solver, formulas),
     }
 
 
@@ -307,12 +298,14 @@ def _number(order: Fraction | None) -> str:
     return "None" if order is None else str(int(order) if order == int(order) else float(order))
 
 
-def header(solver: Solver, target: str, grid: bool = False) -> str:
+def header(solver: Solver, target: str, grid: bool = False, class_name: str | None = None) -> str:
     """Who generated the module, from what, and the command that does it again."""
-    command = f"solvergen compile {solver.arguments} --target {target} -o FILE"
+    named = f" --class-name {class_name}" if class_name else ""
+    command = f"solvergen compile {solver.arguments} --target {target}{named} -o FILE"
     if solver.arguments is None or grid:
-        times = ", timesteps=TIMESTEPS" if grid else ""
-        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{times})"
+        further = ", timesteps=TIMESTEPS" if grid else ""
+        further += f", class_name={class_name!r}" if class_name else ""
+        command = f"solvergen.write(solvergen.from_specification(SPEC), {target!r}, FILE{further})"
     lines = textwrap.wrap(command, LINE_LENGTH - 11, break_long_words=False, break_on_hyphens=False)
     return generated_by(solver, " \\\n        ".join(lines))
 

@@ -100,6 +100,7 @@ class Target:
         normals: what its modules draw noise with; empty if that is its users' matter.
         schedules: by a schedule as it is if nothing is said, the one that its networks need.
         casts: x in float64, and z in the precision of x, where its modules have Brownian paths.
+        has_class: whether its modules are for one class, which may be given a name.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Target:
     normals: str = ""
     schedules: tuple[tuple[NoiseSchedule, NoiseSchedule], ...] = ()
     casts: tuple[str, str] | None = None
+    has_class: bool = False
 
     @property
     def folder(self) -> str:

@@ -60,6 +60,7 @@ def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
     noisy = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:2", True, "eta: 1/2")
     on_request = [
         usual.whose_modules(parallel=True),
+        *(one.whose_modules(hooks=True) for one in (usual, noisy)),
         *(one.whose_modules(per_sample=True) for one in (usual, noisy)),
     ]
     for spec in (*(sg.Solver(*choices) for choices in SPECS), *on_request):

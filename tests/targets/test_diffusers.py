@@ -380,7 +380,6 @@ def test_wrong_use_is_said() -> None:
         ("2m", FlowMatchEulerDiscreteScheduler(), "Compile the solver for rectified_flow"),
         ("2m", UniPCMultistepScheduler(use_flow_sigmas=True), "not for networks with a table"),
         ("2m", EDMEulerScheduler(), "no beta_schedule"),
-        ("2m", DDIMScheduler(thresholding=True), "thresholding = True"),
         ("2m", DDIMScheduler(prediction_type="v_prediction"), "prediction_type is 'v_prediction'"),
         ("tab3", DDIMScheduler(), "not those of the compiled schedule"),
         ("flow_3m", DDIMScheduler(), "not for flow networks"),

@@ -88,9 +88,11 @@ def test_the_page_is_the_table() -> None:
 def test_options_that_are_read_are_arguments(prediction: str) -> None:
     one = FLOW if prediction == "flow_prediction" else DISCRETE
     arguments = set(inspect.signature(module(prediction).Scheduler.__init__).parameters)
-    arguments -= {"self", "inverse"}  # which the classes of configs say
+    arguments -= {"self", "inverse", "clip"}  # which classes of configs and other options say
     assert arguments <= set(one.read)
-    assert set(one.read) - arguments <= {"use_flow_sigmas", "flow_shift"}
+    assert set(one.read) - arguments <= {
+        "use_flow_sigmas", "flow_shift", "clip_sample", "clip_sample_range", "set_alpha_to_one",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
@@ -189,7 +191,6 @@ def test_ends_of_a_spread_are_read(spread: str) -> None:
 @pytest.mark.parametrize(
     ("peer", "prediction", "message"),
     [
-        (DDIMScheduler(thresholding=True), "epsilon", "thresholding = True"),
         (EulerDiscreteScheduler(timestep_type="continuous"), "epsilon", "timestep_type = cont"),
         (EulerDiscreteScheduler(interpolation_type="log_linear"), "epsilon", "interpolation_type"),
         (DPMSolverMultistepScheduler(lambda_min_clipped=-5.1), "epsilon", "lambda_min_clipped"),
@@ -286,7 +287,6 @@ def test_there_and_back_by_schedulers() -> None:
 @pytest.mark.parametrize(
     ("prediction", "options", "message"),
     [
-        ("epsilon", {"thresholding": True}, "thresholding = True"),
         ("epsilon", {"algorithm_type": "sde-dpmsolver"}, "sde-dpmsolver"),
         ("epsilon", {"use_flow_sigmas": True}, "flow sigmas"),
         ("flow_prediction", {"stochastic_sampling": True}, "stochastic_sampling = True"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch_extras  # noqa: F401
+from torch._dynamo.testing import CompileCounter
 
 import solvergen as sg
 from solvergen import compiler
@@ -149,6 +150,68 @@ def test_sigmas_of_the_other_space_are_refused() -> None:
 def test_solvers_of_no_noise_level_are_refused(choice: tuple[str, ...], message: str) -> None:
     with pytest.raises(sg.SolvergenError, match=message):
         sg.emit(sg.Solver(*choice), "k-diffusion")
+
+
+@pytest.mark.parametrize("scheme", ["multistep:2", "singlestep:2", "heun"])
+def test_the_denoised_sample_may_be_changed(scheme: str) -> None:
+    """The same as a model that does it; the callback sees what is used."""
+    spec = sg.Solver("ve", "data", "data", "half_log_snr", scheme)
+    function = sampler(sg.compile(spec, "k-diffusion"))
+    sigmas, seen = torch.tensor([10.0, 4.0, 1.5, 0.4, 0.0]).double(), []
+
+    def model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return denoised(x, 1.0, float(sigma[0]))
+
+    def clipped(data: torch.Tensor, x: torch.Tensor, sigma: Any) -> torch.Tensor:
+        assert data.shape == x.shape
+        return data.clamp(-0.5, 0.5 + 0.01 * float(sigma))
+
+    expected = function(
+        lambda x, sigma: clipped(model(x, sigma), x, sigma[0]), 10 * X, sigmas, disable=True
+    )
+    found = function(model, 10 * X, sigmas, None, seen.append, True, on_data=clipped)
+    assert torch.equal(found, expected)
+    assert all(one["denoised"].abs().max() <= 0.6 for one in seen)
+    assert not torch.equal(found, function(model, 10 * X, sigmas, disable=True))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "stochasticity"),
+    [("multistep:2", None), ("singlestep:2", "eta: 1"), ("rk4", None)],  # rk4 has two passes
+)
+def test_passes_are_compiled_before_the_first_step(
+    scheme: str, stochasticity: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where a plan compiles: for each of several latents, nothing is left to compile
+    when the model is asked, and the noise that is drawn is that of an uncompiled run."""
+    spec = sg.Solver(
+        "ve", "data", "data", "half_log_snr", scheme, stochasticity=stochasticity
+    )  # fmt: skip
+    module = sg.compile(spec, "k-diffusion")
+    plan, counter, graphs = module.Plan, CompileCounter(), []
+
+    class Compiled(plan):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, compiled=True, **options)
+
+    def model(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        graphs[-1].append(counter.frame_count)
+        return denoised(x, 1.0, float(sigma[0]))
+
+    torch._dynamo.reset()
+    compiled = torch.compile
+    sigmas = torch.tensor([10.0, 4.0, 1.5, 0.4, 0.1]).double()
+    for x in (X, X[:, :2], torch.cat([X, X])):
+        runs = []
+        for kind in (plan, Compiled):
+            monkeypatch.setattr(module, "Plan", kind)
+            monkeypatch.setattr(torch, "compile", lambda one: compiled(one, backend=counter))
+            graphs.append([])
+            torch.manual_seed(0)
+            runs.append(sampler(module)(model, 10 * x, sigmas, disable=True))
+        assert len(set(graphs[-1])) == 1
+        assert graphs[-1][0] == counter.frame_count > graphs[0][0]
+        torch.testing.assert_close(*runs)
 
 
 @pytest.mark.parametrize("first", [100.0, 120.0, 500.0, 700.0, 4518.0])

@@ -51,10 +51,12 @@ def ran(ours: Any, timesteps: Any = None, sigmas: Any = None) -> torch.Tensor:
         ("sde_dpm_solver_pp_2m_midpoint", 2, "midpoint"),
     ],
 )
-def test_steps_of_sde_dpm_solver(preset: str, order: int, kind: str) -> None:
+@pytest.mark.parametrize("thresholding", [False, True])
+def test_steps_of_sde_dpm_solver(preset: str, order: int, kind: str, thresholding: bool) -> None:
     theirs = DPMSolverMultistepScheduler(
         **TABLE, algorithm_type="sde-dpmsolver++", solver_order=order, solver_type=kind,
         final_sigmas_type="zero", lower_order_final=False, euler_at_final=True,
+        thresholding=thresholding, sample_max_value=1.5,
     )  # fmt: skip
     theirs.set_timesteps(STEPS)
     x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))

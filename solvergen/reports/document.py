@@ -147,8 +147,8 @@ def plain(found: Words) -> str:
 
 _SYMBOLS = re.compile(
     r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
-    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho)(?:_\w+)?"
-    r"|[ADFIJMNprstx]_\w+|M0|g(?=\^2)|[Nqhtx](?![\w'.]))(?:\^\w+)?(?!\w)"
+    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho|eta|kappa|nu)(?:_\w+)?"
+    r"|[ADFIJMNRmprstvxz]_\w+|M0|g(?=\^2)|[NKRhqstuvxz](?![\w']|\.\w))(?:\^\w+)?(?!\w)"
 )
 """What is a symbol in words: gamma, mu_k, r_j, s_1, M_0, N, q, h, t, x, O(h^2)."""
 
@@ -230,7 +230,7 @@ def _broken(latex: str) -> str:
     """A sum in as many lines as a column needs, broken before its signs, outside of brackets."""
     pieces, depth = [""], 0
     for one in re.findall(r" [+-] |\\left|\\right|\\.|.", latex):
-        depth += {"{": 1, r"\left": 1, "}": -1, r"\right": -1}.get(one, 0)
+        depth += {**dict.fromkeys("{([", 1), **dict.fromkeys("})]", -1)}.get(one, 0)
         if depth == 0 and one in (" + ", " - "):
             pieces.append(one)
         else:

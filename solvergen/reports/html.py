@@ -141,19 +141,20 @@ def mathml(formula: Expr, display: bool = False) -> str:
     Raises:
         SolvergenError: math-core is not installed, or does not read the formula's LaTeX.
     """
-    style = ' displaystyle="true"' if display else ""
-    found = _converted(typesetting.latex(formula))
-    return found.replace("<math", f'<math{style} alttext="{_plain(typesetting.text(formula))}"', 1)
+    found = _converted(typesetting.latex(formula), display)
+    return found.replace("<math", f'<math alttext="{_plain(typesetting.text(formula))}"', 1)
 
 
 @lru_cache(maxsize=4096)
-def _converted(latex: str) -> str:
+def _converted(latex: str, display: bool = False) -> str:
+    """Of a display too, in the line: where it stands is the page's to say."""
     require_math_core()
     import math_core
 
     try:
         converter = math_core.LatexToMathML(fancy_error=False)
-        return str(converter.convert_with_local_state(latex, displaystyle=False))
+        found = str(converter.convert_with_local_state(latex, displaystyle=display))
+        return found.replace(' display="block"', ' displaystyle="true"', 1)
     except math_core.LatexError as error:
         raise SolvergenError(f"the formula {latex} is no LaTeX that math-core reads") from error
 

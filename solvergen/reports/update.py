@@ -16,6 +16,7 @@ from functools import cached_property
 from sympy import Add, Expr, Function, Integer, Poly, Rational, Symbol, factor, fraction, together
 
 from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation
+from solvergen.closed_forms.taylor import h
 from solvergen.methods.rule import Moments
 from solvergen.methods.scheme import CURRENT, Kind, Node
 from solvergen.program.instructions import Combine
@@ -128,6 +129,15 @@ class Landing:
         """What ell_j is called."""
         return Symbol(f"ell_{j}" if self.is_alone else f"ell_{{{self.combine.stage},{j}}}")
 
+    def difference(self, k: int | str) -> Symbol:
+        """What D_k is called: that of the step as it is, those of other landings with a number."""
+        return Symbol(f"D_{k}" if self.is_last else f"D_{{{self.combine.stage},{k}}}")
+
+    def divided(self, first: int, last: int) -> Symbol:
+        """What the divided difference of the nodes from one to another is called."""
+        nodes = ",".join(map(str, range(first, last + 1)))
+        return Symbol(f"F_{{{nodes}}}" if self.is_last else f"F_{{{self.combine.stage};{nodes}}}")
+
 
 def landings(phase: PhaseProgram) -> tuple[Landing, ...]:
     """Those of a step, without what estimates its error."""
@@ -171,9 +181,9 @@ def section(solver: Solver) -> Section:
         Equations(tuple(_update(one, solver) for one in found), boxed=True),
         Equations(tuple(_definitions(solver, found))),
     ]
-    last = found[-1]
-    if last.is_plain and 1 < len(last.combine.support) <= MOST_DIFFERENCES:
-        blocks += _in_differences(last, solver)
+    for one in found:
+        if one.is_plain and 1 < len(one.combine.support) <= MOST_DIFFERENCES:
+            blocks += _in_differences(one, solver)
     return Section("update formula", (*blocks, *_limited(solver)))
 
 
@@ -244,18 +254,20 @@ def _definitions(solver: Solver, found: tuple[Landing, ...]) -> Iterator[Equatio
     for j in range(1, solver.program.main.history + 1):
         if f"r_{j}" in read:
             yield Equation(ratio(j), _ratio(j))
-    for k in range(1, 12):
-        if any(name.startswith((f"mu_{k}", f"mu_{{{k}}}")) for name in read):
-            yield moment(weights, k)
+    moments = [
+        moment(weights, k)
+        for k in range(1, 12)
+        if any(name.startswith((f"mu_{k}", f"mu_{{{k}}}")) for name in read)
+    ]
+    yield from moments
     if any(name.startswith("mu_{") for name in read):
         mixed = Function("M_0")(Symbol("t_l"), s) / Function("M_0")(t, s)
         yield Equation(mean_of_other(), Product(mixed, Function("mu_k")(Symbol("t_l"), s)))
     if "w" in read:
         yield Equation(Symbol("w"), Spelled("(dq/dgamma at the end)/(its mean over the step)",
             r"\frac{dq}{d\gamma}\Big|_{t}\Big/\overline{\frac{dq}{d\gamma}}"))  # fmt: skip
-    if any(row.right is not None and row.right.has(Symbol("h", real=True)) for row in
-           (moment(weights, k) for k in range(1, 3))):  # fmt: skip
-        yield Equation(Symbol("h", real=True), Function("gamma")(t) - Function("gamma")(s))
+    if any(row.right is not None and row.right.has(h) for row in moments):
+        yield Equation(h, Function("gamma")(t) - Function("gamma")(s))
 
 
 def mean_of_other() -> Symbol:
@@ -283,16 +295,18 @@ def _ratio(j: int) -> Expr:
 
 def _in_differences(one: Landing, solver: Solver) -> list[Block]:
     count = len(one.combine.support)
-    names = [Symbol(f"D_{k}") for k in range(count)]
+    names = [one.difference(k) for k in range(count)]
     terms = [names[0], *(Product(mean(k), names[k]) for k in range(1, count))]
     before = one.sample(one.combine.base)
     kept = before if solver.ode.factor == 1 else Product(one.of_interval("Phi"), before)
     right = Total(kept, Product(one.of_interval("M_0"), Total(*terms)))
     rows = tuple(Equation(name, form) for name, form in differences(one))
+    interval = f" of [{one.time(one.combine.base)}, {one.time(one.combine.node)}]"
     words = (
-        "In differences, with D_k the coefficient of ", THETA ** Symbol("k"), " of the polynomial "
-        "that interpolates N at the places ", relation("=", THETA, Spelled(
-            ", ".join(map(str, one.places)), ",\\ ".join(map(latex, one.places)))), ":",
+        "In differences, with ", one.difference("k"), " the coefficient of ", THETA ** Symbol("k"),
+        " of the polynomial that interpolates N at the places ", relation("=", THETA, Spelled(
+            ", ".join(map(str, one.places)), ",\\ ".join(map(latex, one.places)))),
+        "" if one.is_alone else interval, ":",
     )  # fmt: skip
     return [
         Paragraph(words),
@@ -311,13 +325,13 @@ def differences(one: Landing) -> tuple[tuple[Symbol, Expr], ...]:
         for i in range(count - width):
             j = i + width
             apart = factor(places[i] - places[j])
-            name = Symbol(f"F_{{{','.join(map(str, range(i, j + 1)))}}}")
+            name = one.divided(i, j)
             divided.append((name, _quotient(table[i, j - 1], table[i + 1, j], apart)))
             table[i, j] = name
     if count == 2:
-        (_, slope), start = divided[0], places[0]
-        lowest = values[0] if start == 0 else Total(values[0], Product(-start, Symbol("D_1")))
-        return (Symbol("D_0"), lowest), (Symbol("D_1"), slope)
+        (_, slope), start, first = divided[0], places[0], one.difference(1)
+        lowest = values[0] if start == 0 else Total(values[0], Product(-start, first))
+        return (one.difference(0), lowest), (first, slope)
     newton, found = Integer(1), [[] for _ in range(count)]  # type: ignore[var-annotated]
     for j in range(count):
         for (power,), coefficient in Poly(newton, THETA).terms():
@@ -325,7 +339,7 @@ def differences(one: Landing) -> tuple[tuple[Symbol, Expr], ...]:
                 found[power].append(_product(factor(coefficient), table[0, j]))
         newton = newton * (THETA - places[j])
     rows = [
-        (Symbol(f"D_{k}"), Total(*terms) if len(terms) > 1 else terms[0])
+        (one.difference(k), Total(*terms) if len(terms) > 1 else terms[0])
         for k, terms in enumerate(found)
     ]
     needed = {one for _, form in rows for one in form.free_symbols}

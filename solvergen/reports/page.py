@@ -104,10 +104,10 @@ def write(whole: str, path: Path) -> None:
 
 def _facts(solver: Solver, found: pictures.Measured) -> tuple[tuple[str, Words], ...]:
     order: tuple[tuple[str, Words], ...] = (
-        ("order of a run", (f"{solver.order}, proved; measured {-found.slope:.2f}",)),
+        ("order of a run", (f"{solver.order}, proved; measured {found.words}",)),
     )
     if solver.weak_report is not None:
-        weak = f"{solver.weak_report.order}, proved; measured {-found.slope:.2f}"
+        weak = f"{solver.weak_report.order}, proved; measured {found.words}"
         order = (
             ("noise on the way", (str(solver.stochasticity),)),
             ("weak order of a run", (weak,)),

@@ -1,8 +1,8 @@
 """The derivation of a solver as one page: what ``derive --html`` writes.
 
 Facts, the update formula, the schedule, the ODE and its clocks, the integrals with their proofs,
-every phase of a run, the proof of the order, what was measured, without noise a run as a matrix,
-the emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
+every phase of a run, the proof of the order, what was measured, a run as a matrix if it is one, the
+emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
 sections; pictures and measurements are those of HTML alone.
 """
 
@@ -81,7 +81,8 @@ def page(solver: Solver, path: str | Path | None = None, title: str | None = Non
     is_noisy = solver.stochasticity is not None
     found = (noise if is_noisy else pictures).measure(solver, module)
     measured = [noise.measured(solver, found)] if is_noisy else [_measured(solver, found)]
-    measured += [] if is_noisy else [_run(solver)]
+    if not is_noisy and solver.program.repeat is None:
+        measured.append(_run(solver))
     common = list(sections(solver))
     at = next(n for n, one in enumerate(common) if one.title == "schedule")
     common[at] = _with_picture(solver, module, common[at])

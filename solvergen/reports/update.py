@@ -15,7 +15,7 @@ from functools import cached_property
 
 from sympy import Add, Expr, Function, Integer, Poly, Rational, Symbol, factor, fraction, together
 
-from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation
+from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation, text
 from solvergen.closed_forms.taylor import h
 from solvergen.methods.rule import Moments
 from solvergen.methods.scheme import CURRENT, Kind, Node
@@ -29,6 +29,11 @@ from solvergen.symbols import s, t
 THETA = Symbol("theta")
 MOST_DIFFERENCES = 4
 """Nodes up to which divided differences are written out."""
+MOST_WRITTEN = 5
+"""Nodes up to which the weights of an interpolation are expanded in its moments."""
+LAGRANGE = Spelled("L_j(theta)", r"L_j(\theta)")
+BASIS = Spelled("prod_(i != j) (theta - theta_i)/(theta_j - theta_i)",
+                r"\prod_{i\ne j}\frac{\theta-\theta_i}{\theta_j-\theta_i}")  # fmt: skip
 
 
 def rational(number: Fraction) -> Rational:
@@ -83,7 +88,12 @@ class Landing:
 
     @cached_property
     def weights(self) -> tuple[Expr, ...]:
-        """ell_j in ``mean``, ``ratio`` and, for UniPC's B(h) = h, ``w``."""
+        """ell_j in ``mean``, ``ratio`` and, for UniPC's B(h) = h, ``w``; of many nodes only what
+        they are means of.
+        """
+        if self.is_long:
+            nodes = range(len(self.places))
+            return tuple(Spelled(f"mean of L_{j}", rf"\overline{{L_{{{j}}}}}") for j in nodes)
         end_density = Symbol("w")
 
         def moment_of(k: int, along: int | None) -> Expr:
@@ -96,6 +106,11 @@ class Landing:
     def is_plain(self) -> bool:
         """Whether it interpolates, with the clock's own moments."""
         return self.combine.rule.is_plain
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its weights in moments and ratios would fill a page."""
+        return self.is_plain and len(self.combine.support) > MOST_WRITTEN
 
     def _place(self, node: Node) -> Expr:
         """theta of the step."""
@@ -249,8 +264,11 @@ def _definitions(solver: Solver, found: tuple[Landing, ...]) -> Iterator[Equatio
         if len(one.combine.support) > 1 or one.weights != (1,):
             for j, weight in enumerate(one.weights):
                 yield Equation(one.weight(j), in_means(weight), note=_where(one) if j == 0 else "")
-    symbols = (weight.free_symbols for one in found for weight in one.weights)
-    read = {symbol.name for each in symbols for symbol in each}
+        if one.is_long:
+            yield Equation(LAGRANGE, BASIS, note="mean over the step, by the clock q")
+            yield Equation(Symbol("theta_j"), listed(one.places))
+    written = (form for one in found for form in (one.places if one.is_long else one.weights))
+    read = {symbol.name for form in written for symbol in form.free_symbols}
     for j in range(1, solver.program.main.history + 1):
         if f"r_{j}" in read:
             yield Equation(ratio(j), _ratio(j))
@@ -268,6 +286,11 @@ def _definitions(solver: Solver, found: tuple[Landing, ...]) -> Iterator[Equatio
             r"\frac{dq}{d\gamma}\Big|_{t}\Big/\overline{\frac{dq}{d\gamma}}"))  # fmt: skip
     if any(row.right is not None and row.right.has(h) for row in moments):
         yield Equation(h, Function("gamma")(t) - Function("gamma")(s))
+
+
+def listed(places: tuple[Expr, ...]) -> Expr:
+    """Places, with commas."""
+    return Spelled(", ".join(map(text, places)), ",\\ ".join(map(latex, places)))
 
 
 def mean_of_other() -> Symbol:
@@ -304,9 +327,8 @@ def _in_differences(one: Landing, solver: Solver) -> list[Block]:
     interval = f" of [{one.time(one.combine.base)}, {one.time(one.combine.node)}]"
     words = (
         "In differences, with ", one.difference("k"), " the coefficient of ", THETA ** Symbol("k"),
-        " of the polynomial that interpolates N at the places ", relation("=", THETA, Spelled(
-            ", ".join(map(str, one.places)), ",\\ ".join(map(latex, one.places)))),
-        "" if one.is_alone else interval, ":",
+        " of the polynomial that interpolates N at the places ",
+        relation("=", THETA, listed(one.places)), "" if one.is_alone else interval, ":",
     )  # fmt: skip
     return [
         Paragraph(words),

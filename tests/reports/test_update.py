@@ -1,6 +1,7 @@
 """The update formula of a page is what modules compute, and its proof is that of their order."""
 
 import random
+import re
 
 import mpmath
 import numpy as np
@@ -16,7 +17,7 @@ from solvergen.closed_forms.taylor import h
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.order import EVEN, report
 from solvergen.program.stability import error_constants
-from solvergen.reports import proof, update
+from solvergen.reports import document, proof, update
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.schedules.values import at_time
 from solvergen.symbols import alpha, s, sigma, t
@@ -165,6 +166,35 @@ def test_formulas_in_many_digits(name: str) -> None:
             for shown, exact in pairs:
                 gap = abs(page.number(shown) - exact)
                 assert gap < mpmath.mpf(10) ** -DIGITS * max(1, abs(exact)), (landing, shown)
+
+
+@pytest.mark.parametrize("scheme", ["multistep:4", "singlestep:4", "pece:2", "general_linear:3:1"])
+def test_conditions_of_interpolation_are_met_by_its_weights(scheme: str) -> None:
+    """What is written down because it interpolates is what the weights on the page leave."""
+    for landing in update.landings(sg.Solver("ve", scheme=scheme).program.main):
+        names = {symbol for weight in landing.weights for symbol in weight.free_symbols}
+        names |= {update.mean(len(landing.places))} | {update.ratio(j) for j in range(1, 4)}
+        place = {
+            one: sympy.Rational(n + 2, 2 * n + 7) for n, one in enumerate(sorted(names, key=str))
+        }
+        for one in proof.conditions(landing, same_clock=False):
+            pairs = zip(landing.weights, landing.places, strict=True)
+            left = sum((weight * theta**one.k for weight, theta in pairs), sympy.Integer(0))
+            right = update.mean(one.k) if one.k else 1
+            assert (left - right - one.residual).xreplace(place) == 0
+            assert (one.residual == 0) == (one.k < len(landing.places))
+
+
+def test_many_nodes_are_means_of_lagrange_polynomials() -> None:
+    """Their weights in moments and ratios would fill a page, and take minutes to write."""
+    spec = sg.Solver("rectified_flow", "flow", expansion="time", scheme="multistep:8")
+    text = document.text((update.section(spec), proof.section(spec)))
+    assert re.search(r"ell_7 += mean of L_7", text)
+    assert "sum_j ell_j theta_j^7 = mu_7" in text.replace("1/8", "mu_7")
+    assert "M_0*mean of prod_j (theta - theta_j)*h**8/40320*N^(8)" in text
+    (last,) = (one for one in proof.conditions(
+        update.landings(spec.program.main)[-1], same_clock=True) if one.residual != 0)  # fmt: skip
+    assert (last.k, last.power) == (8, 0)
 
 
 LANDED = ["multistep:3", "multistep:4", "singlestep:3", "unipc:2", "unipc:3", "general_linear:3:1"]

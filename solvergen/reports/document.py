@@ -146,7 +146,7 @@ def plain(found: Words) -> str:
 
 
 _SYMBOLS = re.compile(
-    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
+    r"O\(h(?:\^\w+)?\)|dq/dgamma|(?<![\w'.])(?:"
     r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho|eta|kappa|nu)(?:_\w+)?"
     r"|[ADFIJMNRmprstvxz]_\w+|M0|g(?=\^2)|[NKRhqstuvxz](?![\w']|\.\w))(?:\^\w+)?(?!\w)"
 )
@@ -166,7 +166,7 @@ def spelled(given: str) -> Iterator[tuple[str, bool]]:
 def _symbol(found: str) -> str:
     """What is a symbol in words, in LaTeX."""
     if found.startswith("O("):
-        return f"O(h^{{{found[4:-1]}}})"
+        return f"O(h^{{{found[4:-1]}}})" if "^" in found else found
     if found == "dq/dgamma":
         return r"dq/d\gamma"
     name, _, power = found.partition("^")
@@ -202,7 +202,7 @@ def _aligned(block: Equations) -> Iterator[str]:
         sides = sides or [rf"\text{{{_escaped(row.missing)}}}"]
         note = rf"\quad {_note(row.note)}" if row.note else ""
         first = _broken(sides[0])
-        if note and _width(left + sides[0]) + len(row.note) > WIDEST:
+        if note and width(left + sides[0]) + len(row.note) > WIDEST:
             note = f" \\\\\n& {note}"
         lines.append(f"{left} &= {first}{note}")
         lines += [f"&= {_broken(side)}" for side in sides[1:]]
@@ -221,7 +221,7 @@ def _note(words: str) -> str:
     return "".join(parts)
 
 
-def _width(latex: str) -> int:
+def width(latex: str) -> int:
     """About how many letters a formula is wide: a command is one, a brace none."""
     return len(re.sub(r"[{}_^\s]", "", re.sub(r"\\[a-zA-Z]+", "m", latex)))
 
@@ -237,7 +237,7 @@ def _broken(latex: str) -> str:
             pieces[-1] += one
     lines = [pieces[0]]
     for piece in pieces[1:]:
-        if _width(lines[-1] + piece) > WIDEST:
+        if width(lines[-1] + piece) > WIDEST:
             lines.append(piece.lstrip())
         else:
             lines[-1] += piece

@@ -192,6 +192,15 @@ def test_fractions_of_a_display_have_space_around_signs() -> None:
     assert "block" not in shown
 
 
+def test_a_note_stands_beside_a_short_formula_and_below_a_long_one() -> None:
+    long = sum((Symbol(f"x_{k}") * t**k for k in range(9)), start=exp(-t))
+    for formula, kind in ((exp(-t), '"note">'), (long, '"note below" colspan="2">')):
+        rows = (document.Equation(Symbol("N"), formula, note="the integrand"),)
+        shown = html.page("x", (), (), (document.Section("y", (document.Equations(rows),)),))
+        assert shown.count(f"<td class={kind}the integrand</td>") == 1
+        assert shown.count("the integrand") == 1
+
+
 def test_words_have_their_symbols() -> None:
     shown = html.page("A title", ("N at s_1 is O(h^3), the network's gamma_t",), (), ())
     assert shown.count("<math") == 4

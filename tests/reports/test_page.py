@@ -193,7 +193,7 @@ def test_fractions_of_a_display_have_space_around_signs() -> None:
 
 
 def test_a_note_stands_beside_a_short_formula_and_below_a_long_one() -> None:
-    long = sum((Symbol(f"x_{k}") * t**k for k in range(9)), start=exp(-t))
+    long = sum((Symbol(f"x_{k}") * t**k for k in range(16)), start=exp(-t))
     for formula, kind in ((exp(-t), '"note">'), (long, '"note below" colspan="2">')):
         rows = (document.Equation(Symbol("N"), formula, note="the integrand"),)
         shown = html.page("x", (), (), (document.Section("y", (document.Equations(rows),)),))

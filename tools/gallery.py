@@ -1,6 +1,6 @@
 """A derivation page for every named schedule and three solvers: `python tools/gallery.py FOLDER`.
 
-A page is written again if the package has changed since; 42 of them take three minutes.
+A page is written again if the package has changed since; 42 of them take five minutes.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ SOLVERS = {
     "dpm_solver_pp_2m": ("DPM-Solver++(2M)", ("data", "half_log_snr", "multistep:2")),
     "dpm_solver_3": ("DPM-Solver-3", ("noise", "half_log_snr", "singlestep:3")),
     "straight_multistep_3": (
-        "Third order, straight",
+        "Third-order multistep (straight)",
         ("straight", "sigma/(alpha+sigma)", "multistep:3"),
     ),
 }

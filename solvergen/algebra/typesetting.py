@@ -19,7 +19,7 @@ from sympy.printing.str import StrPrinter
 
 GREEK = (
     "alpha", "beta", "gamma", "sigma", "lambda", "mu", "phi", "theta", "rho", "tau", "ell", "Phi",
-    "omega", "kappa", "nu", "varepsilon",
+    "omega", "kappa", "nu", "eta", "varepsilon",
 )  # fmt: skip
 """What a name, or a part of one, is a letter for."""
 
@@ -222,7 +222,7 @@ def text(expression: Expr) -> str:
 
 def latex(expression: Expr) -> str:
     """For a display."""
-    return _spaced(str(_Latex().doprint(expression)))
+    return _flat(_spaced(str(_Latex().doprint(expression))))
 
 
 _WORD = re.compile(r"(\\[a-z]+|[\w})]) (?=\\mathrm)")
@@ -235,6 +235,27 @@ def _spaced(found: str) -> str:
     """Words as factors with thin spaces beside them: 2 spread t, not 2spreadt."""
     before = _WORD.sub(lambda one: one[0] if one[1] in SIGNS else rf"{one[1]}\,", found)
     return _AFTER_WORD.sub(r"\1\\,", before)
+
+
+_TALL = r"\\(?:left|right|[td]?frac|sqrt|sum|int|begin|Big)"
+_FLAT = re.compile(
+    r"(?P<called>\\(?:log|exp|cos|sin|tan|cosh|sinh|tanh|operatorname\{\w+\})(?:\^\{\w+\})?\{)?"
+    rf"\\left(?P<open>[(\[])(?P<inside>(?:(?!{_TALL}).)*?) ?\\right(?P<close>[)\]])(?(called)\}})"
+)
+
+
+def _flat(found: str) -> str:
+    """Brackets of their usual size around what is no taller than a line: stretched ones have space
+    inside of them that nobody writes."""
+    before = ""
+    while before != found:
+        before, found = found, _FLAT.sub(_unstretched, found)
+    return found
+
+
+def _unstretched(one: re.Match[str]) -> str:
+    called = (one["called"] or "")[:-1]
+    return f"{called}{one['open']}{one['inside']}{one['close']}"
 
 
 def aligned(rows: Iterable[tuple[Expr, Expr | None]], below: Iterable[Expr] = ()) -> str:

@@ -92,6 +92,17 @@ def _ode(ode: SemilinearODE) -> Section:
     )  # fmt: skip
 
 
+_STEP = Spelled(
+    "x_t = Phi x_s + M_0 Nbar + R_t (B(v_t) - B(v_s))",
+    r"x_t=\Phi\,x_s+M_0\,\bar N+R_t\,\bigl(B(v_t)-B(v_s)\bigr)",
+)
+_SPREAD = Spelled("nu^2 = R_t^2 (v_t - v_s)", r"\nu^2=R_t^2\,(v_t-v_s)")
+_CHANGED = Spelled("e^-K", r"e^{-K}")
+_RETAINED = Spelled("K = int eta^2 dlog(alpha/R)", r"K=\int\eta^2\,d\log(\alpha/R)")
+_LENGTH = "h = lambda_t - lambda_s"
+_KAPPA = Spelled("kappa = K_t - K_s", r"\kappa=K_t-K_s")
+
+
 def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
     """The third clock."""
     squared = Spelled("eta^2", r"\eta^2")
@@ -112,18 +123,18 @@ def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
         "noise on the way",
         (
             Paragraph((
-                f"With {noise} a step is that of the ODE above, in which eta has changed a, b, Phi "
-                "and q, plus nu times a standard normal: x_t = Phi x_s + M_0 Nbar + R_t (B(v_t) - "
-                "B(v_s)), nu^2 = R_t^2 (v_t - v_s). R is R without noise times e^-K, with K = int "
-                "eta^2 dlog(alpha/R), and kappa = K_t - K_s; eta = 0 is the ODE.",
+                f"With the noise {noise} a step is that of the ODE above, in which eta has changed "
+                "a, b, Phi and q, plus nu times a standard normal: ", _STEP, " with ", _SPREAD,
+                ". The R of this integrand is ", _CHANGED, " times what it is without noise, with ",
+                _RETAINED, ", and ", _KAPPA, "; without eta it is the ODE.",
             )),
             Equations((
-                Equation(squared, noise.squared),
+                *([] if noise.is_constant else [Equation(squared, noise.squared)]),
                 Equation(Function("R")(t), ode.factor),
                 Equation(Function("q")(t), ode.clock),
-                Equation(Function("v'")(t), rate),
+                Equation(Spelled("v'(t)", "v'(t)"), rate),
                 *(one for one in own if one.right is not None),
-                Equation(Function("nu")(t, s), shown, BY_QUADRATURE, "h = lambda_t - lambda_s"),
+                Equation(Function("nu")(t, s), shown, missing=BY_QUADRATURE, note=_LENGTH),
             )),
         ),
     )  # fmt: skip

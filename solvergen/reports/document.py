@@ -146,9 +146,9 @@ def plain(found: Words) -> str:
 
 
 _SYMBOLS = re.compile(
-    r"O\(h\^\w+\)|dq/dgamma|(?<![\w'.])(?:"
-    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho)(?:_\w+)?"
-    r"|[ADFIJMNprstx]_\w+|M0|g(?=\^2)|[Nqhtx](?![\w'.]))(?:\^\w+)?(?!\w)"
+    r"O\(h(?:\^\w+)?\)|dq/dgamma|(?<![\w'.])(?:"
+    r"(?:alpha|beta|gamma|sigma|lambda|theta|mu|ell|Phi|rho|eta|kappa|nu)(?:_\w+)?"
+    r"|[ADFIJMNRmprstvxz]_\w+|M0|g(?=\^2)|[NKRhqstuvxz](?![\w']|\.\w))(?:\^\w+)?(?!\w)"
 )
 """What is a symbol in words: gamma, mu_k, r_j, s_1, M_0, N, q, h, t, x, O(h^2)."""
 
@@ -166,7 +166,7 @@ def spelled(given: str) -> Iterator[tuple[str, bool]]:
 def _symbol(found: str) -> str:
     """What is a symbol in words, in LaTeX."""
     if found.startswith("O("):
-        return f"O(h^{{{found[4:-1]}}})"
+        return f"O(h^{{{found[4:-1]}}})" if "^" in found else found
     if found == "dq/dgamma":
         return r"dq/d\gamma"
     name, _, power = found.partition("^")
@@ -202,7 +202,7 @@ def _aligned(block: Equations) -> Iterator[str]:
         sides = sides or [rf"\text{{{_escaped(row.missing)}}}"]
         note = rf"\quad {_note(row.note)}" if row.note else ""
         first = _broken(sides[0])
-        if note and _width(left + sides[0]) + len(row.note) > WIDEST:
+        if note and width(left + sides[0]) + len(row.note) > WIDEST:
             note = f" \\\\\n& {note}"
         lines.append(f"{left} &= {first}{note}")
         lines += [f"&= {_broken(side)}" for side in sides[1:]]
@@ -221,7 +221,7 @@ def _note(words: str) -> str:
     return "".join(parts)
 
 
-def _width(latex: str) -> int:
+def width(latex: str) -> int:
     """About how many letters a formula is wide: a command is one, a brace none."""
     return len(re.sub(r"[{}_^\s]", "", re.sub(r"\\[a-zA-Z]+", "m", latex)))
 
@@ -230,14 +230,14 @@ def _broken(latex: str) -> str:
     """A sum in as many lines as a column needs, broken before its signs, outside of brackets."""
     pieces, depth = [""], 0
     for one in re.findall(r" [+-] |\\left|\\right|\\.|.", latex):
-        depth += {"{": 1, r"\left": 1, "}": -1, r"\right": -1}.get(one, 0)
+        depth += {**dict.fromkeys("{([", 1), **dict.fromkeys("})]", -1)}.get(one, 0)
         if depth == 0 and one in (" + ", " - "):
             pieces.append(one)
         else:
             pieces[-1] += one
     lines = [pieces[0]]
     for piece in pieces[1:]:
-        if _width(lines[-1] + piece) > WIDEST:
+        if width(lines[-1] + piece) > WIDEST:
             lines.append(piece.lstrip())
         else:
             lines[-1] += piece

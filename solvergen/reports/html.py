@@ -24,8 +24,12 @@ from solvergen.reports.document import (
     Table,
     Words,
     spelled,
+    width,
 )
 from solvergen.reports.style import CSS
+
+COLUMN = 64
+"""Letters of a formula and its note that stand in a line; fractions count as they are written."""
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 
@@ -95,18 +99,23 @@ def _boxed(content: str, boxed: bool) -> str:
 
 
 def _equation(row: Equation) -> Iterator[str]:
-    """``left = right``, and ``= also`` below it."""
+    """``left = right``, and ``= also`` below it; a note beside them, or below a long one."""
     left, *sides = row.sides
     shown = [mathml(one, display=True) for one in sides] or [_text(row.missing)]
     wide = ' colspan="2"'
+    size = sum(width(typesetting.latex(one)) for one in row.sides[:2]) + len(row.note)
+    below = row.note != "" and size > COLUMN
     for n, side in enumerate(shown):
-        note = f'<td class="note">{_text(row.note)}</td>' if row.note and n == 0 else ""
+        beside = row.note != "" and n == 0 and not below
+        note = f'<td class="note">{_text(row.note)}</td>' if beside else ""
         yield (
             f'<tr><td class="left">{mathml(left) if n == 0 else ""}</td>'
             f'<td class="sign">{_converted("=")}</td>'
             f'<td class="right"{"" if note else wide}><div class="scroll">{side}</div></td>'
             f"{note}</tr>\n"
         )
+    if below:
+        yield f'<tr><td></td><td></td><td class="note below"{wide}>{_text(row.note)}</td></tr>\n'
 
 
 def _table(table: Table) -> str:
@@ -141,19 +150,20 @@ def mathml(formula: Expr, display: bool = False) -> str:
     Raises:
         SolvergenError: math-core is not installed, or does not read the formula's LaTeX.
     """
-    style = ' displaystyle="true"' if display else ""
-    found = _converted(typesetting.latex(formula))
-    return found.replace("<math", f'<math{style} alttext="{_plain(typesetting.text(formula))}"', 1)
+    found = _converted(typesetting.latex(formula), display)
+    return found.replace("<math", f'<math alttext="{_plain(typesetting.text(formula))}"', 1)
 
 
 @lru_cache(maxsize=4096)
-def _converted(latex: str) -> str:
+def _converted(latex: str, display: bool = False) -> str:
+    """Of a display too, in the line: where it stands is the page's to say."""
     require_math_core()
     import math_core
 
     try:
         converter = math_core.LatexToMathML(fancy_error=False)
-        return str(converter.convert_with_local_state(latex, displaystyle=False))
+        found = str(converter.convert_with_local_state(latex, displaystyle=display))
+        return found.replace(' display="block"', ' displaystyle="true"', 1)
     except math_core.LatexError as error:
         raise SolvergenError(f"the formula {latex} is no LaTeX that math-core reads") from error
 

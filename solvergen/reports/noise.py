@@ -57,12 +57,13 @@ def measure(solver: Solver, module: ModuleType) -> pictures.Measured:
             "where all noise is drawn anew; expected another one, or the derivation as text"
         )
     start, end = pictures.between(solver.schedule, module)
-    errors = []
-    for steps in pictures.STEPS:
+
+    def run(steps: int) -> float:
         times = module.timesteps(steps, pictures.spacing(solver), start=start, end=end)
         given = {"churn": CHURN / steps} if chosen.raises and chosen.is_constant else {}
-        errors.append(abs(law(module, solver, times, **given).variance_error))  # type: ignore[arg-type]
-    return pictures.Measured.of(errors)
+        return abs(law(module, solver, times, **given).variance_error)  # type: ignore[arg-type]
+
+    return pictures.Measured.of(run)
 
 
 def measured(solver: Solver, found: pictures.Measured) -> Section:

@@ -1,8 +1,8 @@
 """The derivation of a solver as one page: what ``derive --html`` writes.
 
 Facts, the update formula, the schedule, the ODE and its clocks, the integrals with their proofs,
-every phase of a run, the proof of the order, what was measured, without noise a run as a matrix,
-the emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
+every phase of a run, the proof of the order, what was measured, a run as a matrix if it is one, the
+emitted pass, and the command that makes it again. Text, LaTeX and HTML come from the same
 sections; pictures and measurements are those of HTML alone.
 """
 
@@ -81,7 +81,8 @@ def page(solver: Solver, path: str | Path | None = None, title: str | None = Non
     is_noisy = solver.stochasticity is not None
     found = (noise if is_noisy else pictures).measure(solver, module)
     measured = [noise.measured(solver, found)] if is_noisy else [_measured(solver, found)]
-    measured += [] if is_noisy else [_run(solver)]
+    if not is_noisy and solver.program.repeat is None:
+        measured.append(_run(solver))
     common = list(sections(solver))
     at = next(n for n, one in enumerate(common) if one.title == "schedule")
     common[at] = _with_picture(solver, module, common[at])
@@ -104,10 +105,10 @@ def write(whole: str, path: Path) -> None:
 
 def _facts(solver: Solver, found: pictures.Measured) -> tuple[tuple[str, Words], ...]:
     order: tuple[tuple[str, Words], ...] = (
-        ("order of a run", (f"{solver.order}, proved; measured {-found.slope:.2f}",)),
+        ("order of a run", (f"{solver.order}, proved; measured {found.words}",)),
     )
     if solver.weak_report is not None:
-        weak = f"{solver.weak_report.order}, proved; measured {-found.slope:.2f}"
+        weak = f"{solver.weak_report.order}, proved; measured {found.words}"
         order = (
             ("noise on the way", (str(solver.stochasticity),)),
             ("weak order of a run", (weak,)),

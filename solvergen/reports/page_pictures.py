@@ -3,6 +3,7 @@
 Each is drawn from what an emitted module computes, and from nothing else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +28,15 @@ Floats = NDArray[np.float64]
 
 LEVELS = (-3.5, 3.5)
 """lambda of the runs whose error is measured: all of the noise, and hardly any."""
-STEPS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
+STEPS = tuple(n for k in range(3, 12) for n in (2**k, 3 * 2 ** (k - 1)))
+"""As many of these as a slope needs to settle: two of them are an octave."""
+FEWEST = 9
+"""To 128 steps a picture goes in any case, but for rounding."""
+SETTLED = 0.03
+"""How little the slope of an octave may differ from that of the one before."""
+FLOOR = 5e-14
+"""An error below which it is that of rounding, of runs of ``USUAL`` steps; more have more."""
+USUAL = 256
 GRID_STEPS = 10
 MIXTURE = GaussianMixture(np.ones(2), np.array([[-1.0], [2.0]]), np.array([0.3, 0.3]))
 EDGE = 1e-3
@@ -41,18 +50,54 @@ MOST_NUMBERS = 16
 
 @dataclass(frozen=True)
 class Measured:
-    """Largest errors of runs with more and more steps, and the slope of the last."""
+    """Errors of runs with more and more steps, until their slope has settled.
+
+    Attributes:
+        steps, errors: of the runs, without those that are not solved or are down to rounding.
+        slope: of the last octave.
+        to_rounding: whether it was still changing when rounding was all that was left.
+    """
 
     steps: tuple[int, ...]
     errors: Floats
     slope: float
+    to_rounding: bool
 
     @classmethod
-    def of(cls, errors: list[float]) -> "Measured":
-        """Those of runs with ``STEPS`` steps."""
-        last = np.log(np.maximum(errors[-4:], 1e-16))
-        slope = np.polyfit(np.log(STEPS[-4:]), last, 1)[0]
-        return cls(STEPS, np.array(errors), float(slope))
+    def of(cls, run: Callable[[int], float], floor: float = FLOOR) -> "Measured":
+        """By the error of a run of so many steps.
+
+        Args:
+            run: from steps to error; it raises RuntimeError where an implicit equation has no
+                solution with so few.
+            floor: an error that is not of the steps.
+        """
+        steps: list[int] = []
+        errors: list[float] = []
+        slopes: list[float] = []
+        to_rounding = False
+        for count in STEPS:
+            try:
+                error = run(count)
+            except RuntimeError:
+                continue
+            to_rounding = len(errors) > 2 and error < floor * max(1, count / USUAL)
+            if to_rounding:
+                break
+            steps.append(count)
+            errors.append(max(error, 1e-17))
+            if len(errors) > 2:
+                ratio = np.log(steps[-1] / steps[-3])
+                slopes.append(float(np.log(errors[-1] / errors[-3]) / ratio))
+            if len(errors) >= FEWEST and np.abs(np.diff(slopes[-4:])).max() < SETTLED:
+                break
+        slope = slopes[-1] if slopes else np.nan
+        return cls(tuple(steps), np.array(errors), slope, to_rounding)
+
+    @property
+    def words(self) -> str:
+        """The slope, and what kept it from settling."""
+        return f"{-self.slope:.2f}{', down to rounding' if self.to_rounding else ''}"
 
 
 def spacing(solver: Solver) -> str:
@@ -147,13 +192,14 @@ def measure(solver: Solver, module: ModuleType) -> Measured:
     ends = [(float(module.alpha(one)), float(module.sigma(one))) for one in (start, end)]
     x = np.linspace(-2, 2, 9)[:, None] * np.hypot(*ends[0])
     exact = MIXTURE.exact_flow(x, *ends)
-    network = model(MIXTURE, solver)
-    errors = []
-    for steps in STEPS:
+    network, repeat = model(MIXTURE, solver), solver.program.repeat
+
+    def run(steps: int) -> float:
         times = module.timesteps(steps, spacing(solver), start=start, end=end)
         found = module.sample(lambda y, time: network(y, float(time)), x, times)
-        errors.append(float(np.abs(found - exact).max()))
-    return Measured.of(errors)
+        return float(np.abs(found - exact).max())
+
+    return Measured.of(run, max(FLOOR, 100 * repeat.tolerance if repeat else 0.0))
 
 
 def between(schedule: NoiseSchedule, module: ModuleType) -> tuple[float, float]:
@@ -183,7 +229,9 @@ def measured_picture(found: Measured, order: int) -> bytes:
         axes.set(xlabel="steps", ylabel="largest error")
         slope = f"{found.slope:.2f}".replace("-", "\N{MINUS SIGN}")
         axes.set_title(f"measured slope {slope}")
-        axes.set_xticks([8, 16, 32, 64, 128], ["8", "16", "32", "64", "128"])
+        every = 1 if steps[-1] <= 256 else 2
+        ticks = [2**k for k in range(3, 12, every) if 2**k <= steps[-1]]
+        axes.set_xticks(ticks, list(map(str, ticks)))
         axes.minorticks_off()
         axes.legend()
         return as_svg(figure)

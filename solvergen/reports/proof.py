@@ -2,7 +2,7 @@
 
 A landing's error is that of its mean of N,
 
-    M_0 sum_k (mu_k - sum_j ell_j r_j^k) (gamma_t - gamma_s)^k/k! d^kN/dgamma^k,
+    M_0 sum_k (mu_k - sum_j ell_j theta_j^k) (gamma_t - gamma_s)^k/k! d^kN/dgamma^k,
 
 so that a residual that is O(h^v) leaves O(h^(k + 1 + v)), and need not vanish: that of
 DPM-Solver-3, 2/3 mu_1 - mu_2, is O(h). Conditions of one landing are not yet the order of a run,
@@ -11,7 +11,20 @@ which is that of the whole program on power series (``solvergen.program.order``)
 
 from dataclasses import dataclass
 
-from sympy import Expr, Integer, Rational, Symbol, cancel, factor, factorial, fraction, together
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Poly,
+    Rational,
+    Symbol,
+    cancel,
+    factor,
+    factorial,
+    fraction,
+    prod,
+    together,
+)
 
 from solvergen.algebra.typesetting import Product, Spelled, Total, relation
 from solvergen.program.program import PhaseProgram
@@ -32,13 +45,16 @@ GENERIC = (Integer(1), Rational(3, 7), Rational(-5, 11), Rational(2, 13), Ration
            Rational(-6, 17), Rational(3, 19), Rational(-7, 23), Rational(5, 29))  # fmt: skip
 """Coefficients of a density dq/dgamma in h theta of which no residual is small by chance."""
 
+CLASSICAL = {mean(n): Rational(1, n + 1) for n in range(1, 12)}
+UNEVEN = {ratio(j): Rational(7 + 3 * j, 5) for j in range(1, 12)}
+
 h = Symbol("h", positive=True)
 M_0 = Symbol("M_0")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """sum_j ell_j r_j^k = mu_k of a landing.
+    """sum_j ell_j theta_j^k = mu_k of a landing.
 
     Attributes:
         k: which one.
@@ -51,17 +67,38 @@ class Condition:
     power: int | None
 
 
+VANISHING = Spelled("mean of prod_j (theta - theta_j)",
+                    r"\overline{\textstyle\prod_j(\theta-\theta_j)}")  # fmt: skip
+
+
 def conditions(landing: Landing, same_clock: bool) -> tuple[Condition, ...]:
     """As many as the landing has nodes, and one more."""
+    if landing.is_plain:
+        return _of_interpolation(landing, same_clock)
     found = []
     for k in range(len(landing.places) + 1):
         left = sum(w * place**k for w, place in zip(landing.weights, landing.places, strict=True))
         residual = left - (mean(k) if k else 1)
-        if same_clock:
-            residual = residual.subs({mean(n): Rational(1, n + 1) for n in range(1, 12)})
-        residual = factor(together(residual))
+        residual = factor(together(residual.subs(CLASSICAL) if same_clock else residual))
         found.append(Condition(k, residual, _power(residual)))
     return tuple(found)
+
+
+def _of_interpolation(landing: Landing, same_clock: bool) -> tuple[Condition, ...]:
+    """It is exact for theta^k of lower degree than it has nodes; for the next it leaves the mean
+    of the polynomial that vanishes at all of them, which is 0 too if the nodes are those of Gauss.
+    """
+    count = len(landing.places)
+    met = [Condition(k, Integer(0), None) for k in range(count)]
+    places = landing.places
+    if landing.is_long:
+        places = tuple(place.subs(UNEVEN) for place in places)
+    vanishing = Poly(prod(THETA - place for place in places), THETA)
+    terms = [factor(c) * (mean(k) if k else 1) for (k,), c in vanishing.terms()]
+    residual = -Add(*(one.subs(CLASSICAL) if same_clock else one for one in terms))
+    residual = factor(together(residual))
+    shown = -VANISHING if landing.is_long and residual != 0 else residual
+    return (*met, Condition(count, shown, _power(residual)))
 
 
 def _power(residual: Expr) -> int | None:
@@ -74,7 +111,7 @@ def _power(residual: Expr) -> int | None:
         return sum(c * h**n / (k + n + 1) for n, c in enumerate(GENERIC))
 
     values = {mean(k): moment(k) / moment(0) for k in range(1, 12) if mean(k) in names}
-    values |= {ratio(j): Rational(7 + 3 * j, 5) for j in range(1, 12)}
+    values |= UNEVEN
     above = fraction(cancel(together(residual.subs(values))))[0]
     return min(power for (power,) in above.as_poly(h).monoms())
 
@@ -90,8 +127,9 @@ def section(solver: Solver) -> Section:
     inner = "" if main.is_alone else inner
     blocks: list[Block] = [
         Paragraph((
-            f"The error{inner} is that of its mean of N, ", _error(), ". A residual that vanishes "
-            "identically in r_j and mu_k holds on every grid; one of O(h^v) gains v powers.",
+            f"The error{inner} is that of its mean of N, read at the places theta_j, ", _error(),
+            ". A residual that vanishes "
+            "identically in all r_j and mu_k holds on every grid; one of O(h^v) gains v powers.",
         )),
         Table(
             (("order",), ("condition",), ("residual",), ("error of a step",)),
@@ -117,17 +155,17 @@ def section(solver: Solver) -> Section:
 
 def _error() -> Expr:
     return Spelled(
-        "M_0 sum_k (mu_k - sum_j ell_j r_j^k) (gamma_t - gamma_s)^k/k! d^kN/dgamma^k",
-        r"M_0\sum_k\Bigl(\mu_k-\sum_j\ell_j r_j^k\Bigr)\frac{(\gamma_t-\gamma_s)^k}{k!}N^{(k)}",
+        "M_0 sum_k (mu_k - sum_j ell_j theta_j^k) (gamma_t - gamma_s)^k/k! d^kN/dgamma^k",
+        r"M_0\sum_k\Bigl(\mu_k-\sum_j\ell_j\theta_j^k\Bigr)\frac{(\gamma_t-\gamma_s)^k}{k!}N^{(k)}",
     )
 
 
 def _row(one: Condition, same_clock: bool) -> tuple[Words, ...]:
-    power = "" if one.k == 0 else f"^{one.k}"
-    place = r" r_j" + (f"^{{{one.k}}}" if one.k > 1 else "") if one.k else ""
+    power = "" if one.k < 2 else f"^{one.k}"
+    place = r"\theta_j" + (f"^{{{one.k}}}" if one.k > 1 else "") if one.k else ""
     right = Rational(1, one.k + 1) if same_clock or not one.k else mean(one.k)
     left = Spelled(
-        "sum_j ell_j" + (f" r_j{power}" if one.k else ""), rf"\textstyle\sum_j\ell_j{place}"
+        "sum_j ell_j" + (f" theta_j{power}" if one.k else ""), rf"\textstyle\sum_j\ell_j{place}"
     )
     if one.residual == 0:
         left_over: Words = ("0",)

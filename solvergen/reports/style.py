@@ -27,6 +27,7 @@ table.equations td.sign { width: 1%; padding: 0 .35rem }
 table.equations td.right { max-width: 0; width: 99% }
 table.equations td.note { color: var(--soft); font-size: .8rem; text-align: right; width: 1%;
   white-space: nowrap }
+table.equations td.below { text-align: left; padding-top: 0; white-space: normal }
 table.cells { font-size: .92rem }
 table.cells th { font-weight: 600; text-align: left; border-bottom: 1.5px solid #555;
   padding: .25rem .9rem .25rem 0; vertical-align: bottom }

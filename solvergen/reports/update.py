@@ -15,7 +15,8 @@ from functools import cached_property
 
 from sympy import Add, Expr, Function, Integer, Poly, Rational, Symbol, factor, fraction, together
 
-from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation
+from solvergen.algebra.typesetting import Product, Quotient, Spelled, Total, latex, relation, text
+from solvergen.closed_forms.taylor import h
 from solvergen.methods.rule import Moments
 from solvergen.methods.scheme import CURRENT, Kind, Node
 from solvergen.program.instructions import Combine
@@ -28,6 +29,11 @@ from solvergen.symbols import s, t
 THETA = Symbol("theta")
 MOST_DIFFERENCES = 4
 """Nodes up to which divided differences are written out."""
+MOST_WRITTEN = 5
+"""Nodes up to which the weights of an interpolation are expanded in its moments."""
+LAGRANGE = Spelled("L_j(theta)", r"L_j(\theta)")
+BASIS = Spelled("prod_(i != j) (theta - theta_i)/(theta_j - theta_i)",
+                r"\prod_{i\ne j}\frac{\theta-\theta_i}{\theta_j-\theta_i}")  # fmt: skip
 
 
 def rational(number: Fraction) -> Rational:
@@ -82,7 +88,12 @@ class Landing:
 
     @cached_property
     def weights(self) -> tuple[Expr, ...]:
-        """ell_j in ``mean``, ``ratio`` and, for UniPC's B(h) = h, ``w``."""
+        """ell_j in ``mean``, ``ratio`` and, for UniPC's B(h) = h, ``w``; of many nodes only what
+        they are means of.
+        """
+        if self.is_long:
+            nodes = range(len(self.places))
+            return tuple(Spelled(f"mean of L_{j}", rf"\overline{{L_{{{j}}}}}") for j in nodes)
         end_density = Symbol("w")
 
         def moment_of(k: int, along: int | None) -> Expr:
@@ -95,6 +106,11 @@ class Landing:
     def is_plain(self) -> bool:
         """Whether it interpolates, with the clock's own moments."""
         return self.combine.rule.is_plain
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its weights in moments and ratios would fill a page."""
+        return self.is_plain and len(self.combine.support) > MOST_WRITTEN
 
     def _place(self, node: Node) -> Expr:
         """theta of the step."""
@@ -127,6 +143,15 @@ class Landing:
     def weight(self, j: int) -> Symbol:
         """What ell_j is called."""
         return Symbol(f"ell_{j}" if self.is_alone else f"ell_{{{self.combine.stage},{j}}}")
+
+    def difference(self, k: int | str) -> Symbol:
+        """What D_k is called: that of the step as it is, those of other landings with a number."""
+        return Symbol(f"D_{k}" if self.is_last else f"D_{{{self.combine.stage},{k}}}")
+
+    def divided(self, first: int, last: int) -> Symbol:
+        """What the divided difference of the nodes from one to another is called."""
+        nodes = ",".join(map(str, range(first, last + 1)))
+        return Symbol(f"F_{{{nodes}}}" if self.is_last else f"F_{{{self.combine.stage};{nodes}}}")
 
 
 def landings(phase: PhaseProgram) -> tuple[Landing, ...]:
@@ -171,9 +196,9 @@ def section(solver: Solver) -> Section:
         Equations(tuple(_update(one, solver) for one in found), boxed=True),
         Equations(tuple(_definitions(solver, found))),
     ]
-    last = found[-1]
-    if last.is_plain and 1 < len(last.combine.support) <= MOST_DIFFERENCES:
-        blocks += _in_differences(last, solver)
+    for one in found:
+        if one.is_plain and 1 < len(one.combine.support) <= MOST_DIFFERENCES:
+            blocks += _in_differences(one, solver)
     return Section("update formula", (*blocks, *_limited(solver)))
 
 
@@ -239,23 +264,33 @@ def _definitions(solver: Solver, found: tuple[Landing, ...]) -> Iterator[Equatio
         if len(one.combine.support) > 1 or one.weights != (1,):
             for j, weight in enumerate(one.weights):
                 yield Equation(one.weight(j), in_means(weight), note=_where(one) if j == 0 else "")
-    symbols = (weight.free_symbols for one in found for weight in one.weights)
-    read = {symbol.name for each in symbols for symbol in each}
+        if one.is_long:
+            yield Equation(LAGRANGE, BASIS, note="mean over the step, by the clock q")
+            yield Equation(Symbol("theta_j"), listed(one.places))
+    written = (form for one in found for form in (one.places if one.is_long else one.weights))
+    read = {symbol.name for form in written for symbol in form.free_symbols}
     for j in range(1, solver.program.main.history + 1):
         if f"r_{j}" in read:
             yield Equation(ratio(j), _ratio(j))
-    for k in range(1, 12):
-        if any(name.startswith((f"mu_{k}", f"mu_{{{k}}}")) for name in read):
-            yield moment(weights, k)
+    moments = [
+        moment(weights, k)
+        for k in range(1, 12)
+        if any(name.startswith((f"mu_{k}", f"mu_{{{k}}}")) for name in read)
+    ]
+    yield from moments
     if any(name.startswith("mu_{") for name in read):
         mixed = Function("M_0")(Symbol("t_l"), s) / Function("M_0")(t, s)
         yield Equation(mean_of_other(), Product(mixed, Function("mu_k")(Symbol("t_l"), s)))
     if "w" in read:
         yield Equation(Symbol("w"), Spelled("(dq/dgamma at the end)/(its mean over the step)",
             r"\frac{dq}{d\gamma}\Big|_{t}\Big/\overline{\frac{dq}{d\gamma}}"))  # fmt: skip
-    if any(row.right is not None and row.right.has(Symbol("h", real=True)) for row in
-           (moment(weights, k) for k in range(1, 3))):  # fmt: skip
-        yield Equation(Symbol("h", real=True), Function("gamma")(t) - Function("gamma")(s))
+    if any(row.right is not None and row.right.has(h) for row in moments):
+        yield Equation(h, Function("gamma")(t) - Function("gamma")(s))
+
+
+def listed(places: tuple[Expr, ...]) -> Expr:
+    """Places, with commas."""
+    return Spelled(", ".join(map(text, places)), ",\\ ".join(map(latex, places)))
 
 
 def mean_of_other() -> Symbol:
@@ -283,16 +318,17 @@ def _ratio(j: int) -> Expr:
 
 def _in_differences(one: Landing, solver: Solver) -> list[Block]:
     count = len(one.combine.support)
-    names = [Symbol(f"D_{k}") for k in range(count)]
+    names = [one.difference(k) for k in range(count)]
     terms = [names[0], *(Product(mean(k), names[k]) for k in range(1, count))]
     before = one.sample(one.combine.base)
     kept = before if solver.ode.factor == 1 else Product(one.of_interval("Phi"), before)
     right = Total(kept, Product(one.of_interval("M_0"), Total(*terms)))
     rows = tuple(Equation(name, form) for name, form in differences(one))
+    interval = f" of [{one.time(one.combine.base)}, {one.time(one.combine.node)}]"
     words = (
-        "In differences, with D_k the coefficient of ", THETA ** Symbol("k"), " of the polynomial "
-        "that interpolates N at the places ", relation("=", THETA, Spelled(
-            ", ".join(map(str, one.places)), ",\\ ".join(map(latex, one.places)))), ":",
+        "In differences, with ", one.difference("k"), " the coefficient of ", THETA ** Symbol("k"),
+        " of the polynomial that interpolates N at the places ",
+        relation("=", THETA, listed(one.places)), "" if one.is_alone else interval, ":",
     )  # fmt: skip
     return [
         Paragraph(words),
@@ -311,13 +347,13 @@ def differences(one: Landing) -> tuple[tuple[Symbol, Expr], ...]:
         for i in range(count - width):
             j = i + width
             apart = factor(places[i] - places[j])
-            name = Symbol(f"F_{{{','.join(map(str, range(i, j + 1)))}}}")
+            name = one.divided(i, j)
             divided.append((name, _quotient(table[i, j - 1], table[i + 1, j], apart)))
             table[i, j] = name
     if count == 2:
-        (_, slope), start = divided[0], places[0]
-        lowest = values[0] if start == 0 else Total(values[0], Product(-start, Symbol("D_1")))
-        return (Symbol("D_0"), lowest), (Symbol("D_1"), slope)
+        (_, slope), start, first = divided[0], places[0], one.difference(1)
+        lowest = values[0] if start == 0 else Total(values[0], Product(-start, first))
+        return (one.difference(0), lowest), (first, slope)
     newton, found = Integer(1), [[] for _ in range(count)]  # type: ignore[var-annotated]
     for j in range(count):
         for (power,), coefficient in Poly(newton, THETA).terms():
@@ -325,7 +361,7 @@ def differences(one: Landing) -> tuple[tuple[Symbol, Expr], ...]:
                 found[power].append(_product(factor(coefficient), table[0, j]))
         newton = newton * (THETA - places[j])
     rows = [
-        (Symbol(f"D_{k}"), Total(*terms) if len(terms) > 1 else terms[0])
+        (one.difference(k), Total(*terms) if len(terms) > 1 else terms[0])
         for k, terms in enumerate(found)
     ]
     needed = {one for _, form in rows for one in form.free_symbols}

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import chromium
@@ -36,7 +38,7 @@ frame.srcdoc = said;
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "page.html"
-    page.page(sg.Solver("vp_linear", "noise", "data", "half_log_snr", "unipc:2"), path)
+    page.page(sg.Solver("sub_vp", "noise", "data", "half_log_snr", "unipc:2"), path)
     return path
 
 
@@ -60,3 +62,18 @@ def test_prints(written: Path) -> None:
     chromium.run("--no-pdf-header-footer", f"--print-to-pdf={output}", f"file://{written}")
     pages = len(re.findall(rb"/Type\s*/Page\b", output.read_bytes()))
     assert 4 <= pages <= 20
+    if shutil.which("pdftotext") is None:
+        return
+    command = ["pdftotext", "-bbox", str(output), "-"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    sheets = re.split(r"<page ", found)[1:]
+    assert len(sheets) == pages
+    for sheet in sheets:
+        width, height = (
+            float(one) for one in re.findall(r'(?:width|height)="([\d.]+)"', sheet)[:2]
+        )
+        words = re.findall(r'xMin="(\S+)" yMin="(\S+)" xMax="(\S+)" yMax="(\S+)"', sheet)
+        places = [[float(one) for one in word] for word in words]
+        assert places, "no sheet is empty"
+        assert all(0 < x < right < width for x, _, right, _ in places), "nothing is cut"
+        assert all(0 < y < low < height for _, y, _, low in places)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import solvergen as sg
 from solvergen import cli
 from solvergen.errors import SolvergenError
-from solvergen.measurement.problems import GaussianMixture
+from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.reports import comparison
 from solvergen.reports.comparison import METHODS
 from solvergen.reports.exact_data import data, quantile_paths
@@ -66,6 +66,23 @@ def test_solvers_in_lambda_see_no_schedule(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_allclose([e for _, e in one], [e for _, e in other], rtol=1e-9)
     reached = found.cells["trigonometric", "mixture"].runs[0]
     assert reached.needed(1e-2) in (24, 32, 48), "the numbers of docs/schedules.md"
+
+
+@pytest.mark.parametrize("method", [*METHODS[::2], *comparison.BEST[:2]], ids=lambda one: one.name)
+def test_samples_of_what_sees_alpha_over_sigma_alone(method: comparison.Method) -> None:
+    """c_data : c_noise constant, and a variable of alpha/sigma: samples are the same for every
+    schedule on the same noise levels, to rounding. Velocity and time see the schedule."""
+    kind, levels, found = data("two:0.3"), np.linspace(-3, 3, 9), []
+    for name in ("vp_linear", "straight:0.3"):
+        module = comparison._module(name, method)
+        network = model(kind.problem, comparison._solver(name, method))
+        times = module.time_at_half_log_snr(levels)
+        start, end = (float(module.alpha(one)) for one in (times[0], times[-1]))
+        last = module.sample(lambda x, t, f=network: f(x, float(t)), kind.start * start, times)
+        found.append(last / end)
+    apart = np.abs(found[1] - found[0]).max()
+    assert (apart < 1e-14) == (method.integrand not in ("velocity", "flow")), apart
+    assert apart < 1e-14 or apart > 1e-3
 
 
 def test_paths_keep_their_quantiles() -> None:

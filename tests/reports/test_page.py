@@ -9,7 +9,7 @@ from pathlib import Path
 
 import math_core
 import pytest
-from sympy import Symbol, exp
+from sympy import Symbol, cos, exp, sin
 
 import solvergen as sg
 from solvergen.algebra import typesetting
@@ -171,6 +171,9 @@ def test_names_as_a_person_sets_them() -> None:
         (exp(-2 * t), r"e^{- 2 t}"),
         (exp(-low * t**2 / 2 - t), r"\exp\left(- \frac{\beta_{\mathrm{min}} t^{2}}{2} - t\right)"),
         (t - Symbol("s", positive=True), "t - s"),
+        (sin(t * (1 + t)) ** 2, r"\sin^{2}(t (t + 1))"),
+        ((1 + t) ** (2 + t) * (1 - t), r"(1 - t) (t + 1)^{t + 2}"),
+        (cos(t / 2) * (1 + t), r"(t + 1) \cos{\left(\frac{t}{2} \right)}"),
     ):
         assert typesetting.latex(formula) == latex
     terms = typesetting.Total(Symbol("N_{s}"), typesetting.Product(-low, Symbol("N_{s_1}")))
@@ -179,10 +182,32 @@ def test_names_as_a_person_sets_them() -> None:
     assert typesetting.text(typesetting.positive(-low * (exp(-t) - 1))) == "beta_min*(1 - exp(-t))"
 
 
+def test_fractions_of_a_display_have_space_around_signs() -> None:
+    """In its line a fraction is small and has none, as TeX sets both."""
+    fraction = (1 + exp(t)) / (t - 2)
+    assert 'lspace="0"' in html.mathml(fraction)
+    shown = html.mathml(fraction, display=True)
+    assert 'displaystyle="true"' in shown
+    assert 'lspace="0"' not in shown
+    assert "block" not in shown
+
+
+def test_a_note_stands_beside_a_short_formula_and_below_a_long_one() -> None:
+    long = sum((Symbol(f"x_{k}") * t**k for k in range(16)), start=exp(-t))
+    for formula, kind in ((exp(-t), '"note">'), (long, '"note below" colspan="2">')):
+        rows = (document.Equation(Symbol("N"), formula, note="the integrand"),)
+        shown = html.page("x", (), (), (document.Section("y", (document.Equations(rows),)),))
+        assert shown.count(f"<td class={kind}the integrand</td>") == 1
+        assert shown.count("the integrand") == 1
+
+
 def test_words_have_their_symbols() -> None:
     shown = html.page("A title", ("N at s_1 is O(h^3), the network's gamma_t",), (), ())
     assert shown.count("<math") == 4
     assert "network&#x27;s" in shown
+    said = "from s to t, for [s, t_1] and O(h^v): v powers. The sample's N, at q. At t = 1/2, R_t"
+    symbols = [one for one, is_symbol in document.spelled(said) if is_symbol]
+    assert symbols == ["s", "t", "s", "t_{1}", "O(h^{v})", "v", "N", "q", "t", "R_{t}"]
     assert document.plain(("mean of ", t, "<")) == "mean of t<"
 
 

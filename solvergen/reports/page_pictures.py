@@ -176,8 +176,12 @@ def _schedule_figure(schedule: NoiseSchedule, dots: Floats) -> Any:
     middle.plot(dots, np.interp(dots, times, level), "o", ms=3.2, color=COLOURS[0])
     middle.set_title(r"$\lambda_t=\log(\alpha_t/\sigma_t)$")
     top = min(float(np.max(g)), 12 * float(np.median(np.abs(g))) + 1e-9)
-    right.plot(times, g, color=COLOURS[2], label="$g^2$")
-    right.plot(times, -f, color=COLOURS[3], ls="--", label="$-f$")
+    for values, colour, style, name in (
+        (g, COLOURS[2], "-", "$g^2$"),
+        (-f, COLOURS[3], "--", "$-f$"),
+    ):
+        right.plot(times, values, color=colour, ls=style, label=name)
+        right.plot(dots, np.interp(dots, times, values), "o", ms=3.2, color=colour)
     right.set_ylim(min(0.0, -0.02 * top), 1.05 * top)
     right.set_title("$g^2$ and $-f$")
     right.legend(handlelength=1.6)

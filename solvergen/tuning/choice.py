@@ -7,15 +7,17 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
+from solvergen.tuning.imposed import Imposed, begun
 from solvergen.tuning.methods import Setting, published, searched
 from solvergen.tuning.pool import exams, ranked
-from solvergen.tuning.search import Trial, candidates, tables
+from solvergen.tuning.search import Trial
 from solvergen.tuning.words import cells, compared, why
 
 SHOWN = 8
@@ -32,6 +34,7 @@ class Choice:
         trials: best first, one for each method.
         best_published: the best of the presets.
         data_std: standard deviation of the data of the problems.
+        is_imposed: whether the grid was given.
     """
 
     setting: Setting
@@ -40,6 +43,7 @@ class Choice:
     trials: tuple[Trial, ...]
     best_published: Trial
     data_std: float = 1.0
+    is_imposed: bool = False
 
     @property
     def best(self) -> Trial:
@@ -62,6 +66,8 @@ class Choice:
         options = self.solver.arguments
         if options is None:
             return "solvergen.write(choice.solver, 'numba', FILE, timesteps=choice.timesteps)"
+        if self.is_imposed:
+            return f"solvergen compile {options} -o solver.py"
         grid = self.best.candidate.grid.split()
         extra = ["--steps", str(len(self.timesteps) - 1), "--spacing", grid[0]]
         extra += ["--shift", grid[1]] if len(grid) > 1 else []
@@ -98,6 +104,9 @@ def choose(
     shape: tuple[int, ...] = (64,),
     start: float | None = None,
     end: float | None = None,
+    timesteps: ArrayLike | None = None,
+    sigmas: ArrayLike | None = None,
+    grid: str | None = None,
     executor: Executor | None = None,
     seed: int = 0,
 ) -> Choice:
@@ -109,19 +118,22 @@ def choose(
         data_std: standard deviation of the data.
         shape: of a sample.
         start, end: of the run; the whole domain by default.
+        timesteps, sigmas, grid: one of them is a grid that is imposed, as for ``tune``.
         executor: computes candidates; this process by default.
         seed: of the noises.
 
     Raises:
-        SolvergenError: no method runs over the range.
+        SolvergenError: no method runs over the range, or the grid is none.
     """
+    given = Imposed.of(schedule, evaluations, timesteps, sigmas, grid)
+    if given is not None:
+        start, end, evaluations = given.asked(evaluations)
     setting = Setting.of(schedule, prediction, start, end)
     if not 0 < data_std < np.inf:
         raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
     pool = exams(setting, data_std, math.prod(shape), seed)
     methods = (*published(), *searched(evaluations))
-    found = list(tables(setting, candidates(setting, methods, evaluations)))
-    trials = ranked(pool, found, executor)
+    trials = ranked(pool, begun(setting, methods, evaluations, given), executor)
     published_ones = [one for one in trials if one.candidate.method.preset]
     if not published_ones:
         raise SolvergenError(
@@ -130,7 +142,8 @@ def choose(
         )
     names = tuple(one.name for one in pool)
     best = _distinct(trials)
-    return Choice(setting, evaluations, names, best, published_ones[0], data_std)
+    is_imposed = given is not None
+    return Choice(setting, evaluations, names, best, published_ones[0], data_std, is_imposed)
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:

@@ -1,29 +1,13 @@
 """tune and choose on the command line."""
 
 import shlex
-import sys
 
 import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen import cli, tuning
+from solvergen import tuning
 from solvergen.tuning.choice import choose
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """``solvergen ARGUMENTS`` in the test's folder: exit code, output, error."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["solvergen", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return called
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +78,8 @@ def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path)
         (["choose", "--evaluations", "0"], "numbers such as"),
         (["choose", "--data-std", "-1"], "0 < standard deviation"),
         (["choose", "--start", "3"], "start > end"),
+        (["choose", "--grid", "comfyui:karas"], "Did you mean 'comfyui:karras'"),
+        (["choose", "--sigmas", "none.npy"], "no such file"),
     ],
 )
 def test_bad_input_is_one_line_and_no_file(run, tmp_path, options, words):

@@ -212,7 +212,7 @@ def test_on_a_grid_that_is_imposed_the_method_alone_is_chosen():
     assert list(found.timesteps) == grid
     assert [name for name, *_ in found.report.stages] == ["published", "methods"]
     assert {one.timesteps for one in found.report.lines} == {tuple(grid)}
-    with pytest.raises(SolvergenError, match="no candidate is left"):
+    with pytest.raises(SolvergenError, match="a grid of 5 steps"):
         tuned(timesteps=grid, evaluations=3)
     with pytest.raises(SolvergenError, match="decreasing times"):
         tuned(timesteps=grid[::-1])

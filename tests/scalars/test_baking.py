@@ -11,7 +11,7 @@ from ruff import find_ruff_bin
 from typer.testing import CliRunner
 
 import solvergen as sg
-from solvergen import compiler, targets
+from solvergen import compiler
 from solvergen.cli import app
 from solvergen.errors import EmissionError
 from solvergen.measurement.verification import verify
@@ -138,10 +138,6 @@ def test_command_line(tmp_path: Path) -> None:
 
 def test_what_cannot_be_baked() -> None:
     spec, grid = specification("multistep")
-    for name in targets.names():
-        if targets.get(name).loop is None:
-            with pytest.raises(EmissionError, match="gets its time grid from the library"):
-                sg.emit(spec, name, timesteps=grid)
     with pytest.raises(EmissionError, match="repeats an evaluation to a tolerance"):
         sg.emit(sg.Solver("ve", scheme="trapezoidal:tol=1e-6"), "numpy", timesteps=[9.0, 5.0])
     with pytest.raises(

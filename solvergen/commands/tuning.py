@@ -122,8 +122,13 @@ def choose(
     schedule: NoiseSchedule,
     prediction: Prediction = "noise",
     evaluations: Evaluations = None,
-    data_std: Annotated[float, typer.Option(help="Standard deviation of the data.")] = 1.0,
+    data_std: Annotated[
+        float | None, typer.Option(help="Standard deviation of the data; 1.")
+    ] = None,
     shape: Shape = None,
+    latents: Annotated[
+        Path | None, typer.Option(help="In place of both: samples of the data, .npy or .pt.")
+    ] = None,
     start: Start = None,
     end: End = None,
     timesteps: Timesteps = None,
@@ -134,13 +139,13 @@ def choose(
     seed: Seed = 0,
 ) -> None:
     """Rank the solvers for a schedule on exact problems, where no network is at hand."""
-    size = (64,) if shape is None else tuple(numbers("--shape", shape))
+    size = None if shape is None else tuple(numbers("--shape", shape))
     given = imposed(timesteps, sigmas, grid)
     with executor(jobs, dask) as pool:
         for count in numbers("--evaluations", evaluations or usual(given)):
             choice = tuning.choose(
-                schedule, prediction, count, data_std=data_std, shape=size, start=start, end=end,
-                **given, executor=pool, seed=seed,
+                schedule, prediction, count, data_std=data_std, shape=size, latents=latents,
+                start=start, end=end, **given, executor=pool, seed=seed,
             )  # fmt: skip
             typer.echo(f"{choice}\n")
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +13,13 @@ from numpy.typing import ArrayLike
 from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
+from solvergen.measurement.problems import Problem
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.tuning.imposed import Imposed, begun
+from solvergen.tuning.latents import Latents
 from solvergen.tuning.methods import Setting, published, searched
-from solvergen.tuning.pool import exams, ranked
+from solvergen.tuning.pool import MOST_DIMENSIONS, exams, ranked
 from solvergen.tuning.search import Trial
 from solvergen.tuning.words import cells, compared, why
 
@@ -100,8 +103,9 @@ def choose(
     prediction: Parameterization | str = NOISE,
     evaluations: int = 8,
     *,
-    data_std: float = 1.0,
-    shape: tuple[int, ...] = (64,),
+    data_std: float | None = None,
+    shape: tuple[int, ...] | None = None,
+    latents: ArrayLike | str | Path | None = None,
     start: float | None = None,
     end: float | None = None,
     timesteps: ArrayLike | None = None,
@@ -115,8 +119,10 @@ def choose(
     Args:
         schedule, prediction: of the network that is not at hand.
         evaluations: how often it may be called.
-        data_std: standard deviation of the data.
-        shape: of a sample.
+        data_std: standard deviation of the data; 1 by default.
+        shape: of a sample; (64,) by default.
+        latents: in place of both: samples of the data [n, ..], or a file with them, .npy or .pt. A
+            problem with their mean, spectrum and modes is added.
         start, end: of the run; the whole domain by default.
         timesteps, sigmas, grid: one of them is a grid that is imposed, as for ``tune``.
         executor: computes candidates; this process by default.
@@ -129,9 +135,8 @@ def choose(
     if given is not None:
         start, end, evaluations = given.asked(evaluations)
     setting = Setting.of(schedule, prediction, start, end)
-    if not 0 < data_std < np.inf:
-        raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
-    pool = exams(setting, data_std, math.prod(shape), seed)
+    data_std, shape, problems = _data(data_std, shape, latents)
+    pool = exams(setting, data_std, math.prod(shape), seed, problems)
     methods = (*published(), *searched(evaluations))
     trials = ranked(pool, begun(setting, methods, evaluations, given), executor)
     published_ones = [one for one in trials if one.candidate.method.preset]
@@ -144,6 +149,27 @@ def choose(
     best = _distinct(trials)
     is_imposed = given is not None
     return Choice(setting, evaluations, names, best, published_ones[0], data_std, is_imposed)
+
+
+def _data(
+    data_std: float | None, shape: tuple[int, ...] | None, latents: ArrayLike | str | Path | None
+) -> tuple[float, tuple[int, ...], dict[str, Problem]]:
+    """Scale and shape of the data, and a problem if there are samples.
+
+    Raises:
+        SolvergenError: the samples or the scale are none.
+    """
+    if latents is not None:
+        if data_std is not None or shape is not None:
+            raise SolvergenError(
+                "got latents beside data_std or shape, which follow from them; expected one"
+            )
+        found = Latents.of(latents, MOST_DIMENSIONS)
+        return found.std, found.shape, {str(found): found.problem}
+    data_std = 1.0 if data_std is None else data_std
+    if not 0 < data_std < np.inf:
+        raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
+    return data_std, (64,) if shape is None else shape, {}
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:

@@ -13,6 +13,7 @@ from solvergen import targets, tuning
 from solvergen.algebra.tables import read_column
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
+from solvergen.reports import tuning_picture
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.targets.files import write_text
@@ -85,6 +86,9 @@ def tune(
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="The file; {n} is the number of calls.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Errors and grids as a .png, .svg or .pdf.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
 ) -> None:
     """Find the best solver and grid for a network and a number of calls of it."""
@@ -99,6 +103,8 @@ def tune(
         setting = Setting.of(schedule, prediction, start, end)
         subject = problems.ExactModel(problem, problems.get(problem), setting)
     size = None if shape is None else tuple(numbers("--shape", shape))
+    if picture is not None:
+        tuning_picture.require_picture(picture)
     with executor(jobs, dask) as pool, progress() as show:
         tuned = [
             tuning.tune(
@@ -112,6 +118,8 @@ def tune(
     written = [(one, one.source(target)) for one in tuned] if output else []
     for one in tuned:
         typer.echo(f"{one.report}\n")
+    if picture is not None:
+        typer.echo(f"{tuning_picture.plot_tuned(tuned, picture)}: errors, and grids in lambda")
     for one, source in written:
         path = Path(str(output).replace("{n}", str(one.report.evaluations)))
         typer.echo(f"{write_text(source, path, force)}: {one.solver.order_report}")

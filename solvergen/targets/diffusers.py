@@ -240,8 +240,9 @@ def whole_run(
                 float(a) / float(b) if b else np.inf for a, b in zip(alphas, sigmas, strict=True)
             ]
             levels = np.log(ratios).tolist()
+    count, called = len(run.times) - 1, class_name(solver).removesuffix("Scheduler")
     return {
-        "class_name": f"{class_name(solver).removesuffix('Scheduler')}In{len(run.times) - 1}Scheduler",
+        "class_name": f"{called}In{count}Scheduler",
         "flow": is_flow,
         "options": FLOW if is_flow else DISCRETE,
         "prediction_type": name,

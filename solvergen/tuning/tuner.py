@@ -24,10 +24,10 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.targets.files import load_text, write_text
 from solvergen.tuning import teacher as teaching
-from solvergen.tuning.arrays import as_numpy, is_double
+from solvergen.tuning.arrays import as_numpy
 from solvergen.tuning.examples import Examples, Score, errors
 from solvergen.tuning.execution import Ledger, Progress
-from solvergen.tuning.grid_fit import FLOAT32, FLOAT64
+from solvergen.tuning.grid_fit import precision_of
 from solvergen.tuning.imposed import Imposed, begun
 from solvergen.tuning.methods import (
     Candidate,
@@ -205,7 +205,7 @@ def tune(
     counts = Noises.of(validate, is_exact)
     taught = teacher or (teaching.EXACT if is_exact else teaching.NETWORK)
     x = noises(network, setting.noise_level, counts.total, noise, shape or network.shape, seed)
-    effort = effort or _effort(is_exact, is_double(x))
+    effort = effort or _effort(is_exact, network.digits(x, setting.start))
     searched_in = search if isinstance(search, str) else tuple(search)
     asked = (evaluations, given, searched_in, taught, counts, budget, effort, seed)
     record = Record.of(resume, setting, network, x, asked)
@@ -253,9 +253,9 @@ def _check(coefficients: str, evaluations: int) -> None:
         )
 
 
-def _effort(is_exact: bool, is_fine: bool) -> Effort:
-    """The usual one of an exact problem or a network, in float64 or not."""
-    return replace(EXACT if is_exact else NETWORK, precision=FLOAT64 if is_fine else FLOAT32)
+def _effort(is_exact: bool, digits: str) -> Effort:
+    """The usual one of an exact problem or a network, which returns such numbers."""
+    return replace(EXACT if is_exact else NETWORK, precision=precision_of(digits))
 
 
 def _posed(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from solvergen import targets
 from solvergen.specification.solver import Solver
 from solvergen.targets import data_factors, rendering, whole_run
-from solvergen.targets.definitions import literal, specification_code
+from solvergen.targets.definitions import literal, specification_code, specification_tables
 from solvergen.targets.docstring import fitted_docstring
 from solvergen.targets.sample_says import baked_docstring
 
@@ -65,6 +65,7 @@ def render_fitted(
         "docstring": docstring,
         "imports": imports,
         "specification": specification_code(solver, target),
+        "tables": specification_tables(solver),
         "timesteps": _wrapped(", ".join(map(repr, timesteps)), "    "),
         "rows": "\n".join(_wrapped(f"{literal(tuple(row))},", "    ") for row in landings),
         "says": baked_docstring(solver, text),

@@ -22,7 +22,12 @@ from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
 from solvergen.targets import brownian, data_factors, parallel, per_sample, sample_says
 from solvergen.targets.baked import settings as baked_settings
-from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
+from solvergen.targets.definitions import (
+    definitions_code,
+    kinks_code,
+    specification_code,
+    specification_tables,
+)
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
 from solvergen.targets.formulas import Spelling, inlined
@@ -100,6 +105,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
+        "tables": specification_tables(solver),
         "prediction_name": solver.prediction.name,
         "noisy": solver.program.is_noisy,
         "normals": found.normals,

@@ -27,7 +27,7 @@ from solvergen.scalars.baking import Baked, rounded, statement
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
 from solvergen.targets import rendering
-from solvergen.targets.definitions import literal, specification_code
+from solvergen.targets.definitions import literal, specification_code, specification_tables
 from solvergen.targets.docstring import docstring
 from solvergen.targets.solver_names import function_name
 from solvergen.targets.target import require_own_time
@@ -215,6 +215,7 @@ def render(
         "docstring": text,
         "order": order,
         "specification": specification_code(solver, target),
+        "tables": specification_tables(solver),
         "timesteps": textwrap.fill(", ".join(map(repr, timesteps)), WIDTH, **_indented(4, 4)),
         "count": count,
         "function_name": function_name(solver),

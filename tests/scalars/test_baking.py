@@ -11,7 +11,7 @@ from ruff import find_ruff_bin
 from typer.testing import CliRunner
 
 import solvergen as sg
-from solvergen import compiler
+from solvergen import compiler, targets
 from solvergen.cli import app
 from solvergen.errors import EmissionError
 from solvergen.measurement.verification import verify
@@ -79,6 +79,19 @@ def test_from_end_to_end(choice: tuple) -> None:
     grid = compiler.grid(spec, 5, "time")
     exact = sg.compile(spec, "numpy", grid).COEFFICIENTS
     np.testing.assert_allclose(exact, sg.compile(spec, "numpy").coefficients(grid), atol=1e-14)
+
+
+@pytest.mark.parametrize("target", targets.names())
+def test_a_table_of_a_schedule_is_in_the_specification(target: str) -> None:
+    """Of betas: SPEC names its columns, and gives the solver back."""
+    schedule = sg.schedules.tabulated(betas=np.linspace(0.01, 0.3, 8))
+    prediction = targets.get(target).prediction
+    spec = sg.Solver(schedule, prediction, "data", "half_log_snr", "multistep:2:ramp")
+    module = sg.compile(spec, target, timesteps=[0.9, 0.5, 0.2])
+    assert sg.from_specification(module.SPEC) == spec
+    landings = [[0.9, 1.0, 0.0], [0.2, 0.9, 0.2]]
+    text = sg.emit_fitted(spec, target, [0.9, 0.2], landings)
+    assert sg.from_specification(compiler.load_text(text, "fitted").SPEC) == spec
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -22,7 +22,7 @@ import solvergen as sg
 from solvergen.tuning import models, problems, teacher
 from solvergen.tuning.examples import Score
 from solvergen.tuning.grids import GRIDS
-from solvergen.tuning.methods import Setting, of_preset
+from solvergen.tuning.methods import TEACHING, Setting, of_preset
 from solvergen.tuning.search import Bench, candidates, measured, tables
 from solvergen.tuning.tuner import Noises
 
@@ -101,6 +101,8 @@ NETWORK_HEAD = (
     "solver | seconds |\n|---|---|---|---|---|---|---|---|---|---|\n"
 )
 NETWORKS = (("flow", "rectified_flow", "flow", 0.0), ("VP", "vp_linear", "noise", 1e-3))
+TEACHER = TEACHING, 1600
+"""Networks are rough in t: 200 steps of the one of vp_linear differ from 400 by 6e-3."""
 WANTED = {8: (1.25, 1.5), 12: (1.8, 2.3)}
 
 
@@ -113,7 +115,7 @@ def networks() -> Iterator[str]:
         for evaluations, (grid, rows) in WANTED.items():
             begun = time.process_time()
             with TemporaryDirectory() as folder:
-                options = {"end": end, "shape": (SIZE,), "resume": folder}
+                options = {"end": end, "shape": (SIZE,), "resume": folder, "teacher": TEACHER}
                 first, second = (
                     sg.tune(network, schedule, prediction, evaluations, coefficients=one, **options)
                     for one in ("order", "all")
@@ -122,7 +124,7 @@ def networks() -> Iterator[str]:
             setting, called = Setting.of(schedule, prediction, None, end), models.Network(network)
             counts = Noises.of(None, False)
             noise = models.noises(called, setting.noise_level, counts.total, None, (SIZE,))
-            held = teacher.taught(setting, called, noise[-counts.report :])
+            held = teacher.taught(setting, called, noise[-counts.report :], TEACHER)
             best_name, best = usual(setting, called, held, evaluations)
             one, two = (found.report.tuned.score for found in (first, second))
             yield (

@@ -192,6 +192,7 @@ def test_places_are_those_of_the_config_s_table() -> None:
         ("ddim", DDPMScheduler(), "prediction_type is 'epsilon'"),
         ("2m", FlowMatchEulerDiscreteScheduler(stochastic_sampling=True), "stochastic_sampling"),
         ("ddim", UniPCMultistepScheduler(thresholding=True), "thresholding"),
+        ("ddim", DDPMScheduler(clip_sample=True), "clip_sample"),
         ("ddim", INVERSE, "runs from data to noise"),
     ],
 )

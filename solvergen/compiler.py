@@ -22,7 +22,7 @@ from solvergen.measurement.certificate import accuracy, draft
 from solvergen.scalars import baking
 from solvergen.specification.endpoints import require_both
 from solvergen.specification.solver import Solver
-from solvergen.targets import cache, fitted, rendering
+from solvergen.targets import cache, fitted, rendering, whole_run
 from solvergen.targets.files import load, load_source, load_text, write_text
 from solvergen.targets.solver_names import chosen_class_name
 
@@ -54,7 +54,8 @@ def emit(
         to_the_ends: refuse a solver that cannot run over the whole domain. Otherwise the module
             says what it cannot touch, and refuses such a grid.
         timesteps: a decreasing time grid. The module then is for this grid alone: it has its
-            coefficients, in 50 digits and rounded once, in place of what computes them.
+            coefficients, in 50 digits and rounded once, in place of what computes them. For
+            diffusers and k-diffusion it is a scheduler or a sampler that brings its own times.
         remarks: a paragraph for the docstring of a module of one grid: how that was found.
         class_name: of the class of a module for diffusers, which else is called after schedule,
             integrand and scheme.
@@ -63,16 +64,21 @@ def emit(
         EmissionError: there is no such target, the grid is none, or the class cannot be called so.
         DerivationError: an end cannot be touched, and ``to_the_ends`` is set.
     """
-    spec, class_name = adapted(spec, target), _class_name(class_name, target)
+    spec = adapted(spec, target) if timesteps is None else spec
+    class_name, made = _class_name(class_name, target), targets.get(target)
     if to_the_ends:
         require_both(spec.weights, spec.prediction, spec.program, spec.order)
     with explained(f"no module for {spec.schedule.name}", EmissionError, REMEDY):
         if timesteps is None:
             return rendering.render(spec, target, accuracy(spec), class_name)
-        rendering.require_baking(target)
         _require_constant_eta(spec)
-        baked = baking.bake(spec, draft(spec), _times(timesteps).tolist())
-        return rendering.render_baked(spec, target, baked, remarks)
+        grid = _times(timesteps).tolist()
+        if made.whole_run is None:
+            baked = baking.bake(spec, draft(spec), grid)
+            return rendering.render_baked(spec, target, baked, remarks)
+        whole_run.require(spec, target, len(grid) - 1)
+        baked = baking.bake(spec, draft(spec), grid)
+        return whole_run.render_baked(spec, target, baked, remarks, class_name)
 
 
 def _class_name(given: str | None, target: str) -> str | None:
@@ -195,7 +201,7 @@ def compile(
     Raises:
         EmissionError: as for ``emit``, or what the target needs is not installed.
     """
-    spec = adapted(spec, target)
+    spec = adapted(spec, target) if timesteps is None else spec
     grid = None if timesteps is None else _times(timesteps)
     called = _class_name(class_name, target)
     hashes = f"{spec.content_hash}{_grid_hash(grid)}{f'_{called}' if called else ''}"

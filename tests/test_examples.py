@@ -34,7 +34,7 @@ def run(example: Path, folder: Path, *command: str) -> str:
     return done.stdout
 
 
-ASKED = ("train_and_sample", "own_loop_numba", "lecture", "noise_on_the_way")
+ASKED = ("tune_pipeline", "train_and_sample", "own_loop_numba", "lecture", "noise_on_the_way")
 """Those that are asked more than whether they run."""
 PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 
@@ -43,6 +43,22 @@ PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 @pytest.mark.parametrize("example", PLAIN, ids=lambda path: path.stem)
 def test_example_runs(example: Path, tmp_path: Path) -> None:
     assert run(example, tmp_path)
+
+
+def test_a_pipeline_is_tuned_and_runs_its_solver(tmp_path: Path) -> None:
+    """As ``python examples/tune_pipeline.py``, where a broken torchvision is no obstacle."""
+    path = str(FOLDER / "tune_pipeline.py")
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import torch_extras"
+    code += "; import transformers; transformers.logging.set_verbosity_error()"
+    code += f"; import runpy; runpy.run_path({path!r}, run_name='__main__')"
+    printed = run(FOLDER / "tune_pipeline.py", tmp_path, "-c", code)
+    (tuned,), (published,) = (
+        re.findall(rf"^{name} +(\S+)", printed, re.MULTILINE) for name in ("tuned", "published")
+    )
+    assert float(tuned) < 0.5 * float(published)
+    (gap,) = re.findall(r"differ from the solver's by (\S+)", printed)
+    assert float(gap) < 1e-4
+    assert "an image of shape (1, 3, 16, 16)" in printed
 
 
 def test_loop_in_numba_reaches_the_data(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ In a module they are ``np.interp(x, table.x, table.y)`` and a look-up in the div
 """
 
 import io
+import json
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from solvergen.errors import ScheduleError
 MAX_BYTES = 2**22
 """Of a file with a table."""
 
-_UNREADABLE = (OSError, ValueError, EOFError, MemoryError, SyntaxError)
+_UNREADABLE = (
+    OSError, ValueError, TypeError, EOFError, MemoryError, SyntaxError, RecursionError,
+)  # fmt: skip
 
 
 class Table(Atom):
@@ -202,8 +205,8 @@ def column(what: str, values: Any) -> NDArray[np.float64]:
 
 
 def read_column(path: str | Path) -> NDArray[np.float64]:
-    """The numbers in a file: a ``.npy`` array, else text with numbers apart by space or commas,
-    and comments after ``#``.
+    """The numbers in a file: a ``.npy`` array, a ``.json`` list, else text with numbers apart by
+    space or commas, and comments after ``#``.
 
     Raises:
         ScheduleError: there is no such file, or it does not hold numbers.
@@ -214,7 +217,7 @@ def read_column(path: str | Path) -> NDArray[np.float64]:
     except _UNREADABLE as error:
         raise ScheduleError(
             f"cannot read the table {naming.shown(str(path))}: {error}; expected numbers as text, "
-            "or a .npy array"
+            "a .npy array, or a .json list"
         ) from error
     return column(f"the table {path}", values)
 
@@ -230,6 +233,8 @@ def _numbers(path: Path) -> Any:
         if not isinstance(found, np.ndarray):
             raise ValueError("got an archive of arrays")
         return found
+    if path.suffix == ".json":
+        return np.array(json.loads(path.read_text(encoding="utf-8-sig")), dtype=np.float64)
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
     return np.array(words, dtype=np.float64)

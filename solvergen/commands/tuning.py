@@ -13,6 +13,7 @@ from solvergen import targets, tuning
 from solvergen.algebra.tables import read_column
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
+from solvergen.reports import tuning_picture
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.targets.files import write_text
@@ -21,7 +22,8 @@ from solvergen.tuning.execution import Progress
 from solvergen.tuning.methods import Setting
 
 Evaluations = Annotated[
-    str, typer.Option(help="Calls of the network: a number, or several, 5,8,12.")
+    str | None,
+    typer.Option(help="Calls of the network: a number, or several, 5,8,12; 8, or a grid's steps."),
 ]
 Start = Annotated[float | None, typer.Option(help="Where a run starts; t_max.")]
 End = Annotated[float | None, typer.Option(help="Where it ends; t_min.")]
@@ -30,6 +32,13 @@ Dask = Annotated[
     str | None, typer.Option(help="The address of a cluster's scheduler, in place of --jobs.")
 ]
 Prediction = Annotated[str, typer.Option(help="What the network returns.")]
+Timesteps = Annotated[
+    Path | None, typer.Option(help="A grid that is imposed: a column of decreasing times.")
+]
+Sigmas = Annotated[
+    Path | None, typer.Option(help="The same as noise levels, sigma/alpha (sigma of flows).")
+]
+Grid = Annotated[str | None, typer.Option(help="The same by name: comfyui:NAME, diffusers:NAME.")]
 Seed = Annotated[int, typer.Option(help="Of the noises.")]
 Shape = Annotated[str | None, typer.Option(help="Of one sample: 1,28,28.")]
 
@@ -49,12 +58,12 @@ def tune(
         str | None, typer.Option(help=f"An exact problem instead: {', '.join(problems.NAMED)}.")
     ] = None,
     shape: Shape = None,
-    evaluations: Evaluations = "8",
+    evaluations: Evaluations = None,
     start: Start = None,
     end: End = None,
-    timesteps: Annotated[
-        Path | None, typer.Option(help="A grid that is imposed: a column of decreasing times.")
-    ] = None,
+    timesteps: Timesteps = None,
+    sigmas: Sigmas = None,
+    grid: Grid = None,
     search: Annotated[str, typer.Option(help="likely, or all methods.")] = "likely",
     coefficients: Annotated[
         str, typer.Option(help="order, those of a scheme; last or all rows fitted.")
@@ -77,10 +86,14 @@ def tune(
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="The file; {n} is the number of calls.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Errors and grids as a .png, .svg or .pdf.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
 ) -> None:
     """Find the best solver and grid for a network and a number of calls of it."""
-    counts = numbers("--evaluations", evaluations)
+    given = imposed(timesteps, sigmas, grid)
+    counts = numbers("--evaluations", evaluations or usual(given))
     if (model is None) == (problem is None):
         raise SolvergenError("expected one of --model and --problem.")
     if output is not None and len(counts) > 1 and "{n}" not in output:
@@ -90,20 +103,23 @@ def tune(
         setting = Setting.of(schedule, prediction, start, end)
         subject = problems.ExactModel(problem, problems.get(problem), setting)
     size = None if shape is None else tuple(numbers("--shape", shape))
-    grid = None if timesteps is None else read_column(timesteps)
+    if picture is not None:
+        tuning_picture.require_picture(picture)
     with executor(jobs, dask) as pool, progress() as show:
         tuned = [
             tuning.tune(
                 subject, schedule, prediction, count, shape=size, start=start, end=end,
-                timesteps=grid, validate=validate, search=search, coefficients=coefficients,
-                budget=budget, executor=pool, batch=batch, against=against or (), seed=seed,
-                progress=show, resume=resume,
+                **given, validate=validate, search=search, coefficients=coefficients, budget=budget,
+                executor=pool, batch=batch, against=against or (), seed=seed, progress=show,
+                resume=resume,
             )
             for count in counts
         ]  # fmt: skip
     written = [(one, one.source(target)) for one in tuned] if output else []
     for one in tuned:
         typer.echo(f"{one.report}\n")
+    if picture is not None:
+        typer.echo(f"{tuning_picture.plot_tuned(tuned, picture)}: errors, and grids in lambda")
     for one, source in written:
         path = Path(str(output).replace("{n}", str(one.report.evaluations)))
         typer.echo(f"{write_text(source, path, force)}: {one.solver.order_report}")
@@ -113,24 +129,45 @@ def tune(
 def choose(
     schedule: NoiseSchedule,
     prediction: Prediction = "noise",
-    evaluations: Evaluations = "8",
-    data_std: Annotated[float, typer.Option(help="Standard deviation of the data.")] = 1.0,
+    evaluations: Evaluations = None,
+    data_std: Annotated[
+        float | None, typer.Option(help="Standard deviation of the data; 1.")
+    ] = None,
     shape: Shape = None,
+    latents: Annotated[
+        Path | None, typer.Option(help="In place of both: samples of the data, .npy or .pt.")
+    ] = None,
     start: Start = None,
     end: End = None,
+    timesteps: Timesteps = None,
+    sigmas: Sigmas = None,
+    grid: Grid = None,
     jobs: Jobs = 1,
     dask: Dask = None,
     seed: Seed = 0,
 ) -> None:
     """Rank the solvers for a schedule on exact problems, where no network is at hand."""
-    size = (64,) if shape is None else tuple(numbers("--shape", shape))
+    size = None if shape is None else tuple(numbers("--shape", shape))
+    given = imposed(timesteps, sigmas, grid)
     with executor(jobs, dask) as pool:
-        for count in numbers("--evaluations", evaluations):
+        for count in numbers("--evaluations", evaluations or usual(given)):
             choice = tuning.choose(
-                schedule, prediction, count, data_std=data_std, shape=size, start=start, end=end,
-                executor=pool, seed=seed,
+                schedule, prediction, count, data_std=data_std, shape=size, latents=latents,
+                start=start, end=end, **given, executor=pool, seed=seed,
             )  # fmt: skip
             typer.echo(f"{choice}\n")
+
+
+def imposed(timesteps: Path | None, sigmas: Path | None, grid: str | None) -> dict[str, Any]:
+    """A grid that is imposed as the arguments of the functions; a file is read."""
+    found = {"timesteps": timesteps, "sigmas": sigmas}
+    read = {name: read_column(path) for name, path in found.items() if path is not None}
+    return {**read, **({} if grid is None else {"grid": grid})}
+
+
+def usual(given: dict[str, Any]) -> str:
+    """How many evaluations it is if nobody says: as many as a grid has steps."""
+    return next((str(max(one.size - 1, 2)) for name, one in given.items() if name != "grid"), "8")
 
 
 def numbers(option: str, text: str) -> list[int]:

@@ -34,6 +34,11 @@ def require(path: str | Path) -> bool:
             f"{path} has fitted coefficients, of which no order and no accuracy is claimed; "
             "expected a module with those of a scheme. Its docstring says what was measured."
         )
+    if "ROWS" in found:
+        raise EmissionError(
+            f"{path} has the rows of one run for a library that takes the steps; expected the "
+            "module of the same solver and grid for torch, whose coefficients are measured."
+        )
     baked = "TIMESTEPS" in found
     needed = OF_ONE_GRID if baked else OF_A_SCHEDULER if "Scheduler" in found else INTERFACE
     missing = [one for one in needed if one not in found]

@@ -123,6 +123,11 @@ def baked_definitions_code(schedule: ScheduleFormulas) -> str:
     return "\n\n\n".join(one.source for one in schedule.functions)
 
 
+def specification_tables(solver: Solver) -> str:
+    """The constants that ``specification_code`` names, where formulas do not bring them."""
+    return tables_code(tables_of(solver.schedule.alpha, solver.schedule.sigma))
+
+
 def specification_code(solver: Solver, target: str) -> str:
     """The literal of SPEC, in which tables are the module's constants."""
     specification = {**solver.specification, "target": target}

@@ -12,6 +12,7 @@ Only where the integrand or the expansion variable contain time, they are comput
 the compiled schedule; the network's table must then be the one that was compiled.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from textwrap import wrap
@@ -50,6 +51,7 @@ from solvergen.targets.passes import Control, Sums
 from solvergen.targets.solver_names import class_name
 from solvergen.targets.steps import conversion_code
 from solvergen.targets.target import ON_ANY_GRID, Target, require_own_time
+from solvergen.targets.whole_run import WholeRun, rows_code
 
 TRAIN_TIMESTEPS = 1000
 DOCSTRING_WIDTH = 92
@@ -219,6 +221,37 @@ def _planned(control: Control, rows: str) -> str:
     return control.planned(rows, "self._")
 
 
+def whole_run(
+    solver: Solver, run: WholeRun, alphas: Sequence[Any], sigmas: Sequence[Any]
+) -> dict[str, Any]:
+    """Which networks a scheduler for one grid is for, and its rows.
+
+    Raises:
+        EmissionError: the schedule belongs to neither family, or no network of its family makes
+            this prediction.
+    """
+    is_flow = _is_flow(solver.schedule)
+    name, _ = _prediction(solver, is_flow)
+    if is_flow:
+        levels = list(map(float, sigmas))
+    else:
+        with np.errstate(divide="ignore"):
+            ratios = [
+                float(a) / float(b) if b else np.inf for a, b in zip(alphas, sigmas, strict=True)
+            ]
+            levels = np.log(ratios).tolist()
+    count, called = len(run.times) - 1, class_name(solver).removesuffix("Scheduler")
+    return {
+        "class_name": f"{called}In{count}Scheduler",
+        "flow": is_flow,
+        "options": FLOW if is_flow else DISCRETE,
+        "prediction_type": name,
+        "rows": rows_code(levels, run),
+        "first_sigma": repr(float(sigmas[0])),
+        "last_level": repr(levels[-1]) if np.isfinite(levels[-1]) else "np.inf",
+    }
+
+
 def _log_alpha(schedule: NoiseSchedule) -> Expr:
     """log alpha of the compiled schedule, in the form that keeps its digits to the end."""
     whole, parts = in_time(log(schedule.alpha), schedule), in_time(schedule.alpha, schedule)
@@ -305,6 +338,7 @@ TARGET = Target(
     adapts=False,
     counts_steps=True,
     has_class=True,
+    whole_run=whole_run,
     method=ON_ANY_GRID,
     formulas=lambda solver: Basis.of(solver).formulas,
 )

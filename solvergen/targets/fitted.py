@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from solvergen import targets
 from solvergen.specification.solver import Solver
-from solvergen.targets import data_factors, rendering
-from solvergen.targets.definitions import literal, specification_code
+from solvergen.targets import data_factors, rendering, whole_run
+from solvergen.targets.definitions import literal, specification_code, specification_tables
 from solvergen.targets.docstring import fitted_docstring
 from solvergen.targets.sample_says import baked_docstring
 
@@ -49,18 +49,23 @@ def render_fitted(
         remarks: how they were fitted.
 
     Raises:
-        EmissionError: the target has no modules for one grid.
+        EmissionError: the target has no place for the solver.
     """
-    rendering.require_baking(target)
+    steps = targets.get(target).whole_run
     imports, checked, kept = KINDS.get(target, PLAIN)
     arguments = f"solvergen.from_specification(SPEC), {target!r}, TIMESTEPS, LANDINGS"
     command = f"solvergen.emit_fitted({arguments})"
-    header = rendering.generated_by(solver, command)
+    header = rendering.generated_by(solver, "tuned.write(FILE, TARGET)" if steps else command)
+    docstring = fitted_docstring(solver, header, len(landings) - 1, remarks)
+    if steps is not None:
+        run = whole_run.WholeRun.of_landings(landings)
+        return whole_run.render(solver, target, run, timesteps, docstring)
     text = f"From x to TIMESTEPS[-1]; model(x, t) returns the {solver.prediction.name} prediction."
     filled = {
-        "docstring": fitted_docstring(solver, header, len(landings) - 1, remarks),
+        "docstring": docstring,
         "imports": imports,
         "specification": specification_code(solver, target),
+        "tables": specification_tables(solver),
         "timesteps": _wrapped(", ".join(map(repr, timesteps)), "    "),
         "rows": "\n".join(_wrapped(f"{literal(tuple(row))},", "    ") for row in landings),
         "says": baked_docstring(solver, text),

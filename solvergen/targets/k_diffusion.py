@@ -8,9 +8,11 @@ Its time is the noise level sigma itself, in one of two spaces,
 and its model returns the denoised sample, which is the data prediction.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import mpmath
 from sympy import Expr, Integer
 
 from solvergen.algebra.numpy_code import float_literal
@@ -27,6 +29,7 @@ from solvergen.targets.evaluations import evaluations_code
 from solvergen.targets.passes import arrays
 from solvergen.targets.solver_names import function_name
 from solvergen.targets.target import ON_ANY_GRID, require_own_time
+from solvergen.targets.whole_run import WholeRun, rows_code
 
 LAST_LEVEL = 5000
 """Of networks whose runs begin above EDM's 80: 120 to 700, and 4,518 where almost all is noise."""
@@ -63,6 +66,33 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
         "space": space,
         "arrays": len(arrays(formulas.table)),
         "evaluations": evaluations_code(formulas, solver.program),
+    }
+
+
+def whole_run(
+    solver: Solver, run: WholeRun, alphas: Sequence[Any], sigmas: Sequence[Any]
+) -> dict[str, Any]:
+    """The rows of a sampler for one grid: those of networks that return the denoised sample.
+
+    Of a schedule with alpha + sigma = 1 the sample is as it is, of another x/alpha: what the
+    solver's network predicts follows from the denoised sample, so that it may be of any kind.
+
+    Raises:
+        EmissionError: the run begins where alpha = 0, at an infinite noise level.
+    """
+    schedule = solver.schedule
+    is_flow = schedule.vanishes(schedule.alpha + schedule.sigma - 1)
+    if not is_flow and alphas[0] == 0:
+        raise EmissionError(
+            f"target k-diffusion: the run starts at alpha = 0 of {schedule.name}, at an infinite "
+            "sigma/alpha; expected a start before that, or a schedule with alpha + sigma = 1"
+        )
+    scales = [mpmath.mpf(1)] * len(alphas) if is_flow else alphas
+    levels = [sigma / scale for sigma, scale in zip(sigmas, scales, strict=True)]
+    return {
+        "rows": rows_code(levels, run.in_data(solver, scales)),
+        "last_level": repr(float(levels[-1])),
+        "space": _SPACES[is_flow][1],
     }
 
 
@@ -113,6 +143,7 @@ TARGET = replace(
     requires=("import torch", "from tqdm.auto import trange"),
     settings=settings,
     loop=None,
+    whole_run=whole_run,
     batches=None,
     casts=None,
     adapts=False,

@@ -22,7 +22,12 @@ from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
 from solvergen.targets import brownian, data_factors, parallel, per_sample, sample_says
 from solvergen.targets.baked import settings as baked_settings
-from solvergen.targets.definitions import definitions_code, kinks_code, specification_code
+from solvergen.targets.definitions import (
+    definitions_code,
+    kinks_code,
+    specification_code,
+    specification_tables,
+)
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
 from solvergen.targets.formulas import Spelling, inlined
@@ -68,34 +73,29 @@ def context(
     return {**merged, **named}
 
 
-def require_baking(target: str) -> None:
-    """Refuse a target that has no modules for one grid.
+def require_table(solver: Solver) -> None:
+    """Refuse a solver whose coefficients are no table of numbers for one grid.
 
     Raises:
-        EmissionError: the target is one of those.
+        EmissionError: a step repeats its last evaluation to a tolerance, or samples have grids.
     """
-    if targets.get(target).loop is None:
-        known = ", ".join(name for name in targets.names() if targets.get(name).loop)
-        raise EmissionError(
-            f"target {target} gets its time grid from the library that it is for, so that no grid "
-            f"can be emitted into it; expected one of {known}."
-        )
-
-
-def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -> str:
-    """The formatted source of a module for one grid; ``remarks`` say how that was found.
-
-    Raises:
-        EmissionError: a step repeats its last evaluation to a tolerance.
-    """
-    found = targets.get(target)
-    assert found.loop is not None
     if solver.program.repeat is not None:
         raise EmissionError(
             f"the scheme {schemes.to_text(solver.scheme)} repeats an evaluation to a tolerance, "
             "which no table of numbers says; expected a number of iterations (adams_moulton:K:M)."
         )
     per_sample.require_any_grid(solver)
+
+
+def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -> str:
+    """The formatted source of a module for one grid; ``remarks`` say how that was found.
+
+    Raises:
+        EmissionError: as ``require_table``.
+    """
+    found = targets.get(target)
+    assert found.loop is not None
+    require_table(solver)
     filled = {
         "before_passes": "",
         "docstring": docstring(
@@ -105,6 +105,7 @@ def render_baked(solver: Solver, target: str, baked: Baked, remarks: str = "") -
         "imports": _imports(found),
         "order": solver.order,
         "specification": specification_code(solver, target),
+        "tables": specification_tables(solver),
         "prediction_name": solver.prediction.name,
         "noisy": solver.program.is_noisy,
         "normals": found.normals,

@@ -99,6 +99,8 @@ class Target:
             the middle, so that a start-up that is not said is the one of no extra evaluations.
         normals: what its modules draw noise with; empty if that is its users' matter.
         schedules: by a schedule as it is if nothing is said, the one that its networks need.
+        whole_run: what its template for one grid asks for beside what all do, where a library takes
+            the steps, of a solver, its run, and alpha and sigma at its times.
         casts: x in float64, and z in the precision of x, where its modules have Brownian paths.
         has_class: whether its modules are for one class, which may be given a name.
     """
@@ -124,6 +126,7 @@ class Target:
     schedules: tuple[tuple[NoiseSchedule, NoiseSchedule], ...] = ()
     casts: tuple[str, str] | None = None
     has_class: bool = False
+    whole_run: Callable[..., dict[str, Any]] | None = None
 
     @property
     def folder(self) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+HALVES = ("bfloat16", "float16")
 
 
 def as_numpy(array: Any) -> Floats:
@@ -33,6 +34,13 @@ def is_torch(array: Any) -> bool:
     return type(array).__module__.partition(".")[0] == "torch"
 
 
-def is_double(array: Any) -> bool:
-    """Whether it has the digits of float64."""
-    return str(array.dtype).removeprefix("torch.") == "float64"
+def digits(array: Any) -> str:
+    """The name of its kind of numbers: float64, float32, bfloat16, float16."""
+    return str(getattr(array, "dtype", "")).removeprefix("torch.")
+
+
+def widened(array: Any) -> Any:
+    """In float32 if it is in half precision: what a run sums has the digits of float32."""
+    if digits(array) not in HALVES:
+        return array
+    return array.float() if is_torch(array) else array.astype("float32")

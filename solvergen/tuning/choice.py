@@ -5,17 +5,22 @@ import shlex
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from solvergen.algebra.typesetting import columns, paragraphs, table
 from solvergen.derivation.parameterization import NOISE, Parameterization
 from solvergen.errors import SolvergenError
+from solvergen.measurement.problems import Problem
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
+from solvergen.tuning.imposed import Imposed, begun
+from solvergen.tuning.latents import Latents
 from solvergen.tuning.methods import Setting, published, searched
-from solvergen.tuning.pool import exams, ranked
-from solvergen.tuning.search import Trial, candidates, tables
+from solvergen.tuning.pool import MOST_DIMENSIONS, exams, ranked
+from solvergen.tuning.search import Trial
 from solvergen.tuning.words import cells, compared, why
 
 SHOWN = 8
@@ -32,6 +37,7 @@ class Choice:
         trials: best first, one for each method.
         best_published: the best of the presets.
         data_std: standard deviation of the data of the problems.
+        is_imposed: whether the grid was given.
     """
 
     setting: Setting
@@ -40,6 +46,7 @@ class Choice:
     trials: tuple[Trial, ...]
     best_published: Trial
     data_std: float = 1.0
+    is_imposed: bool = False
 
     @property
     def best(self) -> Trial:
@@ -62,6 +69,8 @@ class Choice:
         options = self.solver.arguments
         if options is None:
             return "solvergen.write(choice.solver, 'numba', FILE, timesteps=choice.timesteps)"
+        if self.is_imposed:
+            return f"solvergen compile {options} -o solver.py"
         grid = self.best.candidate.grid.split()
         extra = ["--steps", str(len(self.timesteps) - 1), "--spacing", grid[0]]
         extra += ["--shift", grid[1]] if len(grid) > 1 else []
@@ -94,10 +103,14 @@ def choose(
     prediction: Parameterization | str = NOISE,
     evaluations: int = 8,
     *,
-    data_std: float = 1.0,
-    shape: tuple[int, ...] = (64,),
+    data_std: float | None = None,
+    shape: tuple[int, ...] | None = None,
+    latents: ArrayLike | str | Path | None = None,
     start: float | None = None,
     end: float | None = None,
+    timesteps: ArrayLike | None = None,
+    sigmas: ArrayLike | None = None,
+    grid: str | None = None,
     executor: Executor | None = None,
     seed: int = 0,
 ) -> Choice:
@@ -106,22 +119,26 @@ def choose(
     Args:
         schedule, prediction: of the network that is not at hand.
         evaluations: how often it may be called.
-        data_std: standard deviation of the data.
-        shape: of a sample.
+        data_std: standard deviation of the data; 1 by default.
+        shape: of a sample; (64,) by default.
+        latents: in place of both: samples of the data [n, ..], or a file with them, .npy or .pt. A
+            problem with their mean, spectrum and modes is added.
         start, end: of the run; the whole domain by default.
+        timesteps, sigmas, grid: one of them is a grid that is imposed, as for ``tune``.
         executor: computes candidates; this process by default.
         seed: of the noises.
 
     Raises:
-        SolvergenError: no method runs over the range.
+        SolvergenError: no method runs over the range, or the grid is none.
     """
+    given = Imposed.of(schedule, evaluations, timesteps, sigmas, grid)
+    if given is not None:
+        start, end, evaluations = given.asked(evaluations)
     setting = Setting.of(schedule, prediction, start, end)
-    if not 0 < data_std < np.inf:
-        raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
-    pool = exams(setting, data_std, math.prod(shape), seed)
+    data_std, shape, problems = _data(data_std, shape, latents)
+    pool = exams(setting, data_std, math.prod(shape), seed, problems)
     methods = (*published(), *searched(evaluations))
-    found = list(tables(setting, candidates(setting, methods, evaluations)))
-    trials = ranked(pool, found, executor)
+    trials = ranked(pool, begun(setting, methods, evaluations, given), executor)
     published_ones = [one for one in trials if one.candidate.method.preset]
     if not published_ones:
         raise SolvergenError(
@@ -130,7 +147,29 @@ def choose(
         )
     names = tuple(one.name for one in pool)
     best = _distinct(trials)
-    return Choice(setting, evaluations, names, best, published_ones[0], data_std)
+    is_imposed = given is not None
+    return Choice(setting, evaluations, names, best, published_ones[0], data_std, is_imposed)
+
+
+def _data(
+    data_std: float | None, shape: tuple[int, ...] | None, latents: ArrayLike | str | Path | None
+) -> tuple[float, tuple[int, ...], dict[str, Problem]]:
+    """Scale and shape of the data, and a problem if there are samples.
+
+    Raises:
+        SolvergenError: the samples or the scale are none.
+    """
+    if latents is not None:
+        if data_std is not None or shape is not None:
+            raise SolvergenError(
+                "got latents beside data_std or shape, which follow from them; expected one"
+            )
+        found = Latents.of(latents, MOST_DIMENSIONS)
+        return found.std, found.shape, {str(found): found.problem}
+    data_std = 1.0 if data_std is None else data_std
+    if not 0 < data_std < np.inf:
+        raise SolvergenError(f"got data_std={data_std}; expected 0 < standard deviation < inf")
+    return data_std, (64,) if shape is None else shape, {}
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:

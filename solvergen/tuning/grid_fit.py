@@ -47,6 +47,13 @@ class Precision:
 
 FLOAT64 = Precision()
 FLOAT32 = Precision(3e-3, 2e-2, 6)
+HALF = Precision(0.1, 2e-2, 6)
+"""Two or three digits: a difference has to be seen beside what rounding makes of a prediction."""
+
+
+def precision_of(digits: str) -> Precision:
+    """That of a network which returns numbers of a kind."""
+    return {"float64": FLOAT64, "float32": FLOAT32}.get(digits, HALF)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Grid:
         first, last = self._at(values, np.array([start, end]))
         if not np.isfinite([first, last]).all() or first == last:
             return None
-        found = self._inverse(values, last + (first - last) * left, start, end)
+        found = self.times_at(values, last + (first - last) * left, start, end)
         found[[0, -1]] = start, end
         return tuple(found.tolist()) if (np.diff(found) < 0).all() else None
 
@@ -46,7 +46,7 @@ class Grid:
         with np.errstate(all="ignore"):
             return self.level(t, alpha, sigma)
 
-    def _inverse(self, values: ScheduleValues, wanted: Floats, start: float, end: float) -> Floats:
+    def times_at(self, values: ScheduleValues, wanted: Floats, start: float, end: float) -> Floats:
         """The times at which the variable is that, by bisection."""
         if self.level is TIME:
             return wanted
@@ -84,7 +84,12 @@ def _karras(t: Floats, alpha: Floats, sigma: Floats) -> Floats:
     return (sigma / alpha) ** (1 / RHO)
 
 
+def _noise_fraction(t: Floats, alpha: Floats, sigma: Floats) -> Floats:
+    return sigma / (alpha + sigma)
+
+
 THETA = Grid("theta", _angle)
+FRACTION = Grid("sigma/(alpha+sigma)", _noise_fraction)
 GRIDS = (
     Grid("time", TIME),
     Grid("quadratic", _root),

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from solvergen.algebra.tables import column
 from solvergen.derivation.parameterization import Parameterization, conversion
 from solvergen.errors import SchemeError, SolvergenError
 from solvergen.methods import limiter
-from solvergen.naming import shown
 from solvergen.program import lowering
 from solvergen.program.phase_numbers import phase_numbers
 from solvergen.program.program import StepProgram
@@ -247,15 +244,3 @@ def exists(setting: Setting, method: Method) -> bool:
     except SolvergenError:
         return False
     return True
-
-
-def imposed(timesteps: ArrayLike) -> Times:
-    """A grid that a user gives.
-
-    Raises:
-        SolvergenError: it is none.
-    """
-    found = column("timesteps", timesteps)
-    if found.ndim != 1 or found.size < 2 or not (np.diff(found) < 0).all():
-        raise SolvergenError(f"got timesteps={shown(found)}; expected 2 or more decreasing times")
-    return tuple(found.tolist())

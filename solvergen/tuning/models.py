@@ -13,7 +13,7 @@ import numpy as np
 from solvergen.errors import SolvergenError
 from solvergen.naming import shown
 from solvergen.runs.propagator import Model
-from solvergen.tuning.arrays import as_native, as_numpy, is_torch
+from solvergen.tuning.arrays import HALVES, as_native, as_numpy, digits, is_torch, widened
 from solvergen.tuning.problems import ExactModel
 
 NAME_LENGTH = 100
@@ -85,16 +85,29 @@ class Network:
         return found.hexdigest()[:12]
 
     def _asked(self, x: Any, time: float) -> Any:
-        with _no_gradients(x):
-            found = self.model(x, time)
-        found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
-        found = getattr(found, "sample", found)
+        found = self._raw(x, time)
         if getattr(found, "shape", None) != x.shape:
             raise SolvergenError(
                 f"the model output is {shown(found)}; expected {type(x).__name__} of the shape "
                 f"{tuple(x.shape)}, that of x"
             )
-        return found
+        return found if digits(x) in HALVES else widened(found)
+
+    def _raw(self, x: Any, time: float) -> Any:
+        """The output as it is; a network of half precision sees x in its own."""
+        with _no_gradients(x):
+            found = self.model(self._narrowed(x), time)
+        found = found[0] if isinstance(found, tuple) and len(found) == 1 else found
+        return getattr(found, "sample", found)
+
+    def _narrowed(self, x: Any) -> Any:
+        first = _first_parameter(self.model)
+        is_half = first is not None and digits(first) in HALVES
+        return x.to(first.dtype) if is_half else x
+
+    def digits(self, x: Any, time: float) -> str:
+        """The kind of numbers that it returns: float64, float32, bfloat16, float16."""
+        return digits(self._raw(x[:1], time))
 
 
 def load(path: str) -> Model:
@@ -124,7 +137,8 @@ def noises(
 ) -> Any:
     """x at the start, [count, ..]: what is given, or normal noise of the level sigma.
 
-    For a torch module it is a tensor of the kind and on the device of its parameters.
+    For a torch module it is a tensor of the kind and on the device of its parameters, in float32
+    if these are in half precision.
 
     Raises:
         SolvergenError: neither noise nor a shape is given, or the noise is too little.
@@ -148,11 +162,17 @@ def noises(
 
 
 def _like_parameters(made: Any, model: Model) -> Any:
+    """On the device of the parameters of a torch module; sums of a run are in float32 at least."""
+    first = _first_parameter(model)
+    return made if first is None else widened(as_native(made, first))
+
+
+def _first_parameter(model: Model) -> Any:
+    """Of a torch module; None of anything else."""
     parameters = getattr(model, "parameters", None)
     if parameters is None or not hasattr(model, "state_dict"):
-        return made
-    first = next(iter(parameters()), None)
-    return made if first is None else as_native(made, first)
+        return None
+    return next(iter(parameters()), None)
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -1,6 +1,6 @@
 """Exact problems of the scale of some data: what methods are ranked on where no network is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +38,11 @@ class Exam:
 
 
 def exams(
-    setting: Setting, std: float = 1.0, dimensions: int = 64, seed: int = 0
+    setting: Setting,
+    std: float = 1.0,
+    dimensions: int = 64,
+    seed: int = 0,
+    others: Mapping[str, Problem] | None = None,
 ) -> tuple[Exam, ...]:
     """Mixtures without guidance and with 3 and 7, two points, and digits if they are there.
 
@@ -47,9 +51,11 @@ def exams(
         std: standard deviation of the data.
         dimensions: of the mixtures, up to ``MOST_DIMENSIONS``.
         seed: of the noises.
+        others: problems to begin with.
     """
     size = min(dimensions, MOST_DIMENSIONS)
     found: dict[str, Problem] = {
+        **(others or {}),
         "mixture": problems.mixture(size, 10, std, seed=1),
         "guidance 3": problems.guided(size, 16, 3.0, std, seed=2),
         "guidance 7": problems.guided(size, 16, 7.0, std, seed=2),

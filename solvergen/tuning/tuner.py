@@ -24,17 +24,15 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.targets.files import load_text, write_text
 from solvergen.tuning import teacher as teaching
-from solvergen.tuning.arrays import as_numpy, is_double
+from solvergen.tuning.arrays import as_numpy
 from solvergen.tuning.examples import Examples, Score, errors
 from solvergen.tuning.execution import Ledger, Progress
-from solvergen.tuning.grid_fit import FLOAT32, FLOAT64
+from solvergen.tuning.grid_fit import precision_of
+from solvergen.tuning.imposed import Imposed, begun
 from solvergen.tuning.methods import (
     Candidate,
     Method,
     Setting,
-    Times,
-    exists,
-    imposed,
     of_preset,
     published,
     searched,
@@ -44,7 +42,7 @@ from solvergen.tuning.pool import exams, ranked
 from solvergen.tuning.problems import ExactModel
 from solvergen.tuning.record import Record
 from solvergen.tuning.report import Line, Report, header
-from solvergen.tuning.search import Bench, Trial, candidates, discrete, measured, tables
+from solvergen.tuning.search import Bench, Trial, discrete, measured
 from solvergen.tuning.stages import (
     EXACT,
     NETWORK,
@@ -144,6 +142,8 @@ def tune(
     start: float | None = None,
     end: float | None = None,
     timesteps: ArrayLike | None = None,
+    sigmas: ArrayLike | None = None,
+    grid: str | None = None,
     validate: int | None = None,
     search: str | Sequence[Method] = "likely",
     coefficients: str = "order",
@@ -171,6 +171,10 @@ def tune(
         start, end: of the run; the whole domain by default.
         timesteps: a grid that is imposed, in place of start and end: the method alone is chosen, of
             those that call the model at most ``evaluations`` times on it.
+        sigmas: the same, as the noise levels of a client: falling sigma/alpha, or sigma of a flow
+            schedule; they may end in 0.
+        grid: the same, ``comfyui:NAME`` or ``diffusers:NAME``, for a flow schedule with ``:SHIFT``:
+            what that client takes for so many steps.
         validate: noises to judge on, 32 by default, of an exact problem 64. Twice as many are
             reported on; half as many, of an exact problem as many, are tuned on.
         search: ``likely``, the methods that are best on exact problems of the answers' scale;
@@ -193,27 +197,28 @@ def tune(
             the number of evaluations is too short; no candidate is left.
     """
     _check(coefficients, evaluations)
-    times = None if timesteps is None else imposed(timesteps)
-    start, end = (start, end) if times is None else (times[0], times[-1])
+    given = Imposed.of(schedule, evaluations, timesteps, sigmas, grid)
+    if given is not None:
+        start, end, evaluations = given.asked(evaluations)
     setting = Setting.of(schedule, prediction, start, end)
     network, is_exact = Network(model, batch), isinstance(model, ExactModel)
     counts = Noises.of(validate, is_exact)
     taught = teacher or (teaching.EXACT if is_exact else teaching.NETWORK)
     x = noises(network, setting.noise_level, counts.total, noise, shape or network.shape, seed)
-    effort = effort or _effort(is_exact, is_double(x))
+    effort = effort or _effort(is_exact, network.digits(x, setting.start))
     searched_in = search if isinstance(search, str) else tuple(search)
-    asked = (evaluations, times, searched_in, taught, counts, budget, effort, seed)
+    asked = (evaluations, given, searched_in, taught, counts, budget, effort, seed)
     record = Record.of(resume, setting, network, x, asked)
     bench, held = _posed(setting, network, x, counts, taught, record)
     ledger = Ledger(budget, progress=progress)
-    methods = partial(_methods, search, is_exact, bench, evaluations, times, executor, seed)
-    makers = (methods_stage, grid_stage) if times is None else (methods_stage,)
+    methods = partial(_methods, search, is_exact, bench, evaluations, given, executor, seed)
+    makers = (methods_stage, grid_stage) if given is None else (methods_stage,)
     stages, stopped = _staged(bench, methods, makers, effort, ledger, executor, record)
     if coefficients != "order" and not stopped:
         before = [one for one in stages if one.kept][-1]
         stages.append(rows_stage(bench, before, coefficients, taught, ledger))
     chosen = [one for one in stages if one.kept][-1]
-    others = _against(bench, against, evaluations, times)
+    others = _against(bench, against, evaluations, given)
     report = Report(
         network.name,
         evaluations,
@@ -248,9 +253,9 @@ def _check(coefficients: str, evaluations: int) -> None:
         )
 
 
-def _effort(is_exact: bool, is_fine: bool) -> Effort:
-    """The usual one of an exact problem or a network, in float64 or not."""
-    return replace(EXACT if is_exact else NETWORK, precision=FLOAT64 if is_fine else FLOAT32)
+def _effort(is_exact: bool, digits: str) -> Effort:
+    """The usual one of an exact problem or a network, which returns such numbers."""
+    return replace(EXACT if is_exact else NETWORK, precision=precision_of(digits))
 
 
 def _posed(
@@ -308,7 +313,7 @@ def _methods(
     is_exact: bool,
     bench: Bench,
     evaluations: int,
-    timesteps: Times | None,
+    given: Imposed | None,
     executor: Executor | None,
     seed: int,
 ) -> list[tuple[Candidate, Propagator]]:
@@ -319,7 +324,7 @@ def _methods(
         )
     setting = bench.setting
     own = searched(evaluations) if isinstance(search, str) else search
-    found = _tables(setting, (*published(), *own), evaluations, timesteps)
+    found = begun(setting, (*published(), *own), evaluations, given)
     if search != "likely" or is_exact:
         return found
     answers = as_numpy(bench.tuning.answer)
@@ -329,17 +334,6 @@ def _methods(
     return [*names, *(one for one in ordered_ones if not one[0].method.preset)][
         : len(names) + LIKELY
     ]
-
-
-def _tables(
-    setting: Setting, methods: Sequence[Method], evaluations: int, timesteps: Times | None
-) -> list[tuple[Candidate, Propagator]]:
-    """Those of methods on the grids of a search, or on the one that is imposed."""
-    if timesteps is None:
-        return list(tables(setting, candidates(setting, methods, evaluations)))
-    known = [Candidate(one, timesteps, "given") for one in methods if exists(setting, one)]
-    found = tables(setting, known)
-    return [(one, run) for one, run in found if run.evaluations <= evaluations]
 
 
 def _lines(
@@ -371,7 +365,7 @@ def _landings(stage: Stage) -> Floats:
 
 
 def _against(
-    bench: Bench, names: Sequence[str], evaluations: int, timesteps: Times | None
+    bench: Bench, names: Sequence[str], evaluations: int, given: Imposed | None
 ) -> list[Trial]:
     """The presets that a user wants to see, each on the grid that is best on the tuning noises.
 
@@ -380,7 +374,7 @@ def _against(
     """
     found = []
     for name in names:
-        runs = _tables(bench.setting, [of_preset(name)], evaluations, timesteps)
+        runs = begun(bench.setting, [of_preset(name)], evaluations, given)
         trials = measured(bench, bench.tuning, runs)
         if not trials:
             raise SolvergenError(

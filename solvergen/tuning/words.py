@@ -65,10 +65,14 @@ def why(best: Trial, published: Trial) -> str:
     clock = CLOCKS.get(method.expansion, "its own clock")
     return (
         f"It integrates {method.integrand}: {VALUES.get(method.integrand, 'a published choice')}. "
-        f"It is expanded in {method.expansion}, {clock}, on times even in "
-        f"{EVEN[best.candidate.grid]}. The best published solver here, {published.candidate}, has "
+        f"It is expanded in {method.expansion}, {clock}, on "
+        f"{_grid(best.candidate.grid)}. The best published solver here, {published.candidate}, has "
         f"{ratio:.2g} times its error."
     )
+
+
+def _grid(name: str) -> str:
+    return f"times even in {EVEN[name]}" if name in EVEN else f"the grid {name}"
 
 
 def compared(best: Trial, setting: Setting, data_std: float) -> str:

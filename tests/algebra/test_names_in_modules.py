@@ -68,6 +68,9 @@ def emitted(request: pytest.FixtureRequest) -> list[tuple[sg.Solver, str]]:
             found.append((spec, rendering.render(spec, request.param, "")))
         except sg.EmissionError:
             continue  # the target has no place for it
+    for prediction, schedule in (("flow", "rectified_flow"), ("noise", "vp_alphabar")):
+        spec = sg.Solver(schedule, prediction, "data", "time", "multistep:2:ramp")
+        found.append((spec, sg.emit(spec, request.param, timesteps=[0.9, 0.5, 0.2])))
     return found
 
 

@@ -290,6 +290,45 @@ def test_inpainting(stable_diffusion: Any) -> None:
     assert not torch.equal(found[..., 4:], again[..., 4:])
 
 
+@BOTH
+def test_one_grid(stable_diffusion: Any, dtype: torch.dtype) -> None:
+    """A run with its own timesteps: so many steps and no others, and no image to begin with."""
+    spec = sg.Solver(*SOLVERS["unipc"][:4], "unipc:2:exact:ramp")
+    run = sg.compile(spec, "diffusers", timesteps=[0.99, 0.9, 0.5, 0.1, 0.01])
+    scheduler = run.Scheduler.from_config(stable_diffusion.scheduler.config)
+    pipe = quiet(with_scheduler(stable_diffusion, scheduler), dtype)
+    options = {"output_type": "np", "generator": seeded()}
+    images = pipe(PROMPTS, num_inference_steps=4, **options).images
+    assert np.isfinite(images).all()
+    levels = 1 / (1 + np.exp(2 * np.array([row[0] for row in run.ROWS])))
+    np.testing.assert_allclose(levels, [0.99, 0.9, 0.5, 0.1])
+    with pytest.raises(ValueError, match="expected 4, those of the run"):
+        pipe(PROMPTS, num_inference_steps=5, **options)
+    pipe = quiet(with_scheduler(pipe, scheduler, StableDiffusionImg2ImgPipeline), dtype)
+    image = torch.rand(2, 3, 16, 16, generator=seeded())
+    with pytest.raises(ValueError, match="image-to-image"):
+        pipe(PROMPTS, image=image, strength=0.5, num_inference_steps=4, **options)
+
+
+def test_one_grid_of_a_flow_gives_the_sample_of_its_sigmas(flux: Any) -> None:
+    times = [1.0, 0.8, 0.3, 0.05, 0.0]
+    spec = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:2:ramp")
+    options = {"height": 16, "width": 16, "num_inference_steps": 4, "output_type": "latent"}
+    one = sg.compile(spec, "diffusers", timesteps=times).Scheduler.from_config(
+        flux.scheduler.config
+    )
+    pipe = quiet(with_scheduler(flux, one))
+    found = pipe(**embeddings(torch.float32), **options, generator=seeded()).images
+    assert one.timesteps.tolist() == [1000.0, 800.0, 300.0, 50.0]
+    free = sg.compile(spec, "diffusers").Scheduler(num_train_timesteps=1000)
+    pipe = quiet(with_scheduler(flux, free))
+    options.pop("num_inference_steps")
+    expected = pipe(
+        **embeddings(torch.float32), **options, sigmas=times[:-1], generator=seeded()
+    ).images
+    assert close(found, expected, 1e-5)
+
+
 def embeddings(dtype: torch.dtype) -> dict[str, torch.Tensor]:
     generator = seeded()
     return {

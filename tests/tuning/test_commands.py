@@ -1,29 +1,13 @@
 """tune and choose on the command line."""
 
 import shlex
-import sys
 
 import numpy as np
 import pytest
 
 import solvergen as sg
-from solvergen import cli, tuning
+from solvergen import tuning
 from solvergen.tuning.choice import choose
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """``solvergen ARGUMENTS`` in the test's folder: exit code, output, error."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["solvergen", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return called
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +59,9 @@ def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path)
     monkeypatch.setattr(tuning, "tune", quick)
     flow = ["--schedule", "rectified_flow", "--prediction", "flow", "--problem", "two_points"]
     code, output, _ = run("tune", *flow, "--evaluations", "3,4", "-o", "{n}.py",
-                          "--target", "numpy")  # fmt: skip
+                          "--target", "numpy", "--picture", "x.png")  # fmt: skip
     assert code == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     for count in (3, 4):
         module = sg.compiler.load(tmp_path / f"{count}.py")
         assert len(module.COEFFICIENTS) == count
@@ -90,10 +75,13 @@ def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path)
         (["tune", "--problem", "digitz"], "unknown problem 'digitz'"),
         (["tune", "--problem", "digits", "--evaluations", "4;5"], "numbers such as 8 or 5,8,12"),
         (["tune", "--problem", "digits", "--evaluations", "4,5", "-o", "x.py"], "{n}"),
+        (["tune", "--problem", "digits", "--picture", "x.doc"], "ends in .png, .svg, .pdf"),
         (["tune", "--model", "os.path", "--shape", "3"], "package.module:function"),
         (["choose", "--evaluations", "0"], "numbers such as"),
         (["choose", "--data-std", "-1"], "0 < standard deviation"),
         (["choose", "--start", "3"], "start > end"),
+        (["choose", "--grid", "comfyui:karas"], "Did you mean 'comfyui:karras'"),
+        (["choose", "--sigmas", "none.npy"], "no such file"),
     ],
 )
 def test_bad_input_is_one_line_and_no_file(run, tmp_path, options, words):

@@ -76,6 +76,28 @@ def test_every_target_samples_the_same(once, target):
     np.testing.assert_allclose(np.asarray(found), expected, atol=1e-4)
 
 
+def test_a_pipeline_s_scheduler_and_a_sampler_of_k_diffusion_take_its_steps(once):
+    """The same sample as on the numpy module, and the numbers of the search."""
+    noise = np.random.default_rng(3).standard_normal((4, 3))
+    expected = once.compile("numpy").sample(MIXTURE, noise)
+    texts = [" ".join(once.source(one).split()) for one in ("diffusers", "k-diffusion")]
+    assert all("Tuned for the exact problem mixture at 5 evaluations" in one for one in texts)
+    one, x = once.compile("diffusers"), torch.tensor(noise)
+    scheduler = one.Scheduler()
+    scheduler.set_timesteps(5)
+    for t, (level, *_) in zip(scheduler.timesteps, one.ROWS, strict=True):
+        x = scheduler.step(torch.tensor(MIXTURE(x.numpy(), level)), t, x).prev_sample
+    np.testing.assert_allclose(x, expected, atol=1e-11)
+    one = once.compile("k-diffusion")
+    (sample,) = (value for name, value in vars(one).items() if name.startswith("sample_"))
+
+    def denoised(x, sigma):
+        return x - sigma[0] * torch.tensor(MIXTURE(x.numpy(), float(sigma[0])))
+
+    found = sample(denoised, torch.tensor(noise), disable=True)
+    np.testing.assert_allclose(found, expected, atol=1e-11)
+
+
 def test_the_result_does_not_depend_on_who_computes(once):
     with ThreadPoolExecutor(3) as pool:
         other = tuned(against=["flow_euler"], executor=pool)
@@ -212,7 +234,7 @@ def test_on_a_grid_that_is_imposed_the_method_alone_is_chosen():
     assert list(found.timesteps) == grid
     assert [name for name, *_ in found.report.stages] == ["published", "methods"]
     assert {one.timesteps for one in found.report.lines} == {tuple(grid)}
-    with pytest.raises(SolvergenError, match="no candidate is left"):
+    with pytest.raises(SolvergenError, match="a grid of 5 steps"):
         tuned(timesteps=grid, evaluations=3)
     with pytest.raises(SolvergenError, match="decreasing times"):
         tuned(timesteps=grid[::-1])

@@ -32,8 +32,8 @@ VALUES = {
 
 
 FINITE = (
-    "third order in a variable that stays finite takes a tenth and less of the evaluations of "
-    "first order on broad data"
+    "third order in a variable that stays finite takes a fifth to a hundredth of the evaluations "
+    "of first order on broad data whose paths bend"
 )
 LAMBDA = (
     "lambda wins where data are narrow beside the noise, and a variable that stays finite where "

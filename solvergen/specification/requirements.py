@@ -11,6 +11,20 @@ from solvergen.specification import schemes
 from solvergen.symbols import eta, t
 
 
+def require_requested(
+    scheme: Scheme, chosen: Stochasticity | None, parallel: bool, per_sample: bool, hooks: bool
+) -> None:
+    """Refuse modules that could not do what is requested of them.
+
+    Raises:
+        SchemeError: runs of the scheme, or with this noise, are none of a kind that can.
+    """
+    if parallel:
+        require_table(scheme, chosen)
+    if per_sample:
+        require_runs_of_rows(scheme, parallel, hooks)
+
+
 def require_table(scheme: Scheme, chosen: Stochasticity | None) -> None:
     """Refuse samples in parallel of runs that are no fixed table.
 

@@ -119,12 +119,10 @@ class Solver:
         self._set("scheme", _read(scheme, Scheme, schemes.get))
         self._set("limiter", limiting.chosen(limiter, self.scheme))
         self._set("stochasticity", noise.get(stochasticity))
-        for name, wanted in zip(ON_REQUEST, (parallel, per_sample, hooks), strict=True):
-            self._set(name, wanted is True)
-        if self.parallel:
-            requirements.require_table(self.scheme, self.stochasticity)
-        if self.per_sample:
-            requirements.require_runs_of_rows(self.scheme, self.parallel, self.hooks)
+        requested = [one is True for one in (parallel, per_sample, hooks)]
+        for name, wanted in zip(ON_REQUEST, requested, strict=True):
+            self._set(name, wanted)
+        requirements.require_requested(self.scheme, self.stochasticity, *requested)
         with explained(f"no solver for {self.schedule}", DerivationError, REMEDY):
             require_determined(self.schedule, self.prediction)
             self._set("expansion", resolve(expansion, self.ode.clock))
@@ -181,7 +179,9 @@ class Solver:
 
     def whose_modules(self, **wanted: bool) -> "Solver":
         """The same with modules that have or take this of ``ON_REQUEST``, and nothing else."""
-        return self._with(**dict.fromkeys(ON_REQUEST, False) | wanted)
+        requested = dict.fromkeys(ON_REQUEST, False) | wanted
+        requirements.require_requested(self.scheme, self.stochasticity, **requested)
+        return self._but(**requested)
 
     @cached_property
     def unlimited(self) -> "Solver":

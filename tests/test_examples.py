@@ -45,6 +45,7 @@ def test_example_runs(example: Path, tmp_path: Path) -> None:
     assert run(example, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_tuned_and_runs_its_solver(tmp_path: Path) -> None:
     """As ``python examples/tune_pipeline.py``, where a broken torchvision is no obstacle."""
     path = str(FOLDER / "tune_pipeline.py")
@@ -61,6 +62,7 @@ def test_a_pipeline_is_tuned_and_runs_its_solver(tmp_path: Path) -> None:
     assert "an image of shape (1, 3, 16, 16)" in printed
 
 
+@pytest.mark.slow
 def test_loop_in_numba_reaches_the_data(tmp_path: Path) -> None:
     """The spread of the samples at 20 steps is that of the data, up to the 100,000 draws."""
     printed = run(FOLDER / "own_loop_numba.py", tmp_path)
@@ -116,6 +118,7 @@ def test_custom_schedule_has_the_order_that_it_prints(tmp_path: Path) -> None:
     assert "alpha = 1 - t**2" in printed
 
 
+@pytest.mark.slow
 def test_test_file_of_a_user_passes(tmp_path: Path) -> None:
     example = FOLDER / "test_my_solver.py"
     options = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull)

@@ -118,6 +118,7 @@ class Balanced(html.parser.HTMLParser):
         self.words.append(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_an_executed_notebook_renders_it(name: str, outputs: dict[str, Any]) -> None:
     """As HTML whose tags are closed, or LaTeX; with no word of a warning, and no dump."""

@@ -26,7 +26,7 @@ from solvergen.measurement.row_errors import (
     is_weight,
     marks,
 )
-from solvergen.program.table import columns_of
+from solvergen.program.table import Table, TablePhase, columns_of
 from solvergen.scalars.cells import is_resolved
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.rows import steps_of
@@ -201,22 +201,29 @@ def _differences(
             yield Candidate.of(solver, short, len(short) - 2, MISSING)
         return
     table = solver.table
+    weights = [[] if fine is found else _weights_of(table, phase) for phase in table.phases]
     for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):
-        distance = 0.0
-        for k, row in enumerate(() if fine is found else table.phases[number].rows):
-            columns = columns_of(row, table.shapes[row.shape])
-            both = [one[first + k, table.first_factor :][: len(columns)] for one in (found, fine)]
-            distance = max(distance, _distance(list(map(is_weight, columns)), *both))
-        yield Candidate(tuple(grid), n, distance, number)
+        rows = enumerate(weights[number], first)
+        distances = [_distance(found[k, inside], fine[k, inside]) for k, inside in rows]
+        yield Candidate(tuple(grid), n, max(distances, default=0.0), number)
 
 
-def _distance(weights: list[bool], found: Array, fine: Array) -> float:
-    """The largest difference of the weights of two rows, relative to the largest."""
-    inside = np.array(weights)
-    largest = float(np.max(np.abs(fine[inside]), initial=0.0))
-    if not largest > 0.0:
-        return 0.0
-    return float(np.max(np.abs(found - fine)[inside], initial=0.0)) / largest
+def _weights_of(table: Table, phase: TablePhase) -> list[list[int]]:
+    """In which columns of the rows of a phase weights stand."""
+    return [
+        [
+            table.first_factor + k
+            for k, column in enumerate(columns_of(row, table.shapes[row.shape]))
+            if is_weight(column)
+        ]
+        for row in phase.rows
+    ]
+
+
+def _distance(found: Array, fine: Array) -> float:
+    """The largest difference of weights, relative to the largest."""
+    largest = float(np.max(np.abs(fine), initial=0.0))
+    return float(np.max(np.abs(found - fine), initial=0.0)) / largest if largest > 0.0 else 0.0
 
 
 def _picked(candidates: list[Candidate], effort: Effort) -> Iterator[Candidate]:

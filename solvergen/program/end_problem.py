@@ -243,20 +243,25 @@ class EndProblem:
                 raise SchemeError("Phi and M0 vanish there")
             return factor * (self.density[0] / -kappa)
         powers = [Decimal(gain - 1) - kappa + i for i in range(self.length)]
-        integrals = [self._integral_of(power, end, start, k) for power in powers]
-        total = tuple(c * one for c, one in zip(self.density, integrals, strict=True))
+        low, width = DECIMAL.of(-start), DECIMAL.of(end - start)
+        powers_of_low = [low ** (k - j) if j < k else ONE for j in range(k + 1)]
+        over = width**k if k else ONE
+        theta = [comb(k, j) * one / over for j, one in enumerate(powers_of_low)]
+        ends = r, self.root(start)
+        total = tuple(
+            c * self._integral_of(power, ends, theta)
+            for c, power in zip(self.density, powers, strict=True)
+        )
         scale = r**kappa if kappa else ONE
         return factor * Series(total, DECIMAL) * scale
 
-    def _integral_of(self, power: Decimal, end: Fraction, start: Fraction, k: int) -> Decimal:
-        """int r^power theta^k dr between two places."""
-        low, width = DECIMAL.of(-start), DECIMAL.of(end - start)
-        total = ZERO
-        for j in range(k + 1):
-            raised = power + self.end.root * j + 1
-            part = _primitive(self.root(end), raised) - _primitive(self.root(start), raised)
-            total += comb(k, j) * (low ** (k - j) if k > j else ONE) * part
-        return total / width**k if k else total
+    def _integral_of(
+        self, power: Decimal, ends: tuple[Decimal, Decimal], theta: Sequence[Decimal]
+    ) -> Decimal:
+        """int r^power sum_j theta_j tau^j dr between two roots, in tau = r^root."""
+        raised = [power + self.end.root * j + 1 for j in range(len(theta))]
+        end, start = ([_primitive(r, one) for one in raised] for r in ends)
+        return sum((c * (a - b) for c, a, b in zip(theta, end, start, strict=True)), ZERO)
 
     def integrating_factor(self, end: Fraction, start: Fraction) -> Series:
         """Phi."""

@@ -74,7 +74,7 @@ def test_steps_compose(case: tuple[str, str, str]) -> None:
             assert abs(before + after - whole) < mpmath.mpf("1e-40") * (abs(before) + abs(after))
 
 
-@pytest.mark.slow_but(2)
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_moments_are_those_of_a_measure(case: tuple[str, str, str]) -> None:
     """mu_k = k! I_k/(I_0 width^k); and for a density of one sign, 1 = mu_0 > mu_1 > .. > 0 with
@@ -110,7 +110,7 @@ def test_taylor_integral_at_two_times() -> None:
     assert data.expression == t - s - t * log(t / s)
 
 
-@pytest.mark.slow_but(3)
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     ("schedule", "integrand", "expansion"),
     [
@@ -184,6 +184,7 @@ ADAMS_BASHFORTH = {
 }
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize(
     ("schedule", "integrand", "expansion"),

@@ -46,6 +46,7 @@ def test_phase_of_every_step(steps: int, expected: list[str]) -> None:
     assert coefficient_error(spec, rows, grid.tolist(), range(steps)) < 1e-12
 
 
+@pytest.mark.slow_but(6)
 @pytest.mark.parametrize("steps", range(1, 7))
 @pytest.mark.parametrize(
     "scheme", ["multistep:4:exact:ramp", "unipc:3:exact:ramp:ramp", "unipc:3:exact:exact:ramp"]

@@ -51,7 +51,7 @@ def test_same_steps(name: str) -> None:
     assert measure.error(ours, measure.exact_end(peer.problem)) > 10 * FLOAT32_ROUNDING
 
 
-@pytest.mark.slow_but(8)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_orders(name: str, rows: dict[str, measure.Finding]) -> None:
     """The library is below its claim where we say so and nowhere else; our preset reaches it."""

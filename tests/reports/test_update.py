@@ -148,6 +148,7 @@ class Exact:
         return evaluate_mp_at(formula, symbols, values, mpmath.mp.dps)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("name", LANDINGS)
 def test_formulas_in_many_digits(name: str) -> None:
     """Phi, M_0 and ell_j of every landing, inner ones too, against quadrature of a and b."""

@@ -81,6 +81,7 @@ def test_from_end_to_end(choice: tuple) -> None:
     np.testing.assert_allclose(exact, sg.compile(spec, "numpy").coefficients(grid), atol=1e-14)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("target", targets.names())
 def test_a_table_of_a_schedule_is_in_the_specification(target: str) -> None:
     """Of betas: SPEC names its columns, and gives the solver back."""

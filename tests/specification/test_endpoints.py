@@ -32,6 +32,7 @@ def errors(spec: sg.Solver, steps: tuple[int, ...], spacing: str) -> np.ndarray:
     return np.array([np.sqrt(np.mean((one - exact) ** 2)) for one in found])
 
 
+@pytest.mark.slow_but(8)
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize(("schedule", "integrand", "expansion"), FULL)
 def test_full_order_to_both_ends(schedule: str, integrand: str, expansion: str, order: int) -> None:

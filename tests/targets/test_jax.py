@@ -93,6 +93,7 @@ def test_baked(name: str) -> None:
     assert times == found.COEFFICIENTS[:, 0].tolist()
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("name", CHOICES)
 def test_transformed(name: str) -> None:
     """jit and vmap, over samples and over plans."""
@@ -140,6 +141,7 @@ def _looped(module: ModuleType, x, plan):
     return module.sample(network, x, plan, callback=lambda stepper: None)
 
 
+@pytest.mark.slow
 def test_gradients_through_repetitions() -> None:
     """In forward mode by the scan, in both by a Stepper."""
     found, grid = module("trapezoidal:tol=1e-12"), uneven(24)
@@ -158,6 +160,7 @@ def test_unsolved_equations_leave_nan() -> None:
         _looped(found, x, grid)
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize("name", [*CHOICES, "adams_moulton:3"])
 @pytest.mark.parametrize(
     ("dtype", "error"), [("float32", 2e-6), ("float16", 1e-2), ("bfloat16", 6e-2)]

@@ -114,7 +114,7 @@ def errors(spec: sg.Solver, levels: list[float]) -> dict[str, float]:
     return found
 
 
-@pytest.mark.slow_but(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["multistep:2:ramp", "multistep:3:ramp", "multistep:4:ramp"])
 def test_sudden_steps_of_a_sampler_do_not_blow_up(scheme: str) -> None:
     """Up to thirty times worse than Euler's method without bounds, no worse with them."""

@@ -99,6 +99,7 @@ def changed_by_hand(name: str) -> np.ndarray:
     return module.sample(model, X, grid(module))
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_target_runs_the_changed_network(name: str) -> None:
     expected = changed_by_hand(name)
@@ -219,6 +220,7 @@ def _errors(change: Any, steps: tuple[int, ...]) -> np.ndarray:
     return np.array([np.abs(one - runs[-1]).mean() for one in runs[:-1]])
 
 
+@pytest.mark.slow
 def test_smooth_changes_keep_the_order_and_kinks_lower_it() -> None:
     """A smooth f is another network; in the step where an element begins to be clipped the data
     are extrapolated over a kink, which leaves h^2 of each whatever the method's order is."""

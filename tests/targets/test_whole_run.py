@@ -69,6 +69,7 @@ def level_of(spec: sg.Solver) -> Any:
     return lambda t: float(one.sigma(t) / (one.alpha(t) + one.sigma(t)))
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_scheduler_takes_the_steps_of_the_baked_module(name: str) -> None:
     one = module(name, "diffusers")
@@ -81,6 +82,7 @@ def test_a_scheduler_takes_the_steps_of_the_baked_module(name: str) -> None:
     np.testing.assert_allclose(x.numpy(), expected(name), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("name", sorted(set(CHOICES) - {"heun"}))
 def test_a_sampler_of_k_diffusion_gives_the_same_whatever_is_predicted(name: str) -> None:
     """The network returns the denoised sample there: of x/alpha, unless alpha + sigma = 1."""

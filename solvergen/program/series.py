@@ -46,6 +46,8 @@ class Field:
             return Decimal(number.numerator) / number.denominator
         if not self.modulus:
             return Fraction(number)
+        if isinstance(number, int):
+            return number % self.modulus
         exact = Fraction(number)
         return exact.numerator * self.inverse(exact.denominator) % self.modulus
 

@@ -49,8 +49,8 @@ def _code(value: Any) -> str:
 
 _SOLVERS = (
     "algorithm_type", "corrector_order", "disable_corrector", "eta", "euler_at_final",
-    "lower_order_final", "predict_x0", "predictor_order", "skip_prk_steps", "solver_order",
-    "solver_p", "solver_type", "tau_func",
+    "lower_order_final", "noise_sampler_seed", "predict_x0", "predictor_order", "skip_prk_steps",
+    "solver_order", "solver_p", "solver_type", "tau_func",
 )  # fmt: skip
 _SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 _FLOW = (

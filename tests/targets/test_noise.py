@@ -168,6 +168,31 @@ def test_k_diffusion_sampler() -> None:
     assert torch.equal(first, sample(denoiser, x, sigmas, disable=True))
 
 
+def test_a_tree_of_torchsde_is_a_noise_sampler() -> None:
+    """k-diffusion's own, as diffusers has it: one path whatever the grid, a seed for each sample."""
+    pytest.importorskip("torchsde")
+    from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
+
+    solver = sg.presets.get("sde_dpm_solver_pp_2m", "ve", "data")
+    module = load_text(sg.emit(solver, "k-diffusion"), "k_tree")
+    sample = next(f for name, f in vars(module).items() if name.startswith("sample_"))
+    x = 10.0 * torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
+
+    def run(steps: int, x: torch.Tensor, seed: int | list[int]) -> torch.Tensor:
+        sigmas = torch.logspace(1.0, -1.0, steps + 1)
+        noise = BrownianTreeNoiseSampler(x, sigmas[-1], sigmas[0], seed)
+        return sample(
+            lambda x, s: 0.3 * x / (0.3 + s[:, None] ** 2), x, sigmas, disable=True,
+            noise_sampler=noise,
+        )  # fmt: skip
+
+    whole = run(20, x, [5, 8])
+    assert torch.equal(run(20, x[1:], [8]), whole[1:])
+    same, other = run(40, x, [5, 8]) - whole, run(40, x, [6, 9]) - whole
+    assert same.square().mean() < 0.1 * other.square().mean()
+    assert abs(float(run(40, x, [5, 8]).var()) / 0.31 - 1) < 0.4
+
+
 def test_euler_ancestral_is_that_of_k_diffusion() -> None:
     """sigma_up^2 = eta^2 sigma_to^2 (sigma_from^2 - sigma_to^2)/sigma_from^2."""
     module = load_text(

@@ -169,7 +169,7 @@ def test_k_diffusion_sampler() -> None:
 
 
 def test_a_tree_of_torchsde_is_a_noise_sampler() -> None:
-    """k-diffusion's own, as diffusers has it: one path whatever the grid, a seed for each sample."""
+    """k-diffusion's own, as diffusers has it: one path on every grid, a seed for each sample."""
     pytest.importorskip("torchsde")
     from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
 

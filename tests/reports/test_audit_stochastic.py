@@ -10,6 +10,8 @@ KNOWN = {
     "sde-dpmsolver++ 2 midpoint": (2, (5.2, 2.5, 0.44)),
     "sde-dpmsolver++ 3": (1, (20.2, 12.4, 4.6)),
     "singlestep sde-dpmsolver++ 2": (1, (-48.7, -33.6, -18.1)),
+    "DPMSolverSDE, one path": (2.1, (-21.7, -6.8, -1.04)),
+    "DPMSolverSDE, independent normals": (0.9, (-48.7, -33.6, -18.05)),
     "SASolver 3/3": (2, (16.2, 1.1, 0.16)),
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,49 @@ class Peer:
         return self.kind.startswith("Euler")
 
 
+@dataclass(frozen=True)
+class PathPeer(Peer):
+    """DPMSolverSDEScheduler, whose steps ask the network twice and a noise sampler for two normals,
+    of an interval and of its first half.
+
+    Attributes:
+        nested: whether they are of one path, as of the tree of torchsde that it makes, or
+            independent, as of a sampler that takes no notice of the interval.
+    """
+
+    nested: bool = True
+
+    def law(self, steps: int) -> tuple[float, float]:
+        import torch
+
+        place: Any = import_module(f"diffusers.schedulers.{self.module}")
+        scheduler, count = getattr(place, self.kind)(**self.options), steps // 2
+        scheduler.set_timesteps(count + 1)
+        scheduler.set_begin_index(0)
+        sigmas = np.exp(-np.linspace(*LEVELS, count + 1))
+        scheduler.sigmas = torch.from_numpy(np.repeat(sigmas, 2)[1:-1])
+        x, drawn = _start(sigmas[0], steps, in_ve=True), list[Any]()
+
+        def noise(first: Any, last: Any) -> Any:
+            new = torch.zeros(x.shape, dtype=torch.float64)
+            new[2 + len(drawn)] = 1.0
+            drawn.append((first - last, new))
+            if len(drawn) % 2 or not self.nested:
+                return new
+            half, old = drawn[-2]
+            return ((half / (first - last)) ** 0.5) * old + (1 - half / (first - last)) ** 0.5 * new
+
+        scheduler.noise_sampler = noise
+        for n in range(steps):
+            ratio = sigmas[n // 2] if n % 2 == 0 else np.sqrt(sigmas[n // 2] * sigmas[n // 2 + 1])
+            given = torch.from_numpy(_noise(x, ratio, in_ve=True))
+            x = scheduler.step(
+                given, scheduler.timesteps[n], torch.from_numpy(x)
+            ).prev_sample.numpy()
+        scale = np.sqrt(1 + sigmas[-1] ** 2)
+        return float(x[0, 0] / scale), float(np.sum((x[1:] / scale) ** 2))
+
+
 def _coefficients(ratio: float) -> tuple[float, float]:
     """alpha and sigma with alpha^2 + sigma^2 = 1."""
     alpha = float(1 / np.sqrt(1 + ratio**2))
@@ -134,6 +178,12 @@ def peers() -> tuple[Peer, ...]:
             Peer(f"singlestep sde-dpmsolver++ {order}", singlestep, "DPMSolverSinglestepScheduler",
                  {**one, "solver_order": order}, order, (f"seeds_{order}", order))
         )  # fmt: skip
+    if find_spec("torchsde"):  # which its module imports
+        for nested, said in ((True, "one path"), (False, "independent normals")):
+            found.append(
+                PathPeer(f"DPMSolverSDE, {said}", "scheduling_dpmsolver_sde",
+                         "DPMSolverSDEScheduler", {}, 2, ("seeds_2", 2), nested)
+            )  # fmt: skip
     for before, after in ((1, 1), (2, 2), (3, 3), (3, 4)):
         options = {
             "predictor_order": before,

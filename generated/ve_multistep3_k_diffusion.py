@@ -359,14 +359,11 @@ def sample_data_multistep_3_ramp(
     if plan.advance is not _advance:  # it compiles here, before the first step is timed
         plan.advance(plan.rows[0], *(torch.empty_like(x) for _ in range(4)))
     batch = x.new_ones([x.shape[0]])
-
-    def asked(x, sigma):
-        denoised = model(x, sigma * batch, **extra_args)
-        return denoised if on_data is None else on_data(denoised, x, sigma)
-
     for i in trange(len(stepper), disable=disable):
         x, sigma = stepper.x, stepper.t
-        denoised = asked(x, sigma)
+        denoised = model(x, sigma * batch, **extra_args)
+        if on_data is not None:
+            denoised = on_data(denoised, x, sigma)
         stepper.step(denoised)
         if callback is not None:
             callback({"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised})

@@ -124,7 +124,7 @@ def _of_client(values: ScheduleValues, grid: str, evaluations: int) -> Imposed:
     """
     client, _, rest = grid.partition(":")
     name, _, shift = rest.partition(":")
-    is_flow = _is_flow(values.schedule)
+    is_flow = values.schedule.is_straight
     kind = "flow" if is_flow else "eps"
     known = client_grids.BOTH if client == "comfyui" else client_grids.DIFFUSERS[kind]
     if client not in CLIENTS or name not in known:
@@ -179,13 +179,13 @@ def _times(values: ScheduleValues, levels: Floats) -> Times:
     outside = ~((levels >= low * (1 - ROUNDED)) & (levels <= high * (1 + ROUNDED)))
     if outside.any():
         place = int(np.argmax(outside))
-        what = "sigma" if _is_flow(values.schedule) else "sigma/alpha"
+        what = "sigma" if values.schedule.is_straight else "sigma/alpha"
         raise SolvergenError(
             f"the noise level {levels[place]:g} at place {place} is none of the schedule "
             f"{values.schedule.name}; expected {what} from {high:g} to {low:g}: leave it out, or "
             "say a schedule whose domain has it"
         )
-    flow = _is_flow(values.schedule)
+    flow = values.schedule.is_straight
     wanted = levels if flow else levels / (1 + levels)
     found = FRACTION.times_at(values, wanted, values.ends[1], values.ends[0])
     found = np.where(levels >= high, values.ends[1], np.where(levels <= low, values.ends[0], found))
@@ -201,8 +201,4 @@ def _level(values: ScheduleValues, time: float) -> float:
     """What clients call the noise level at a time."""
     _, alpha, sigma, *_ = values.at(np.array([time]))
     with np.errstate(all="ignore"):
-        return float((sigma / (1 if _is_flow(values.schedule) else alpha))[0])
-
-
-def _is_flow(schedule: NoiseSchedule) -> bool:
-    return schedule.vanishes(schedule.alpha + schedule.sigma - 1)
+        return float((sigma / (1 if values.schedule.is_straight else alpha))[0])

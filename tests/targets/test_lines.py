@@ -15,7 +15,7 @@ LINES = {
     "vp_linear_unipc2_torch": 296,
     "vp_linear_dpm23_numba": 361,
     "ve_singlestep2_numpy": 200,
-    "ve_multistep3_k_diffusion": 296,
+    "ve_multistep3_k_diffusion": 295,
     "vp_multistep2_diffusers": 497,  # and what trainers and pipelines ask of a scheduler
     "vp_linear_multistep3_20_steps_numba": 110,
     "vp_linear_multistep3_20_steps_torch": 110,
@@ -24,7 +24,7 @@ LINES = {
 """Lines that are not blank, with the docstring. A module may grow where it gains what it lacked:
 the limiter takes 5 to 12 where it bounds weights of two or three nodes, runs up in
 noise 3, levels that are repeated 4 in samplers for k-diffusion, rows that a GPU reads in place
-2; ``on_data`` and a pass that compiles before the first step 8 there, and in schedulers 39 with
+2; ``on_data`` and a pass that compiles before the first step 7 there, and in schedulers 39 with
 thresholding, clip_sample, the data of every output, and ``save_pretrained`` of the module."""
 
 

@@ -65,9 +65,7 @@ class Peer:
         x, drawn = _start(sigmas[0], steps, in_ve=self.in_ve), iter(range(steps))
 
         def unit(shape: Any, *_: Any, **__: Any) -> Any:
-            found = torch.zeros(shape, dtype=torch.float64)
-            found[2 + next(drawn)] = 1.0
-            return found
+            return _drawn(shape, next(drawn))
 
         usual, place.randn_tensor = place.randn_tensor, unit
         try:
@@ -76,8 +74,7 @@ class Peer:
                 x = scheduler.step(given, time, torch.from_numpy(x)).prev_sample.double().numpy()
         finally:
             place.randn_tensor = usual
-        scale = np.sqrt(1 + sigmas[-1] ** 2) if self.in_ve else 1.0
-        return float(x[0, 0] / scale), float(np.sum((x[1:] / scale) ** 2))
+        return _moments(x, sigmas[-1], self.in_ve)
 
     @property
     def in_ve(self) -> bool:
@@ -109,8 +106,7 @@ class PathPeer(Peer):
         x, drawn = _start(sigmas[0], steps, in_ve=True), list[Any]()
 
         def noise(first: Any, last: Any) -> Any:
-            new = torch.zeros(x.shape, dtype=torch.float64)
-            new[2 + len(drawn)] = 1.0
+            new = _drawn(x.shape, len(drawn))
             drawn.append((first - last, new))
             if len(drawn) % 2 or not self.nested:
                 return new
@@ -124,8 +120,7 @@ class PathPeer(Peer):
             x = scheduler.step(
                 given, scheduler.timesteps[n], torch.from_numpy(x)
             ).prev_sample.numpy()
-        scale = np.sqrt(1 + sigmas[-1] ** 2)
-        return float(x[0, 0] / scale), float(np.sum((x[1:] / scale) ** 2))
+        return _moments(x, sigmas[-1], in_ve=True)
 
 
 def _coefficients(ratio: float) -> tuple[float, float]:
@@ -140,6 +135,22 @@ def _start(ratio: float, steps: int, in_ve: bool) -> NDArray[np.float64]:
     x = np.zeros((steps + 2, 1))
     x[0], x[1] = alpha * MEAN, np.sqrt(alpha**2 * SPREAD**2 + sigma**2)
     return x / alpha if in_ve else x
+
+
+def _drawn(shape: Any, n: int) -> Any:
+    """The coefficients of draw n: itself."""
+    import torch
+
+    found = torch.zeros(shape, dtype=torch.float64)
+    found[2 + n] = 1.0
+    return found
+
+
+def _moments(x: NDArray[np.float64], ratio: float, in_ve: bool) -> tuple[float, float]:
+    """Mean and variance of the sample with these coefficients, not of x/alpha."""
+    alpha, _ = _coefficients(ratio)
+    scale = alpha if in_ve else 1.0
+    return float(x[0, 0] * scale), float(np.sum((x[1:] * scale) ** 2))
 
 
 def _noise(x: NDArray[np.float64], ratio: float, in_ve: bool) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ ASKED = ("tune_pipeline", "train_and_sample", "own_loop_numba", "lecture", "nois
 PLAIN = [one for one in EXAMPLES if one.stem not in ASKED]
 
 
-@pytest.mark.slow_but(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("example", PLAIN, ids=lambda path: path.stem)
 def test_example_runs(example: Path, tmp_path: Path) -> None:
     assert run(example, tmp_path)

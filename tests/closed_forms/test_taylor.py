@@ -50,6 +50,7 @@ def three_times(found: Weights) -> list[mpmath.mpf]:
     return [low + (high - low) * mpmath.mpf(part) for part in ("0.21", "0.44", "0.83")]
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_steps_compose(case: tuple[str, str, str]) -> None:
     """Over r between t and s, by the binomial theorem, with Phi for what happened until r:

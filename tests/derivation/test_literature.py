@@ -101,7 +101,7 @@ SCHEDULES = {
 WITHOUT_INVERSE = {"SD3 mode"}
 
 
-@pytest.mark.slow_but(6)
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_derives_in_seconds(name: str) -> None:
     started = time.process_time()

@@ -26,6 +26,7 @@ def flow_solver(scheme: str) -> sg.Solver:
     return sg.Solver("rectified_flow", "flow", "flow", "time", scheme)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     "choice",
     [

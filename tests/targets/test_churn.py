@@ -164,6 +164,7 @@ def test_churn_0_is_the_ode(target: str) -> None:
     assert np.abs(np.asarray(loud) - np.asarray(quiet)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_baked_modules_raise_as_others_do() -> None:
     solver = sg.Solver(
         "vp_linear", integrand="data", scheme="singlestep:2", stochasticity="churn: h"

@@ -114,7 +114,7 @@ def test_missing_and_wrong_noise_is_named(target: str) -> None:
         module.sample(model, own, GRID, noise=[1, 2, 3])
 
 
-@pytest.mark.slow_but(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_baked_modules_draw_what_others_do(target: str) -> None:
     full, baked = made(target), made(target, timesteps=GRID)

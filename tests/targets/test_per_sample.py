@@ -93,6 +93,7 @@ def test_kinds_of_rows_differ_where_ends_do():
     assert plan.rows.shape == (7, plan.table.shape[1], 4)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("target", TARGETS)
 def test_samples_that_join_later(target):
     """Continuous batching: each leaves when its run is over, others take its place."""

@@ -57,6 +57,7 @@ def test_names_that_a_docstring_cannot_hold_are_refused(name: Any) -> None:
             Scheme("mine", main, source=name * 30 if name == "x" * 101 else name)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_docstring_is_the_text_that_it_was_made_of(text: str) -> None:

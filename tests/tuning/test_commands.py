@@ -15,6 +15,7 @@ def choice():
     return choose("rectified_flow", "flow", 6, data_std=0.5, shape=(4, 4))
 
 
+@pytest.mark.slow
 def test_the_command_compiles_the_winner_and_its_grid(run, choice):
     words = shlex.split(choice.command)
     assert words[:2] == ["solvergen", "compile"]
@@ -49,6 +50,7 @@ def test_grids_even_in_further_variables(spacing):
     np.testing.assert_allclose(grid, setting.times(same, 6), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path):
     small = {"search": [sg.Method("velocity", "theta", "unipc:2:exact:ramp")], "validate": 8}
     whole = tuning.tune

@@ -3,12 +3,14 @@
     int f(u(x)) u'(x) dx = F(u(x)),        u one of the functions that the formula is written in,
 
 down to rational functions, polynomials times e^(a x + b), sin or cos of one, and Gaussians. Nothing
-is searched: at most ``MAX_DEPTH`` substitutions of at most ``MAX_CANDIDATES`` functions are tried.
+is searched: at most ``MAX_DEPTH`` substitutions of at most ``MAX_CANDIDATES`` functions are tried,
+``MAX_TRIES`` in all.
 Logarithms are those of positive numbers on the domain: sympy's int dx/(1 - x) is -log(x - 1), a
 complex number there. What is found is compared with the integrand in many digits, and is None if
 it is another function.
 """
 
+from collections.abc import Iterator
 from itertools import count
 
 import sympy
@@ -26,6 +28,8 @@ MAX_DEPTH = 3
 """Substitutions inside one another: e^(-2 B) in B in t is two."""
 MAX_CANDIDATES = 10
 """Of the functions in a formula, the shortest first."""
+MAX_TRIES = 30
+"""Of substitutions, in all terms and at all depths."""
 MAX_POWER = 12
 """Of x beside an exponential or a sine: as many integrations by parts."""
 MAX_FACTORS = 6
@@ -45,7 +49,7 @@ def antiderivative(
     """A function with that derivative, real all over the domain; None if no rule finds one."""
     place = Dummy("x", positive=symbol.is_positive)
     plain = integrand.rewrite((sympy.sinh, sympy.cosh, sympy.tanh), exp)
-    found = _integral(plain.xreplace({symbol: place}), place, MAX_DEPTH)
+    found = _integral(plain.xreplace({symbol: place}), place, MAX_DEPTH, iter(range(MAX_TRIES)))
     if found is None or found.has(sympy.I):
         return None
     points = zero.sample_points(domain, zero.POINTS)
@@ -64,7 +68,7 @@ def antiderivative(
     return found if is_found and zero.vanishes(difference, symbol, domain) else None
 
 
-def _integral(e: Expr, x: Symbol, depth: int) -> Expr | None:
+def _integral(e: Expr, x: Symbol, depth: int, tries: Iterator[int]) -> Expr | None:
     """By the first rule that knows how."""
     if not e.has(x):
         return e * x
@@ -72,18 +76,18 @@ def _integral(e: Expr, x: Symbol, depth: int) -> Expr | None:
         found = rule(e, x)
         if found is not None:
             return found
-    found = _by_substitution(e, x, depth) if depth else None
-    return _by_terms(expand(e), x, depth) if found is None else found
+    found = _by_substitution(e, x, depth, tries) if depth else None
+    return _by_terms(expand(e), x, depth, tries) if found is None else found
 
 
-def _by_terms(e: Expr, x: Symbol, depth: int) -> Expr | None:
+def _by_terms(e: Expr, x: Symbol, depth: int, tries: Iterator[int]) -> Expr | None:
     """Term by term, the rational ones together."""
     terms = Add.make_args(e)
     rational = Add(*(one for one in terms if one.is_rational_function(x)))
     others = [one for one in terms if not one.is_rational_function(x)]
     if len(terms) < 2 or not others:
         return None
-    parts = [_integral(one, x, depth) for one in (rational, *others)]
+    parts = [_integral(one, x, depth, tries) for one in (rational, *others)]
     return None if any(one is None for one in parts) else Add(*parts)
 
 
@@ -94,7 +98,7 @@ def _of_waves(e: Expr, x: Symbol) -> Expr | None:
         return None
     if not 1 < sum(n for _, n in powers) <= MAX_FACTORS:
         return None
-    return _by_terms(expand(TR8(e)), x, 0)
+    return _by_terms(expand(TR8(e)), x, 0, iter(()))
 
 
 def _of_rational(e: Expr, x: Symbol) -> Expr | None:
@@ -159,14 +163,14 @@ def _gaussian(coefficients: list[Expr], x: Symbol) -> Expr:
     return scale * sympy.erf(root * x - b / (2 * root))
 
 
-def _by_substitution(e: Expr, x: Symbol, depth: int) -> Expr | None:
+def _by_substitution(e: Expr, x: Symbol, depth: int, tries: Iterator[int]) -> Expr | None:
     u = Dummy("u", positive=True)
-    for inner in _candidates(e, x):
+    for _, inner in zip(tries, _candidates(e, x), strict=False):
         above, below = (_written_in(one, inner, u, x) for one in (e, diff(inner, x)))
         over = cancel(together(above / below))
         if over.has(x):
             continue
-        found = _integral(over, u, depth - 1)
+        found = _integral(over, u, depth - 1, tries)
         if found is not None:
             return found.xreplace({u: inner})
     return None

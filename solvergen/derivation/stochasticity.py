@@ -36,10 +36,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, diff, log
+from sympy import Expr, Integer, Rational, diff, exp, log
 
 from solvergen.algebra import expressions
 from solvergen.algebra.evaluation import compiled
+from solvergen.algebra.primitives import antiderivative
 from solvergen.derivation.homogeneity import degree
 from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
 from solvergen.errors import DerivationError
@@ -69,6 +70,8 @@ MAX_CHURN = 2
 """Of a constant too: a step that raises the noise by 2 first loses e^-2 of the signal."""
 LARGEST = 1e50
 """Of the values of a formula."""
+LONG = 40
+"""Operations of K' beyond which no antiderivative is looked for: few are found, none is short."""
 POINTS = 64
 """At which eta^2 must not be negative."""
 ONE = Integer(1)
@@ -191,7 +194,11 @@ class Stochasticity:
             power = constant_ratio(speed, growth, schedule)
             if power is not None:
                 return candidate**power
-        return None
+        speed = schedule.simplest(speed)
+        if speed.count_ops() > LONG:
+            return None
+        found = antiderivative(speed, t, schedule.domain, schedule.parameters)
+        return None if found is None else exp(found)
 
     def __str__(self) -> str:
         return self.text

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Integer, Rational, Symbol, cos, exp, log, sin, sqrt, tan
 
+from solvergen.algebra import primitives
 from solvergen.algebra.evaluation import Domain, evaluate_mp, is_real
 from solvergen.algebra.primitives import antiderivative
 from solvergen.symbols import t
@@ -54,6 +55,16 @@ UNKNOWN = (sqrt(1 + t**3), exp(t**2), sin(t) / t, exp(-t) / t, t**t, exp(exp(t))
 def test_what_is_not_elementary_or_not_known_is_not_given(integrand: sympy.Expr) -> None:
     found = antiderivative(integrand, t, UNIT)
     assert found is None or sympy.diff(found, t).equals(integrand)
+
+
+def test_a_search_that_leads_nowhere_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terms in terms have substitutions in substitutions; all of them together are few."""
+    tried = []
+    written_in = primitives._written_in
+    monkeypatch.setattr(primitives, "_written_in", lambda *a: tried.append(a) or written_in(*a))
+    wild = t**2 * (1 - t) ** 2 * (k + t) / (1 - exp(-k * t - t**2)) * sin(t)
+    assert antiderivative(wild, t, UNIT, VALUES) is None
+    assert len(tried) <= 2 * primitives.MAX_TRIES
 
 
 def test_the_branch_is_the_real_one_of_the_domain() -> None:

@@ -51,6 +51,33 @@ def test_closed_forms_satisfy_their_equations(schedule: str, name: str, kind: st
             assert mpmath.almosteq(value(total_derivative(ode.clock)), rate, 1e-30)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "name", "formula"),
+    [
+        ("rectified_flow", "data", "2*t*(1 - t)"),
+        ("rectified_flow", "flow", "t"),
+        ("trigonometric", "data", "sigma"),
+        ("vp_linear", "flow", "sqrt(t)"),
+        ("vp_alphabar", "data", "sigma"),
+        ("edm", "data", "sqrt(t)"),
+    ],
+)
+def test_exponents_are_integrals(schedule: str, name: str, formula: str) -> None:
+    """K = int eta^2 dlog(alpha/R), where that has an antiderivative."""
+    found, noise = sg.schedules.get(schedule), stochasticity.get(f"eta: {formula}")
+    plain = SemilinearODE.derive(found, get(name))
+    ode = SemilinearODE.derive(found, get(name), noise)
+    assert noise is not None
+    assert plain.factor is not None
+    assert ode.factor is not None
+    rate = noise.squared * total_derivative(sympy.log(alpha / plain.factor))
+    with mpmath.workdps(25):
+        start, end = (mpmath.mpf(float(found.t_max) * part) for part in (0.8, 0.2))
+        tilt = [at_time(plain.factor / ode.factor, ode.schedule, time) for time in (end, start)]
+        kappa = mpmath.quad(lambda u: at_time(rate, found, u), [start, end])
+        assert mpmath.almosteq(mpmath.log(tilt[0] / tilt[1]), kappa, 1e-20)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_constant_eta_is_closed_for_data_and_noise(schedule: str) -> None:
     one = stochasticity.get(1)

@@ -20,12 +20,20 @@ CHOICES = (
     ("velocity", "theta", "eta: 1"),
     ("straight", "sigma/(alpha+sigma)", "eta: 0.8"),
 )
+INTEGRATED = (
+    ("rectified_flow", "data", "half_log_snr", "eta: 2*t*(1 - t)"),
+    ("vp_linear", "flow", "time", "eta: sqrt(t)"),
+    ("trigonometric", "data", "theta", "eta: sigma"),
+)
+"""eta(t) of which K is an antiderivative."""
 SCHEDULES = ("vp_linear", "rectified_flow", "ve", "vp_cosine", "custom")
 
 
-@pytest.mark.slow_but(10)
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize(("integrand", "expansion", "noise"), CHOICES)
+@pytest.mark.slow_but(13)
+@pytest.mark.parametrize(
+    ("schedule", "integrand", "expansion", "noise"),
+    [*INTEGRATED, *((schedule, *choice) for choice in CHOICES for schedule in SCHEDULES)],
+)
 def test_rows_are_those_of_the_definitions(
     schedule: str, integrand: str, expansion: str, noise: str
 ) -> None:

@@ -151,6 +151,19 @@ def positive(product: Expr) -> Expr:
     return product
 
 
+def _flipped(product: Expr) -> Expr:
+    """a e for -(-a) e: the same without sums of nothing but negative terms."""
+    below = [one for one in Mul.make_args(product) if _is_below(one)]
+    rest = [one for one in Mul.make_args(product) if one not in below]
+    return Mul((-1) ** len(below), *rest, *(-one for one in below)) if rest else product
+
+
+def _is_below(factor: Expr) -> bool:
+    """Whether it is a sum of nothing but negative terms."""
+    terms = factor.args if isinstance(factor, Add) else ()
+    return bool(terms) and all(one.as_coeff_Mul()[0].is_negative for one in terms)
+
+
 def _positive_first(terms: list[Expr]) -> list[Expr]:
     """The terms of a sum with one that has no minus sign in front."""
     lead = next((one for one in terms if not one.could_extract_minus_sign()), None)
@@ -215,14 +228,19 @@ def _letter(name: str) -> str:
     return name if len(name) == 1 else rf"\mathrm{{{name}}}"
 
 
+def _leading(expression: Expr) -> Expr:
+    """With positive leads in the factors of products."""
+    return expression.replace(lambda one: isinstance(one, Mul), _flipped)
+
+
 def text(expression: Expr) -> str:
     """One line."""
-    return str(_Text().doprint(expression))
+    return str(_Text().doprint(_leading(expression)))
 
 
 def latex(expression: Expr) -> str:
     """For a display."""
-    return _flat(_spaced(str(_Latex().doprint(expression))))
+    return _flat(_spaced(str(_Latex().doprint(_leading(expression)))))
 
 
 _WORD = re.compile(r"(\\[a-z]+|[\w})]) (?=\\mathrm)")

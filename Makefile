@@ -1,6 +1,6 @@
 # make demo: sample handwritten digits with a new schedule's solver, pictures in demo_output/
 # make test: tests, lint and type checks, in six minutes on two cores
-# make test-slow: the rest of the tests, every case of those of which that runs a few
+# make test SELECT=: all tests, every case of those of which that runs a few; SELECT=slow: the rest
 # make docs: the documentation as a site in build/site, with the derivations of every named schedule
 # make reliability: bad inputs for ten minutes; make dist URL=..: sdist and wheel
 # All set up .venv on a fresh machine with Python 3.11 or newer.
@@ -9,17 +9,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SELECT ?= not slow
 
-.PHONY: demo test test-slow lint types generated docs reliability dist clean
+.PHONY: demo test lint types generated docs reliability dist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/solvergen demo --output demo_output
 
 test: lint types
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
-
-test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "$(SELECT)"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

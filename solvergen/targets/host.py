@@ -163,33 +163,32 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         if len(calls) == 1:
             return f"rows = {calls[0]}"
         return _listed("rows = np.concatenate([", calls, "])")
-    first_order = phases[len(program.phases)].name
+    first_order = phases[len(program.phases)]
     calls = [_sliced(one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
-    etas = phases[len(program.phases)].eta
+    etas, chosen = first_order.eta, "[0]" if first_order.phase.error else ""
+    call = f"{first_order.name}(t[n + 1], t[n]{', eta[n]' if etas else ''}){chosen}"
     lines = [
         f"finite = {finite_code(formulas)}",
-        "u = t[finite]  # a step from or to an infinite gamma is of first order",
+        "u = t[finite]",
         *(["e_u = eta[finite[1:] & finite[:-1]]"] if etas else []),
-        _listed("rows = [", calls, "]"),
+        "n = np.flatnonzero(~(finite[1:] & finite[:-1]))",
+        f"ends = {call}  # of steps from or to an infinite gamma",
+        _listed("rows = np.concatenate([", ["ends[n == 0]", *calls, "ends[n > 0]"], "])"),
     ]
-    chosen = "[0]" if phases[len(program.phases)].phase.error else ""
-    for at, ends, of_eta, put in (
-        ("[0]", "t[1:2], t[:1]", ", eta[:1]", "insert(0, "),
-        ("[-1] and (finite[0] or t.size > 2)", "t[-1:], t[-2:-1]", ", eta[-1:]", "append("),
-    ):
-        call = f"{first_order}({ends}{of_eta if etas else ''}){chosen}"
-        lines += [f"if not finite{at}:", f"    rows.{put}{call})"]
-    return f"\n{INDENT}".join([*lines, "rows = np.concatenate(rows)"])
+    return f"\n{INDENT}".join(lines)
 
 
 def _listed(opening: str, calls: list[str], closing: str) -> str:
-    """A list on one line, or with the start-up on one and the main steps on another."""
+    """A list on one line, or on as many as it takes."""
     whole = f"{opening}{', '.join(calls)}{closing}"
     if len(whole) <= LINE:
         return whole
-    started = f"    {', '.join(calls[:-1])},"
-    first = [started] if len(started) <= LINE else [f"    {one}," for one in calls[:-1]]
-    lines = [opening, *first, f"    {calls[-1]},", f"{closing}  # fmt: skip"]
+    lines = ["    "]
+    for call in calls:
+        if len(lines[-1] + call) >= LINE:
+            lines.append("    ")
+        lines[-1] += f"{call}, "
+    lines = [opening, *(one.rstrip() for one in lines), f"{closing}  # fmt: skip"]
     return f"\n{INDENT}".join(lines)
 
 

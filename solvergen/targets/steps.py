@@ -25,13 +25,8 @@ from solvergen.targets.integrals import IntegralPrinter
 from solvergen.targets.products import in_parentheses
 from solvergen.targets.rows import WRITTEN_OUT
 
-NODES = 24
-"""Of the rule for means by e^(k h theta): all digits up to k h = 25 (``FAR`` is nearer)."""
 LONG = 80
 """Characters of a formula that is written in parts."""
-FAR = 20.0
-"""From where they are computed by parts, which loses digits in short steps alone."""
-
 WEIGHTS = '''def _weights(mu, first, *falls):
     """ell_j with sum_j ell_j r_j^k = mu[k], for nodes r_0 = first, r_j = r_(j-1) - falls[j-1].
 
@@ -60,6 +55,18 @@ LIMITED = '''def _limited(least, mu, first, *falls):
         part = whole * np.clip((bound - low) / (sum(more[1::2]) - low), 0.0, 1.0)
         ell = [(1.0 - part) * a + part * b for a, b in zip([*ell, 0.0], more, strict=True)]
     return ell'''
+
+MEANS = '''_THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(32)
+_THETA = 0.5 * (1.0 + _THETA)[:, None]
+
+
+def _means(h):
+    """{names}: the means of theta^k by e^({exponent} theta) over [0, 1]."""
+    u = _THETA * np.minimum(1.0, 50.0 / {size})  # from the heavier end, to where e^-50 is left
+    density = np.exp(-{size} * u)
+    theta = np.where(h > 0.0, {theta})
+    return [_THETA_WEIGHTS @ (density * theta**k) / (_THETA_WEIGHTS @ density) for k in {powers}]'''
+"""Sums of positive terms: they are as accurate in long steps as in short ones, both ways."""
 
 ROWS = '''def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, {width}]."""
@@ -240,34 +247,14 @@ class StepPrinter:
     def _exponential_means(self) -> str:
         z, grows = self._scaled
         count = self.formulas.needs.moments - 1
-        names = ", ".join(f"mu_{k}" for k in range(1, count + 1))
         power = "" if z == "h" else self._spelling.code(abs(self.formulas.exponent or 1)) + " "
-        sign, shifted = ("", "_THETA - 1.0") if grows else ("-", "-_THETA")
-        last = f"-1.0 / np.expm1(-{z}) - {{}} / {z} * by_parts"
-        if not grows:
-            last = f"{{}} / {z} * by_parts - 1.0 / np.expm1({z})"
-        lines = [
-            f'"""{names}: the means of theta^k by e^({sign}{power}h theta) over [0, 1]."""',
-            f"mass, *mu = _POWERS @ np.exp(np.outer({shifted}, {z}))",
-        ]
-        is_stretched = self.formulas.stretch != 1
-        if is_stretched or self.formulas.schedule.span * abs(self.formulas.exponent or 1) > FAR:
-            lines += [
-                "by_parts = 1.0  # in long steps, for which the rule has too few nodes",
-                "for k, moment in enumerate(mu):",
-                f"    by_parts = {last.format('(k + 1.0)')}",
-                f"    mu[k] = np.where(np.abs({z}) > {FAR}, by_parts, moment / mass)",
-                "return mu",
-            ]
-        else:
-            lines.append("return [moment / mass for moment in mu]")
-        text = f"\n{INDENT}".join(lines)
-        head = (
-            f"_THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss({NODES})\n"
-            "_THETA = 0.5 * (1.0 + _THETA)\n"
-            f"_POWERS = _THETA_WEIGHTS * _THETA ** np.arange({count + 1})[:, None]\n\n\n"
+        return MEANS.format(
+            names=", ".join(f"mu_{k}" for k in range(1, count + 1)),
+            exponent=f"{'' if grows else '-'}{power}h",
+            size="np.abs(h)" if z == "h" else f"np.abs({z[1:-1]})",
+            theta="1.0 - u, u" if grows else "u, 1.0 - u",
+            powers=tuple(range(1, count + 1)),
         )
-        return f"{head}def _means(h):\n{INDENT}{text}"
 
     def _exponential_density(self) -> str:
         z, grows = self._scaled

@@ -5,10 +5,9 @@
         (data), beta_min = 0.1, beta_max = 20.0
     lambda = log(alpha/sigma) = -log(exp(t*(beta_min + t*(beta_max - beta_min)/2)) - 1)/2
 
-The network predicts noise; data, N = x0, is integrated in gamma = lambda. A step from s to t is
+The network predicts noise; data, N = x0, is integrated in gamma = lambda. A step from s to t:
 
-    x_t = Phi x_s + M0 sum_j ell_j N_j
-    Phi = sigma/sigma_s, M0 = alpha - alpha_s*sigma/sigma_s
+    x_t = Phi x_s + M0 sum_j ell_j N_j, Phi = sigma/sigma_s, M0 = alpha - alpha_s*sigma/sigma_s
     ell_j = mean of the Lagrange basis of its nodes over q = alpha/sigma
 
 A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-up; computed on

@@ -11,7 +11,7 @@ import numpy as np
 
 from solvergen.algebra.evaluation import time_of
 from solvergen.errors import EmissionError
-from solvergen.measurement.grids import CLOSEST, SHORTEST, falling
+from solvergen.measurement.grids import falling
 from solvergen.measurement.row_errors import DIGITS, RowError
 from solvergen.measurement.search import QUICK, Effort, Found, scalar_errors, search
 from solvergen.scalars.cells import cuts
@@ -96,10 +96,9 @@ def statement(solver: Solver, module: ModuleType) -> str:
     found = certified(solver, module)
     bound = _bound(found.worst.error)
     text = (
-        f"Of {found.rows} steps on grids made to find errors (uneven; steps of {SHORTEST:.0e} and "
-        f"1 of the distance to an end side by side, to {CLOSEST:.0e} of both) the worst, "
-        f"{found.steps} in all, were compared with their definitions in {DIGITS} digits: no "
-        f"coefficient is off by more than {bound:.0e} of the largest weight of its row."
+        f"Of {found.rows} steps on grids made to find errors, the worst {found.steps} were "
+        f"compared with their definitions in {DIGITS} digits: no coefficient is off by more than "
+        f"{bound:.0e} of the largest weight of its row."
     )
     if bound > WARNED:
         text += f" WARNING: that is {_where(found.worst)}; {_advice(solver, module, found.worst)}."

@@ -1,7 +1,6 @@
 """The docstring of an emitted module: what it is, the derivation, what was proved and measured."""
 
 import textwrap
-from fractions import Fraction
 
 from sympy import Expr, Symbol, powsimp
 
@@ -10,6 +9,7 @@ from solvergen.scalars import noise
 from solvergen.scalars.lengths import H, Lengths
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
+from solvergen.symbols import s, t
 from solvergen.targets import literals
 
 WIDTH = 96
@@ -107,7 +107,7 @@ def _formulas(rows: list[tuple[str, str]]) -> str:
 
 def _shown(expression: Expr | None) -> str:
     """A formula, unless it is longer than what it says."""
-    text = str(expression)
+    text = "t - s" if expression == t - s else str(expression)
     return text if expression is not None and len(text) <= LONG else ""
 
 
@@ -143,15 +143,17 @@ def _step(solver: Solver) -> str:
     integrand = _combination(ode.integrand.data, ode.integrand.noise)
     text = _paragraph(
         f"The network predicts {solver.prediction.name}; {ode.integrand.name}, N = {integrand}, is "
-        f"integrated in gamma = {_gamma(solver)}. A step from s to t is"
+        f"integrated in gamma = {_gamma(solver)}. A step from s to t:"
     )
     phi, m0 = _shown(ode.general_integrating_factor), _shown(_zeroth_moment(ode))
     lead = "" if ode.general_integrating_factor == 1 else "Phi "
     is_noisy = solver.ode.noise is not None
-    rows = [f"x_t = {lead}x_s + M0 sum_j ell_j N_j{' + nu z' if is_noisy else ''}"]
+    step = f"x_t = {lead}x_s + M0 sum_j ell_j N_j{' + nu z' if is_noisy else ''}"
     named = [("Phi", phi)] if lead else []
     named += [("M0", m0)]
-    rows += [", ".join(f"{name} = {form or 'by quadrature'}" for name, form in named)]
+    where = ", ".join(f"{name} = {form or 'by quadrature'}" for name, form in named)
+    together = f"{step}, {where}"
+    rows = [together] if len(together) <= WIDTH - 4 else [step, where]
     rows += [f"nu = {_spread(solver)}, z a standard normal"] if is_noisy else []
     rows += [f"ell_j = mean of the Lagrange basis of its nodes over {_clock(solver)}"]
     return f"{text}\n\n{_indented(rows)}"
@@ -263,10 +265,6 @@ def _field(solver: Solver) -> str:
     return f"exact (modulo the prime {modulus})" if modulus else "exact rational"
 
 
-def _times(factor: Fraction) -> str:
-    return "" if factor == 1 else f"{float(factor):g} times "
-
-
 def _order(solver: Solver, any_grid: bool) -> str:
     lead = "A run has" if solver.stochasticity is None else "Without noise a run has"
     lines = [
@@ -288,9 +286,8 @@ def _order(solver: Solver, any_grid: bool) -> str:
         )
     if solver.limiter is not None and any_grid:
         lines.append(
-            "In steps that are much longer than the ones before, weights are bounded: sum |ell_j| "
-            f"is at most {_times(solver.limiter)}what it is on even steps, by blending with those "
-            "of fewer nodes. The order is that on grids whose steps grow by 1 + O(h)."
+            "The ``limiter`` bounds weights in steps much longer than before; the order is that on "
+            "grids whose steps grow by 1 + O(h)."
         )
     if solver.program.pairs and any_grid:
         lines.append(

@@ -15,12 +15,12 @@ ARRAYS = {t, alpha, sigma, alpha_dot}
 """What is an array where a formula is computed at many times."""
 
 
-def inlined(statement: str, argument: str) -> str:
-    """A statement that reads its argument once, as an array; empty if it is none."""
+def inlined(statement: str, argument: str, array: str = "np.asarray({}, dtype=np.float64)") -> str:
+    """A statement that reads its argument once, as an ``array``; empty if it is none."""
     found = re.findall(rf"\b{argument}\b", statement)
     if len(found) != 1 or "\n" in statement:
         return ""
-    return re.sub(rf"\b{argument}\b", f"np.asarray({argument}, dtype=np.float64)", statement)
+    return re.sub(rf"\b{argument}\b", array.format(argument), statement)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class HostCode:
     bisections: int
     expansion_name: str
     default_spacing: str
+    counts_exactly: bool
     step_functions: str
     phase_functions: str
     phase_numbers: str
@@ -97,6 +98,7 @@ def host_code_of(
         bisections=BISECTIONS,
         expansion_name=formulas.expansion,
         default_spacing=schedule.spacing,
+        counts_exactly=_counts_exactly(formulas, program),
         step_functions="\n\n\n".join(steps),
         phase_functions="\n\n\n".join(one.function() for one in phases),
         phase_numbers=_numbered(formulas, program, phases),
@@ -107,6 +109,13 @@ def host_code_of(
         width=formulas.table.width,
         all_rows=_all_rows(formulas, program, phases),
     )
+
+
+def _counts_exactly(formulas: Formulas, program: StepProgram) -> bool:
+    """Whether n steps take n evaluations and those of the start-up, on every grid."""
+    counts = [len(one.rows) for one in formulas.table.phases]
+    start_up = counts[: len(program.phases) - 1] if program.at_infinity is None else []
+    return set(counts[len(start_up[:1]) :]) == {1}
 
 
 def kind_codes(table: Table, phase: TablePhase) -> tuple[str, ...]:
@@ -347,9 +356,9 @@ def _expansion_variable(formulas: Formulas, spelling: Spelling) -> str:
     form = formulas.gamma
     if formulas.is_half_log_snr or formulas.expansion == "time":
         return ""
-    if form in (alpha, sigma) or not form.free_symbols & {alpha, sigma}:
-        return spelling.function_of_time(form)
     read = [one for one in (alpha, sigma) if one in form.free_symbols]
+    if all(form.count(one) == 1 for one in read):
+        return spelling.function_of_time(form)
     lines = [f"{spelling.code(one)} = {one}(t)" for one in read]
     return f"\n{INDENT}".join([*lines, f"return {spelling.code(form)}"])
 

@@ -65,7 +65,7 @@ def _means(h):
     u = _THETA * np.minimum(1.0, 50.0 / {size})  # from the heavier end, to where e^-50 is left
     density = np.exp(-{size} * u)
     theta = np.where(h > 0.0, {theta})
-    return [_THETA_WEIGHTS @ (density * theta**k) / (_THETA_WEIGHTS @ density) for k in {powers}]'''
+    return [_THETA_WEIGHTS @ (density * {power}) / (_THETA_WEIGHTS @ density){each}]'''
 """Sums of positive terms: they are as accurate in long steps as in short ones, both ways."""
 
 ROWS = '''def _rows(*rows):
@@ -134,6 +134,8 @@ class StepPrinter:
         lines, left = self._spelling.in_parts(*map(_called, forms), longest=LONG)
         code, *rising = map(self._spelling.code, left)
         back = self.formulas.schedule.is_half_log_snr
+        if [*left] == [t - s]:  # exact, and so either way
+            return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}return t - s'
         if either_way and not self.formulas.is_noisy:  # noise is added on the way down alone
             low, high = "np.minimum(t, s)", "np.maximum(t, s)"
             ends = f"np.sign(t - s), {high}, {low}" if back else f"np.sign(s - t), {low}, {high}"
@@ -253,7 +255,8 @@ class StepPrinter:
             exponent=f"{'' if grows else '-'}{power}h",
             size="np.abs(h)" if z == "h" else f"np.abs({z[1:-1]})",
             theta="1.0 - u, u" if grows else "u, 1.0 - u",
-            powers=tuple(range(1, count + 1)),
+            power="theta" if count == 1 else "theta**k",
+            each="" if count == 1 else f" for k in {tuple(range(1, count + 1))}",
         )
 
     def _exponential_density(self) -> str:

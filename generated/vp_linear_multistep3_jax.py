@@ -356,8 +356,7 @@ def sample(model, x, timesteps, callback=None):
 
     def evaluate(state, row):
         x, *past = state
-        prediction = _output(model(x, row[0]), x)
-        return _step(row, x, prediction, *past), None
+        return _step(row, x, _output(model(x, row[0]), x), *past), None
 
     state, _ = jax.lax.scan(evaluate, (stepper.x, *stepper._past), stepper._plan.rows)
     return state[0]

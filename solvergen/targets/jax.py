@@ -247,7 +247,8 @@ def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:
 def loop(table: Table) -> dict[str, Any]:
     """The step, and how a scan takes it."""
     step = _Step(table)
-    zeros = [f"*{table.places} * (jnp.zeros_like(x),)" for _ in step.past]
+    many = f"*{table.places} * (jnp.zeros_like(x),)"
+    zeros = [many if table.places > 1 else "jnp.zeros_like(x)" for _ in step.past]
     return {
         **_common(step, "model({0}, row[0])", CHECKED),
         "initial": _packed(["x" for _ in step.state] + zeros),
@@ -286,13 +287,15 @@ def _evaluation(step: _Step, prediction: str, checked: tuple[str, ...] = ()) -> 
         asked = "asked" if prediction.startswith("asked") else "model"
         return [f"return _solved({asked}, row, *state), None"]
     called, is_alone = prediction.format(step.state[-1]), len(step.all_state) == 1
-    if is_alone and not checked and not step.noise:
-        return [f"return {step.name}(row, x, {called}), None"]
+    unpacked = [] if is_alone else [f"{', '.join(step.all_state)} = state"]
+    if not checked and not step.noise:
+        given = ", ".join([*step.state, called, *step.past])
+        return [*unpacked, f"return {step.name}(row, {given}), None"]
     given = ", ".join([*step.state, "prediction", *step.noise, *step.past])
     drawn = f"z = _normals(keys, draw, {step.state[-1]})"
     return [
         *(["row, draw = numbered"] if step.noise else []),
-        *([] if is_alone else [f"{', '.join(step.all_state)} = state"]),
+        *unpacked,
         f"prediction = {called}",
         *(one.replace("{0}", step.state[-1]) for one in checked),
         *([drawn] if step.noise else []),

@@ -11,7 +11,7 @@ LINES = {
     "custom_flow_multistep3_numba": 204,
     "vp_linear_multistep3_numba": 265,
     "vp_linear_multistep3_torch": 280,
-    "vp_linear_multistep3_jax": 287,
+    "vp_linear_multistep3_jax": 286,
     "vp_linear_unipc2_torch": 284,
     "vp_linear_dpm23_numba": 346,
     "ve_singlestep2_numpy": 192,

@@ -412,7 +412,7 @@ class AdaptiveStepper:
         err = _norm(error, self._start, self.x, self._rtol, self._atol)
         if not np.isfinite(err):
             raise FloatingPointError(
-                f"err = {err} from t = {self.reached} to {self._t}; expected finite model outputs"
+                f"err from t = {self.reached} to {self._t} is {err}; expected finite model outputs"
             )
         if err <= 1.0:
             self.reached, self._first = self._t, prediction if self._reuses else None

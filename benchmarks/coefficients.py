@@ -122,7 +122,7 @@ class Definitions:
         for first, last in pairwise(path):
             count = max(1, int(mpmath.ceil((last - first) / PANEL)))
             narrow = (last - first) / count < NARROW
-            nodes, weights, _ = gauss(NODES_IF_NARROW if narrow else NODES, mpmath.mp.dps)
+            nodes, weights = gauss(NODES_IF_NARROW if narrow else NODES, mpmath.mp.dps)
             for k in range(count):
                 for x, weight in zip(nodes, weights, strict=True):
                     v = first + (last - first) * (k + x) / count

@@ -42,7 +42,8 @@ def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
     is_given = expression.has(sympy.Abs)
     for rule in _RULES:
         found = _everywhere(rule, expression, symbol)
-        yield found if is_given else found.replace(sympy.Abs, lambda e: e)
+        is_made = not is_given and found.has(sympy.Abs)
+        yield found.replace(sympy.Abs, lambda e: e) if is_made else found
     yield from _reflections(expression, symbol)
     yield from _without_overflow(expression, symbol)
 

@@ -213,7 +213,7 @@ class PreciseReference(Reference):
         for first, last in pairwise(path):
             count = self.panel_count(abs(last - first))
             panel = (last - first) / count
-            nodes, weights, _ = gauss(self.node_count(abs(panel)), mpmath.mp.dps)
+            nodes, weights = gauss(self.node_count(abs(panel)), mpmath.mp.dps)
             for k in range(count):
                 for x, weight in zip(nodes, weights, strict=True):
                     v = first + panel * (k + x)

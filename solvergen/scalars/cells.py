@@ -24,7 +24,7 @@ from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled, evaluate_float, time_of
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
-from solvergen.scalars.quadrature import PANEL, POWERS, WIDEST, choose, gauss
+from solvergen.scalars.quadrature import PANEL, POWERS, WIDEST, choose, gauss, gauss_below
 from solvergen.scalars.rates import Rates, half_log_snr_range
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
@@ -86,7 +86,8 @@ def _pieces(weights: Weights) -> list[tuple[float, float]]:
 
 def rule(points: int, panels: int = 1) -> Rule:
     """Nodes and weights on [0, 1] of equal panels, and the weights of integrals up to the nodes."""
-    x, w, below = (np.array(one, dtype=np.float64) for one in gauss(points, precision.QUADRATURE))
+    found = *gauss(points, precision.QUADRATURE), gauss_below(points, precision.QUADRATURE)
+    x, w, below = (np.array(one, dtype=np.float64) for one in found)
     width = 1.0 / panels
     before = np.kron(np.tri(panels, k=-1), np.ones((points, 1)) * w)
     nodes = (np.arange(panels)[:, None] + x).ravel() * width

@@ -55,9 +55,11 @@ VARIANCE = Symbol("variance", positive=True)
 """That of the noise over R^2, where it is integrated."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Formulas:
     """Every scalar of a module.
+
+    Two are equal if they are one, which caches need not look at all of them for.
 
     Attributes:
         schedule: the functions of time.

@@ -15,7 +15,7 @@ that it finds the shortest is taken whose error over steps of 2^-40 to 1 of the 
 nearer end is below ``GOOD``. A length for which there is none is t - s over the mean of dt/dlambda.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,9 +39,10 @@ from sympy import (
 )
 from sympy.codegen.cfunctions import expm1
 
+from solvergen.algebra import precision
 from solvergen.algebra.collection import collected
 from solvergen.algebra.differences import d, differences
-from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, is_real
+from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
@@ -202,6 +203,15 @@ def _best(
     return best if found[best] <= FAIR else None
 
 
+def _is_negative(base: Expr, values: Mapping[Expr, Expr]) -> bool:
+    """The sign of a sum where some of its symbols have values; by assumptions where more are left."""
+    symbols = tuple(sorted(base.free_symbols, key=str))
+    if not values.keys() >= set(symbols):
+        return bool(base.xreplace(values).is_negative)
+    value = evaluate_mp_at(base, symbols, [values[one] for one in symbols])
+    return is_real(value) and bool(value < -precision.ZERO)
+
+
 @dataclass(frozen=True)
 class Steps:
     """Steps of all lengths, everywhere, on which forms are measured.
@@ -248,7 +258,7 @@ class Steps:
             for one in Mul.make_args(product):
                 base, exponent = one.as_base_exp()
                 is_odd = exponent.is_Integer and exponent.is_odd
-                if base.is_Add and is_odd and base.xreplace(values).is_negative:
+                if base.is_Add and is_odd and _is_negative(base, values):
                     sign, one = -sign, Pow(-base, exponent)
                 factors.append(one)
             return sign * Mul(*factors)

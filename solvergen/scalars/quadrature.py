@@ -164,7 +164,7 @@ class _Rates:
 
         theta comes from the same rule: the integral of the polynomial through the speeds.
         """
-        nodes, weights, integral = gauss(points, precision.QUADRATURE)
+        nodes, weights = gauss(points, precision.QUADRATURE)
         at = [low + (high - low) * x for x in nodes]
         rows = [(one, self.time_at(one)) for one in at]
         clock, speed, time = (
@@ -173,41 +173,53 @@ class _Rates:
         totals = [mpmath.fdot(values, weights) for values in (clock, speed, time)]
         theta = nodes
         if not self.is_even:
-            theta = [mpmath.fdot(speed, column) / totals[1] for column in integral]
+            below = gauss_below(points, precision.QUADRATURE)
+            theta = [mpmath.fdot(speed, column) / totals[1] for column in below]
         mass = [value * w / totals[0] for value, w in zip(clock, weights, strict=True)]
         means = [mpmath.fdot(mass, [(2 * x - 1) ** k for x in theta]) for k in range(1, POWERS)]
         return [*map(mpmath.log, map(abs, totals)), *means]
 
 
 @lru_cache(maxsize=32)
-def gauss(points: int, digits: int) -> tuple[list[Any], list[Any], list[list[Any]]]:
-    """Nodes and weights on [0, 1], and for every node the weights of the integral up to it.
+def gauss(points: int, digits: int) -> tuple[list[Any], list[Any]]:
+    """Nodes and weights on [0, 1], which are symmetric."""
+    with mpmath.workdps(digits):
+        upper = []
+        for x in np.polynomial.legendre.leggauss(points)[0][points // 2 :]:
+            root, slope = _root(points, x, digits)
+            upper.append((root, 1 / ((1 - root**2) * slope**2)))
+        lower = [(-root, weight) for root, weight in upper[points % 2 :][::-1]]
+        roots, weights = zip(*lower, *upper, strict=True)
+        return [(1 + x) / 2 for x in roots], list(weights)
+
+
+@lru_cache(maxsize=32)
+def gauss_below(points: int, digits: int) -> list[list[Any]]:
+    """For every node the weights of the integral up to it.
 
     The polynomial through values f_i has the Legendre coefficients (2m + 1) sum_i w_i P_m(x_i) f_i
     and int_(-1)^x P_m = (P_(m+1)(x) - P_(m-1)(x))/(2m + 1).
     """
     with mpmath.workdps(digits):
-        roots = [_root(points, x) for x in np.polynomial.legendre.leggauss(points)[0]]
-        legendre = [_legendre(points, x) for x in roots]
-        weights = [
-            1 / ((1 - x**2) * _slope(points, x, values) ** 2)
-            for x, values in zip(roots, legendre, strict=True)
-        ]
+        nodes, weights = gauss(points, digits)
+        legendre = [_legendre(points, 2 * x - 1) for x in nodes]
         integral = []
         for here in legendre:
             steps = [here[1] + 1, *(here[m + 1] - here[m - 1] for m in range(1, points))]
             column = [mpmath.fdot(values[:points], steps) / 2 for values in legendre]
             integral.append([w * one for w, one in zip(weights, column, strict=True)])
-        return [(1 + x) / 2 for x in roots], weights, integral
+        return integral
 
 
-def _root(points: int, x: float) -> Any:
-    """A root of P_n, polished from its float64 value by Newton's method."""
-    root = mpmath.mpf(float(x))
-    for _ in range(4):
+def _root(points: int, x: float, digits: int) -> tuple[Any, Any]:
+    """A root of P_n and P_n' there, by Newton's method, which doubles the digits of a float64."""
+    root, known = mpmath.mpf(float(x)), precision.FLOAT
+    while True:
         values = _legendre(points, root)
-        root -= values[points] / _slope(points, root, values)
-    return root
+        slope = _slope(points, root, values)
+        if known > digits:
+            return root, slope
+        root, known = root - values[points] / slope, 2 * known - 2
 
 
 def _slope(points: int, x: Any, values: Sequence[Any]) -> Any:

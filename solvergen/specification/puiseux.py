@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
+from operator import mul
 from typing import Any
 
 import mpmath
@@ -163,10 +164,12 @@ def _turned(role: str, m: int, series: Sequence[Laurent]) -> End:
 def _power(unit: Series, exponent: Fraction) -> Series:
     """(1 + ..)^exponent: n p_n = sum_k (k (e + 1) - n) c_k p_(n-k)."""
     e, c = DECIMAL.of(exponent), unit.coefficients
+    rising = [k * (e + 1) * one for k, one in enumerate(c)]
     found = [Decimal(1)]
     for n in range(1, len(c)):
-        parts = ((k * (e + 1) - n) * c[k] * found[n - k] for k in range(1, n + 1))
-        found.append(sum(parts, Decimal(0)) / n)
+        backwards = found[::-1]
+        first, second = (sum(map(mul, one[1:], backwards), Decimal(0)) for one in (rising, c))
+        found.append(first / n - second)
     return Series(tuple(found), DECIMAL)
 
 
@@ -174,10 +177,11 @@ def _reversed(factor: Series) -> Series:
     """g with v = w g(w) for w = v f(v): the coefficient of w^n in v is that of v^(n-1) in
     f^(-n)/n (Lagrange).
     """
-    count, first = len(factor.coefficients), factor.coefficients[0]
-    unit = Series(tuple(c / first for c in factor.coefficients), DECIMAL)
+    first = factor.coefficients[0]
+    unit = tuple(c / first for c in factor.coefficients)
     found = [
-        _power(unit, Fraction(-n)).coefficients[n - 1] / (n * first**n) for n in range(1, count + 1)
+        _power(Series(unit[:n], DECIMAL), Fraction(-n)).coefficients[-1] / (n * first**n)
+        for n in range(1, len(unit) + 1)
     ]
     return Series(tuple(found), DECIMAL)
 

@@ -5,6 +5,7 @@ spelled here is what ``templates/common/functions.jinja`` and ``coefficients.jin
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from solvergen.algebra.numpy_code import constant_name, float_literal
 from solvergen.program.program import StepProgram
@@ -61,6 +62,7 @@ class HostCode:
     all_rows: str
 
 
+@lru_cache(maxsize=8)
 def host_code_of(
     formulas: Formulas, program: StepProgram, library: Library | None = None
 ) -> HostCode:

@@ -189,8 +189,14 @@ def _normals(solver: Solver, formulas: Formulas, found: Target) -> str:
     return f"{found.normals}\n\n\n{path}" if path else found.normals
 
 
-def host_part(solver: Solver, formulas: Formulas, library: Library | None = None) -> dict[str, Any]:
-    """What the part of a module asks for that computes its coefficients."""
+def host_part(
+    solver: Solver, formulas: Formulas, library: Library | None = None, panels: int = 1
+) -> dict[str, Any]:
+    """What the part of a module asks for that computes its coefficients; each panel of a quadrature
+    in so many parts.
+    """
+    found = formulas.integrals
+    finer = replace(formulas, integrals=replace(found, panel=found.panel / panels))
     rate = formulas.linear_coefficient
     own = {
         "factor_kinks": kinks_code(formulas.schedule),
@@ -200,7 +206,7 @@ def host_part(solver: Solver, formulas: Formulas, library: Library | None = None
     }
     return _merged(
         asdict(host_code_of(formulas, solver.program, library)),
-        asdict(integral_code_of(formulas)),
+        asdict(integral_code_of(finer)),
         own,
     )
 
@@ -213,11 +219,8 @@ def coefficients_module(solver: Solver, finer: bool = False) -> str:
     one integrates on panels of a quarter: what it differs in is the error of the quadrature.
     """
     formulas = Formulas.of(solver)
-    if finer:
-        integrals = replace(formulas.integrals, panel=formulas.integrals.panel / 4)
-        formulas = replace(formulas, integrals=integrals)
     filled = {
-        **host_part(solver, formulas),
+        **host_part(solver, formulas, panels=4 if finer else 1),
         "definitions": definitions_code(formulas),
         "reversible": solver.program.is_reversible,
         "remedy": "",

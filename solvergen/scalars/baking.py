@@ -26,7 +26,7 @@ from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, starts_of, steps_of
-from solvergen.schedules.values import numeric_limit
+from solvergen.schedules.values import all_at_time, numeric_limit
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -173,15 +173,30 @@ class PreciseReference(Reference):
 
         In the precision that is in force, of so many digits.
         """
-        b, gamma_s = self.weights.ode.nonlinear, self.gamma(start)
-        sums = [mpmath.mpf(0)] * count
+        gamma_s, sums = self.gamma(start), [mpmath.mpf(0)] * count
         for u, weight in self._nodes(last, first):
-            power = weight * self.integrating_factor(last, u) * self.value(b, u)
-            distance = self.gamma(u) - gamma_s
+            factor, rate, gamma = self._sampled(last, u)
+            power = weight * factor * rate
+            distance = gamma - gamma_s
             for k in range(count):
                 sums[k] += power
                 power *= distance
         return sums
+
+    def _sampled(self, last: Any, u: Any) -> tuple[Any, Any, Any]:
+        """Phi(last, u), b(u) and gamma_u at a time inside the domain."""
+        ode, schedule = self.weights.ode, self.weights.schedule
+        formulas = ode.factor, ode.nonlinear, self.weights.expansion.variable
+        found = None if ode.factor is None else all_at_time(formulas, schedule, u, mpmath.mp.dps)
+        if found is None:
+            return self.integrating_factor(last, u), self.value(ode.nonlinear, u), self.gamma(u)
+        factor, rate, gamma = found
+        return self._factor(last) / factor, rate, gamma
+
+    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one run, in one precision
+    def _factor(self, time: Any) -> Any:
+        """R."""
+        return self.value(self.weights.ode.factor, time)
 
     def integral(self, function: Any, end: Any, start: Any) -> Any:
         """The integral of a function of time from start to end."""

@@ -7,10 +7,11 @@ into one another, and no formula of one schedule is compiled.
 from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, diff
+import mpmath
+from sympy import Expr, Tuple, diff
 
 from solvergen.algebra import limits, precision
-from solvergen.algebra.evaluation import evaluate_mp, evaluate_mp_at
+from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import OF_TIME, alpha, alpha_dot, alpha_s, s, sigma, sigma_s, t
 
@@ -26,6 +27,26 @@ def at_time(
     formula, symbols = _prepared(formula, schedule)
     values = [_number(one, schedule, time, digits) for one in symbols]
     return evaluate_mp_at(formula, symbols, values, digits)
+
+
+def all_at_time(
+    formulas: tuple[Expr, ...], schedule: NoiseSchedule, time: Any, digits: int
+) -> list[Any] | None:
+    """Several formulas at a time, what they share computed once; None if one is no real number."""
+    together, symbols = _prepared(Tuple(*formulas), schedule)
+    functions = Tuple(*(_function(one, schedule) for one in symbols))
+    with mpmath.workdps(digits):
+        try:
+            numbers = compiled(functions, (t,), "mpmath")(as_mp(time))
+            found: list[Any] = compiled(together, symbols, "mpmath")(*map(as_mp, numbers))
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
+            return None
+        return [as_mp(one) for one in found] if all(map(_is_number, found)) else None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of a program is real: a number that it has by heart is an int."""
+    return isinstance(value, int) or is_real(value)
 
 
 @lru_cache(maxsize=1024)

@@ -121,8 +121,9 @@ def search(
         measure: (solver, found, grid, n, refined=1) -> the errors of step n of a grid.
     """
     candidates, rows = list[Candidate](), 0
+    weights = [_weights_of(solver.table, phase) for phase in solver.table.phases]
     for grid in adversarial(module, effort.points, effort.rounds):
-        candidates += _differences(solver, module, finer, grid.tolist())
+        candidates += _differences(solver, module, finer, grid.tolist(), weights)
         rows += len(grid) - 1
     chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(solver, module)]
     chosen += _picked(candidates, effort)
@@ -183,10 +184,14 @@ def _rows_of(module: ModuleType, grid: tuple[float, ...]) -> Array | None:
 
 
 def _differences(
-    solver: Solver, module: ModuleType, finer: ModuleType, grid: list[float]
+    solver: Solver,
+    module: ModuleType,
+    finer: ModuleType,
+    grid: list[float],
+    weights: list[list[list[int]]],
 ) -> Iterator[Candidate]:
-    """The steps of a grid with their distances from the finer copy: 0 where nothing is integrated,
-    and the copy is the module itself."""
+    """The steps of a grid with their distances from the finer copy in the columns of weights: 0
+    where nothing is integrated, and the copy is the module itself."""
     found = rows_of(module, grid)
     fine = found if finer is module else rows_of(finer, grid)
     if found is None or fine is None:
@@ -194,16 +199,15 @@ def _differences(
         if len(grid) > reach:
             middle = len(grid) // 2
             for part in (grid[: middle + 1], grid[middle:]):
-                yield from _differences(solver, module, finer, part)
+                yield from _differences(solver, module, finer, part, weights)
         elif len(grid) > 1:
             pairs = [pair for pair in pairwise(grid) if rows_of(module, pair) is None]
             short = pairs[0] if pairs else grid
             yield Candidate.of(solver, short, len(short) - 2, MISSING)
         return
-    table = solver.table
-    weights = [[] if fine is found else _weights_of(table, phase) for phase in table.phases]
-    for n, (number, first) in enumerate(steps_of(solver.program, table, marks(solver, grid))):
-        rows = enumerate(weights[number], first)
+    laid_out = steps_of(solver.program, solver.table, marks(solver, grid))
+    for n, (number, first) in enumerate(laid_out):
+        rows = () if fine is found else enumerate(weights[number], first)
         distances = [_distance(found[k, inside], fine[k, inside]) for k, inside in rows]
         yield Candidate(tuple(grid), n, max(distances, default=0.0), number)
 

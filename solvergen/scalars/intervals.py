@@ -44,8 +44,12 @@ class Intervals:
 
     def first(self, combine: Combine) -> int:
         """The first landing over the same interval: Phi, M0 and the moments are the same."""
-        ends = self.ends(combine)
-        return next(one.stage for one in self.phase.landings if self.ends(one) == ends)
+        return self._first[self.ends(combine)]
+
+    @cached_property
+    def _first(self) -> dict[tuple[Fraction, Fraction], int]:
+        """The stage of the first landing over each interval."""
+        return {self.ends(one): one.stage for one in reversed(self.phase.landings)}
 
     def first_at(self, evaluation: int) -> int:
         """The first evaluation at the same time: A and B are the same."""

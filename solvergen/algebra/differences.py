@@ -38,7 +38,6 @@ from sympy import (
     asin,
     atan,
     atan2,
-    cancel,
     cos,
     cosh,
     default_sort_key,
@@ -166,10 +165,10 @@ def _fraction(quotient: Expr) -> Expr:
 
 
 def _reduced(quotient: Expr) -> Expr:
-    """Numerator and denominator without a common factor, both factored."""
+    """Numerator and denominator factored: what is common to both cancels."""
     functions = sorted(quotient.atoms(Function, Pow), key=default_sort_key)
     kept = {one: Dummy(positive=True) for one in functions if not _is_rational(one)}
-    found = factor(cancel(together(quotient.xreplace(kept))))
+    found = factor(together(quotient.xreplace(kept)))
     return found.xreplace({name: one for one, name in kept.items()})
 
 

@@ -343,7 +343,7 @@ def _factored(expression: Expr) -> Expr:
 
     A sum with a negative number in it changes sign: 1 - t, not t - 1.
     """
-    factors = Mul.make_args(bounded.factor(bounded.together(expression)))
+    factors = Mul.make_args(bounded.factor(expression))
     sign, found = positive_sums(factors, lambda e: e.as_coeff_Add()[0].is_negative)
     return Mul(sign, *found)
 

@@ -51,6 +51,8 @@ FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.atanh: mpmath.atanh,
     sympy.erf: mpmath.erf,
     sympy.Abs: mpmath.fabs,
+    sympy.Max: max,
+    sympy.Min: min,
     expm1: mpmath.expm1,
     log1p: mpmath.log1p,
     root_logarithms: in_many_digits,

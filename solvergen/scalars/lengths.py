@@ -43,6 +43,7 @@ from solvergen.algebra import precision
 from solvergen.algebra.collection import collected
 from solvergen.algebra.differences import d, differences
 from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, evaluate_mp_at, is_real
+from solvergen.algebra.mpmath_code import can_write
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
@@ -204,9 +205,9 @@ def _best(
 
 
 def _is_negative(base: Expr, values: Mapping[Expr, Expr]) -> bool:
-    """The sign of a sum where some of its symbols have values; by assumptions where more are left."""
+    """The sign of a sum where its symbols have values; by assumptions where one has none."""
     symbols = tuple(sorted(base.free_symbols, key=str))
-    if not values.keys() >= set(symbols):
+    if not (values.keys() >= set(symbols) and can_write(base)):
         return bool(base.xreplace(values).is_negative)
     value = evaluate_mp_at(base, symbols, [values[one] for one in symbols])
     return is_real(value) and bool(value < -precision.ZERO)

@@ -24,6 +24,7 @@ from solvergen.scalars.baking import PreciseReference
 from solvergen.scalars.phase_formulas import is_factor
 from solvergen.scalars.reference import ReferenceScalars
 from solvergen.scalars.rows import evaluate, starts_of, steps_of, symbol_values
+from solvergen.schedules.flatness import flatness
 from solvergen.specification.solver import Solver
 
 DIGITS = 50
@@ -33,6 +34,8 @@ DIGITS_AT_ENDS = 110
 NODES = ((0.05, 6), (0.3, 10), (1.01, 16))
 """Of panels up to a width: they leave 1e-20 of what is analytic at a distance of 1."""
 ROUNDINGS = 1024
+FLATTEST = 16
+"""The largest power of the distance from a flat end that is looked at in so many digits."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def errors_of_step(
     phase = table.phases[number]
     rows = found[first : first + len(phase.rows)]
     ends = float(grid[n]), float(grid[n + 1])
-    with mpmath.workdps(DIGITS_AT_ENDS if touches(solver, grid) else DIGITS):
+    with mpmath.workdps(_digits(solver, touches(solver, grid))):
         reference = kind(solver.weights, solver.prediction, refined * _steepness(solver))
         scalars = ReferenceScalars.over(
             reference, phase.program, list(grid), n, rows[:, 0].tolist(), starts
@@ -115,6 +118,12 @@ def errors_of_step(
             errors += [RowError(error, column, *ends) for column, error in pairs]
             errors.append(RowError(_time_error(scalars, row.stage, line[0]), "time", *ends))
     return errors
+
+
+def _digits(solver: Solver, is_at_end: bool) -> int:
+    """Those of a step; beside a flat end lambda - lambda_end is the p-th power of a distance."""
+    power = math.ceil(min(flatness(solver.schedule), FLATTEST)) - 1
+    return DIGITS_AT_ENDS + 40 * power if is_at_end else DIGITS + 14 * power
 
 
 def begins_anew(solver: Solver, start: float) -> bool:

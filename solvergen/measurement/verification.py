@@ -28,6 +28,7 @@ from solvergen.measurement.problems import GaussianMixture, model
 from solvergen.measurement.schedulers import check_text, measured
 from solvergen.naming import shown
 from solvergen.schedules import named
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver, from_specification
 from solvergen.symbols import t
@@ -209,8 +210,12 @@ def check_functions(module: ModuleType, solver: Solver) -> tuple[Check, ...]:
         checks.append(accuracy(f"{name}(t)", worst, FUNCTION_TOLERANCE))
     inside = np.array(points)
     back = module.time_at_half_log_snr(module.half_log_snr(inside))
-    width = points[-1] - points[0]
-    worst = float(np.max(np.abs(back - inside)) / width)
+    errors = np.abs(back - inside) / (points[-1] - points[0])
+    if has_flat_end(schedule):  # no value of lambda tells times apart there: it is compared itself
+        levels = module.half_log_snr(inside)
+        of_level = np.abs(module.half_log_snr(back) - levels) / np.maximum(np.abs(levels), 1.0)
+        errors = np.minimum(errors, of_level)
+    worst = float(np.max(errors))
     checks.append(accuracy("t(lambda(t)) - t", worst, FUNCTION_TOLERANCE))
     return tuple(checks)
 

@@ -15,6 +15,7 @@ whole (``solvergen.measurement.certificate``), much is refused.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,11 @@ from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled, evaluate_float, time_of
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
+from solvergen.scalars.logit import REACH, in_logit, logit_of
 from solvergen.scalars.quadrature import PANEL, POWERS, WIDEST, choose, gauss, gauss_below
-from solvergen.scalars.rates import Rates, half_log_snr_range
+from solvergen.scalars.rate_errors import half_log_snr_range
+from solvergen.scalars.rates import Rates
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
@@ -73,6 +77,10 @@ def cuts(weights: Weights) -> tuple[float, ...]:
 def _pieces(weights: Weights) -> list[tuple[float, float]]:
     """The intervals of lambda in which the rates are smooth: the widest ones, if they are many."""
     schedule = weights.schedule
+    if has_flat_end(schedule):
+        with np.errstate(all="ignore"):
+            inside = logit_of(np.array([float(one) for one in schedule.kinks]), schedule)
+        return list(pairwise([-REACH, *inside.tolist(), REACH]))
     low, high = map(float, half_log_snr_range(schedule))
     if not Rates.derive(weights).is_rough(schedule):
         return [(low, high)]
@@ -113,7 +121,11 @@ class FloatRates:
         return self.weights.schedule
 
     def __call__(self, levels: Array) -> list[Array]:
-        """The three rates at values of lambda."""
+        """The three rates at values of lambda, or of v, the logit of time."""
+        if has_flat_end(self.schedule):
+            found = Rates.derive(self.weights)
+            forms = (found.clock, found.expansion, found.time)
+            return [in_logit(one, self.schedule, levels) for one in forms]
         times = time_at(self.schedule, levels)
         numbers = [float(value) for _, value in self.schedule.parameters]
         with np.errstate(all="ignore"):
@@ -178,6 +190,13 @@ def time_at(schedule: NoiseSchedule, levels: Array) -> Array:
     return evaluate_float(inverse, l, levels, schedule.parameters)
 
 
+def place_of(schedule: NoiseSchedule, levels: Array) -> Array:
+    """The times at values of what panels are in: lambda, or the logit of time."""
+    if has_flat_end(schedule):
+        return time_of(levels, *map(float, schedule.domain))
+    return time_at(schedule, levels)
+
+
 @lru_cache(maxsize=16)
 def _table(schedule: NoiseSchedule) -> LevelTable:
     return LevelTable(schedule)
@@ -216,7 +235,7 @@ class Cutter:
         if not new.size:
             return
         schedule = self.rates.weights.schedule
-        times = time_at(schedule, new.ravel()).reshape(-1, 2).tolist()
+        times = place_of(schedule, new.ravel()).reshape(-1, 2).tolist()
         errors = self._distances(new).tolist()
         for window, ends, error in zip(map(tuple, new.tolist()), times, errors, strict=True):
             is_known = all(is_resolved(time, schedule) for time in ends)
@@ -234,12 +253,14 @@ class Cutter:
             return False
         if error > REFUSED:
             weights = self.rates.weights
-            start, end = time_at(weights.schedule, np.array([low, high]))
+            schedule = weights.schedule
+            start, end = sorted(place_of(schedule, np.array([low, high])).tolist(), reverse=True)
             raise DerivationError(
-                f"{weights.schedule.name}: the rates of {weights.expansion.name}, of the clock "
-                f"and of time are known to {error:.0e} alone where half_log_snr is "
-                f"{low:.4g} to {high:.4g}, t {end:.12g} to {start:.12g}; expected {REFUSED:.0e}: "
-                "write alpha and sigma in forms that keep their digits there, or shorten the domain"
+                f"{schedule.name}: the rates of {weights.expansion.name}, of the clock "
+                f"and of time are known to {error:.0e} alone where "
+                f"{choose(weights).variable} is {low:.4g} to {high:.4g}, t {end:.12g} to "
+                f"{start:.12g}; expected {REFUSED:.0e}: write alpha and sigma in forms that keep "
+                "their digits there, or shorten the domain"
             )
         return True
 

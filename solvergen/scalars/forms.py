@@ -17,6 +17,7 @@ from solvergen.algebra.accurate_form import ExactValues, exact_values, stable_fo
 from solvergen.algebra.collection import collected
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp, is_real, points_near_ends
 from solvergen.algebra.tables import Interpolate, Slope
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t
 
@@ -90,7 +91,13 @@ def with_parameters(expression: Expr, schedule: NoiseSchedule) -> Expr:
 
 
 def inverse(variable: Expr, value: Symbol, schedule: NoiseSchedule) -> Expr | None:
-    """The time at which a function of t has a value; None without a closed form that is right."""
+    """The time at which a function of t has a value; None without a closed form that is right.
+
+    Where lambda is flat at an end it is a root that has no value a rounding beyond: there a table
+    tells the time as well as lambda does.
+    """
+    if has_flat_end(schedule):
+        return None
     found = schedule.stable_inverse(variable, value)
     return None if found is None else closing(found, variable, value, schedule)
 

@@ -209,6 +209,17 @@ class Formulas:
         return any(one.intervals.inner for one in self.phases)
 
     @property
+    def seeks_inner(self) -> bool:
+        """Whether inner times are sought by the length of the way to them: where lambda is flat no
+        value of lambda, or of a function of it, tells times apart."""
+        return self.schedule.is_flat and self.has_inner and not self.is_time
+
+    @property
+    def reads_logits(self) -> bool:
+        """Whether the logit of time is computed."""
+        return self.integrals.logit is not None or self.seeks_inner
+
+    @property
     def bisects(self) -> bool:
         """Whether a time is found in a table of a function of it."""
         return None in (self.time_at_gamma, self.schedule.time_at_half_log_snr)

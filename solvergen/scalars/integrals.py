@@ -21,14 +21,18 @@ from solvergen.algebra.tables import Slope, Table
 from solvergen.scalars.cells import cuts
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import Lengths
+from solvergen.scalars.logit import TIME_SPEED, LogitForms
 from solvergen.scalars.quadrature import PANEL, choose
 from solvergen.scalars.rates import Rates
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import half_log_snr_symbol, t
 
 FIRST_NODE = Symbol("first", real=True)
 """lambda at the first node of a panel, at which a rate looks a slope up."""
+VARYING = (half_log_snr_symbol, t, TIME_SPEED)
+"""What is different at every node."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Integrals:
         points: of the Gauss-Legendre rule on a panel.
         panel: its largest width in lambda.
         tail: how far lambda runs to an infinite end; None if it is finite at both.
+        logit: lambda and dlambda/dt beside the ends, where all of this is integrated over the
+            logit of time, v, in place of lambda, and all rates are rates in v; else None.
+        levels: whether the difference of lambda is integrated, over v.
+        level: dlambda/dv.
     """
 
     is_uniform: bool
@@ -74,6 +82,9 @@ class Integrals:
     points: int = 0
     panel: float = PANEL
     tail: float | None = None
+    logit: LogitForms | None = None
+    levels: bool = False
+    level: Expr | None = None
 
     @classmethod
     def of(
@@ -107,6 +118,7 @@ class Integrals:
             timed=mass or end_density or gap or variance or lengths.half_log_snr is None,
             variance=variance,
             end_density=end_density,
+            levels=lengths.half_log_snr is None and has_flat_end(solver.schedule),
         )
         return found._measured(solver) if found.is_needed else found
 
@@ -114,6 +126,7 @@ class Integrals:
         """The same with the rates, and the rule that integrates them."""
         schedule, weights = solver.weights.schedule, solver.weights
         rates = Rates.derive(weights)
+        is_in_logit = rates.level is not None
         has_speed = self.gap or self.moments or self.end_density
         return replace(
             self,
@@ -126,7 +139,9 @@ class Integrals:
             kinks=schedule.kinks if rates.is_rough(schedule) else (),
             cuts=cuts(weights),
             points=choose(weights).points,
-            tail=rates.tail(schedule) if reaches_infinity(schedule) else None,
+            tail=rates.tail(schedule) if is_in_logit or reaches_infinity(schedule) else None,
+            logit=LogitForms.of(schedule) if is_in_logit else None,
+            level=rates.level if self.levels else None,
         )
 
     def at(self, symbol: Symbol, value: Expr) -> "Integrals":
@@ -160,11 +175,12 @@ class Integrals:
             "speed": self.speed,
             "length": self.length,
             "spread": self.spread,
+            "level": self.level,
         }
         return tuple(
             name
             for name, form in rates.items()
-            if form is not None and (name == "clock" or form.has(half_log_snr_symbol, t))
+            if form is not None and (name == "clock" or form.has(*VARYING))
         )
 
     @property
@@ -172,6 +188,7 @@ class Integrals:
         """What is integrated, in the order of the results; the means of a constant are not."""
         is_cut, varying = self.is_cut, self.varying
         wanted = {
+            "level": self.levels,
             "length": self.timed and (is_cut or "length" in varying),
             "width": (self.gap or self.moments) and (is_cut or "speed" in varying),
             "variance": self.variance,

@@ -48,6 +48,7 @@ from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.scalars.forms import in_time
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
 from solvergen.symbols import alpha, alpha_s, eta, length, s, sigma, sigma_s, t
@@ -64,6 +65,8 @@ GOOD, FAIR = 4e-15, 1e-13
 DIGITS = 60
 """Of lengths that forms are compared with: steps of 2^-``SHORTEST`` of the way to an end lose a
 third of them."""
+DIGITS_BESIDE_FLAT = 400
+"""The same where lambda is flat at an end: a power of the distance is left of it."""
 STEPS = 240
 """So many that a form that fails on one step in fifty is seen with a probability of 0.99."""
 SEED = 1
@@ -113,6 +116,10 @@ def half_log_snr_length(schedule: NoiseSchedule) -> Expr | None:
 def _of_logarithm(schedule: NoiseSchedule) -> Iterable[Expr]:
     """Forms of lambda_t - lambda_s, from several forms of lambda."""
     level = schedule.half_log_snr
+    if has_flat_end(schedule):  # what has no short form there is as good integrated
+        if (schedule.alpha / schedule.sigma).is_rational_function(t):
+            yield from differences(level)
+        return
     yield from differences(level)
     yield from differences(schedule.stable(level))
     parts = (schedule.stable(one) for one in (schedule.alpha, schedule.sigma))
@@ -274,13 +281,14 @@ class Steps:
             time: numeric_limit(formula, self.schedule, end)
             for time, end in zip((low, high), self.schedule.domain, strict=True)
         }
-        with mpmath.workdps(DIGITS):
+        digits = DIGITS_BESIDE_FLAT if has_flat_end(self.schedule) else DIGITS
+        with mpmath.workdps(digits):
             values = {
                 time: as_mp(limit) if limit is not None and limit.is_finite else mpmath.nan
                 for time, limit in ends.items()
             }
             last, first = (
-                [values.get(time) or evaluate_mp(inside, t, time, DIGITS) for time in times]
+                [values.get(time) or evaluate_mp(inside, t, time, digits) for time in times]
                 for times in (self.end.tolist(), self.start.tolist())
             )
             pairs = zip(last, first, strict=True)

@@ -114,6 +114,7 @@ def _in_lambda(schedule: ScheduleFormulas) -> ScheduleFormulas:
         half_log_snr=t,
         time_at_half_log_snr=half_log_snr_symbol,
         span=inf,
+        is_flat=False,
     )
 
 

@@ -32,7 +32,9 @@ from sympy import Expr
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import as_mp, compiled
 from solvergen.derivation.weights import Weights
-from solvergen.scalars.rates import Rates, half_log_snr_range, half_log_snrs
+from solvergen.scalars.rate_errors import half_log_snr_range, half_log_snrs
+from solvergen.scalars.rates import Rates
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t
@@ -65,15 +67,17 @@ class Quadrature:
             integrals, relative, over a panel; None if it was not measured, because the schedule
             has no inverse in closed form.
         is_cut: whether the panels end at kinks.
+        variable: in which the panels are.
     """
 
     points: int
     error: float | None
     is_cut: bool = False
+    variable: str = "half_log_snr"
 
     def __str__(self) -> str:
         rule = f"{self.points}-point Gauss-Legendre quadrature"
-        where = f"panels of at most {PANEL:g} in half_log_snr"
+        where = f"panels of at most {PANEL:g} in {self.variable}"
         where += ", cut at the kinks" if self.is_cut else ""
         if self.error is None:
             return f"{rule} on {where}"
@@ -84,9 +88,11 @@ class Quadrature:
 def choose(weights: Weights) -> Quadrature:
     """The smallest rule that is accurate for a schedule, an integrand and an expansion variable."""
     schedule = weights.schedule
-    inverse = schedule.time_at_half_log_snr
+    is_flat = has_flat_end(schedule)
+    inverse = None if is_flat else schedule.time_at_half_log_snr
     if inverse is None or weights.ode.factor is None:
-        return Quadrature(UNMEASURED, None)
+        points = POINTS[-1] if is_flat else UNMEASURED
+        return Quadrature(points, None, variable="the logit of time" if is_flat else "half_log_snr")
     try:
         return _smallest(weights, inverse, precision.QUADRATURE)
     except ZeroDivisionError:  # t is an end of the domain in so few digits

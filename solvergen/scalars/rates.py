@@ -21,19 +21,18 @@ near times, times the ratio of the integrals of dgamma/dlambda and dt/dlambda. A
 table is a smooth function of what it interpolates, u(t), and rough in t alone. Where no other rate
 reads t, u takes the place of t: u(t) - u(s) is as exact, du/dlambda is smooth, and the kinks of the
 table are gone.
+
+Where lambda is finite and flat at an end, no rate in lambda is integrable by panels: there all are
+rates in the logit of time instead (``scalars.logit``).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import mpmath
 import numpy as np
-from sympy import Expr, Integer, Mul, Piecewise, Pow, Rational, Symbol, cancel, diff, log, nan
+from sympy import Expr, Integer, Mul, Piecewise, Pow, Rational, Symbol, cancel, diff, log
 
-from solvergen.algebra import precision
-from solvergen.algebra.evaluation import compiled, evaluate_mp, evaluate_mp_at, is_real
+from solvergen.algebra.evaluation import evaluate_mp_at, is_real
 from solvergen.algebra.radicals import reduced
 from solvergen.algebra.short_form import compact
 from solvergen.algebra.substitutions import in_exponential
@@ -42,7 +41,16 @@ from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_expo
 from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
 from solvergen.derivation.semilinear import RADIUS, SemilinearODE, nonlinear
 from solvergen.derivation.weights import Weights
-from solvergen.errors import DerivationError
+from solvergen.scalars.logit import SLOPE, TIME_SPEED, in_logit
+from solvergen.scalars.rate_errors import (
+    FAR,
+    GOOD,
+    errors,
+    half_log_snr_range,
+    most_accurate,
+    values,
+)
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
@@ -50,17 +58,15 @@ from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SIZE = 60
 """Operations of a rate beyond which no shorter form is looked for."""
-FAR = 36
-"""Where e^-lambda is a rounding error of 1: what lies beyond is a power of it."""
 TAIL = 40.0
 """How far lambda runs to an infinite end: e^-40 is 1/50 of a rounding error."""
 FLAT = 1e-2
 """A rate that falls by less than this over a lambda of 1 does not fall."""
-GOOD = 2e-15
-"""Nine roundings: a form of dt/dlambda that good is taken as it is. Beyond FAIR, three digits lost,
-a further form is tried."""
 FAIR = 1e-12
-WRONG = 1e-6
+"""Three digits lost: beyond it a further form of dt/dlambda is tried."""
+
+TIME_RATE = Symbol("time_rate", real=True)
+"""dt/dlambda, where it is left open."""
 
 FRAMES = (
     (RADIUS, (1 + U**2) ** Rational(-1, 2)),
@@ -81,6 +87,7 @@ class Rates:
         time: dt/dlambda, likewise, or du/dlambda.
         spread: 2 eta^2 sigma^2/R^2, likewise, the rate of the noise's variance over R^2; None
             without noise, or without R.
+        level: dlambda/dv, if the others are rates in v, the logit of time; else None.
         table: of which u is the interpolation, where it takes the place of t.
     """
 
@@ -89,12 +96,15 @@ class Rates:
     time: Expr
     table: Table | None = None
     spread: Expr | None = None
+    level: Expr | None = None
 
     @classmethod
     @lru_cache(maxsize=64)
     def derive(cls, weights: Weights) -> "Rates":
         """The rates in the forms that keep their digits."""
         schedule, ode = weights.schedule, weights.ode
+        if has_flat_end(schedule):
+            return cls._in_logit(weights)
         variable = total_derivative(weights.expansion.variable)
         speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
         if weights.same_clock:
@@ -112,6 +122,26 @@ class Rates:
             expansion = time  # a constant factor drops out of every ratio
         return cls(clock, expansion, time, table, _spread(ode, time))
 
+    @classmethod
+    def _in_logit(cls, weights: Weights) -> "Rates":
+        """Those in v, with lambda, dlambda/dt and dt/dv as symbols."""
+        schedule, ode = weights.schedule, weights.ode
+        per_level = SLOPE * TIME_SPEED
+
+        def per_logit(rate: Expr) -> Expr:
+            return rate.xreplace({TIME_RATE: 1 / SLOPE}) * per_level
+
+        def rate(speed: Expr) -> Expr:
+            return per_logit(_rate(speed, TIME_RATE, schedule))
+
+        speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
+        clock = _damped(ode, TIME_RATE)
+        clock = rate(speed) if clock is None else per_logit(clock)
+        expansion = rate(total_derivative(weights.expansion.variable))
+        spread = _spread(ode, TIME_RATE)
+        spread = None if spread is None else per_logit(spread)
+        return cls(clock, expansion, TIME_SPEED, None, spread, per_level)
+
     def is_rough(self, schedule: NoiseSchedule) -> bool:
         """Whether a rate has kinks where the schedule has."""
         return bool(schedule.kinks) and self.table is None
@@ -119,10 +149,12 @@ class Rates:
     @property
     def is_even(self) -> bool:
         """Whether theta is linear in lambda."""
-        return not self.expansion.has(l, t)
+        return not self.expansion.has(l, t, TIME_SPEED)
 
     def tail(self, schedule: NoiseSchedule) -> float:
         """How far lambda runs to an infinite end before less than e^-40 of any rate is left."""
+        if self.level is not None:
+            return self._tail_in_logit(schedule)
         stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
         if stable is None:
             return TAIL
@@ -133,6 +165,19 @@ class Rates:
             points = [-inwards * FAR, inwards * (1.0 - FAR)]
             for form in (self.clock, self.expansion, self.time):
                 last, before = np.log(np.abs(values(form, points, stable, schedule)))
+                fall = before - last
+                if np.isfinite(fall) and fall > FLAT:
+                    slowest = min(slowest, fall)
+        return float(np.ceil(TAIL / slowest))
+
+    def _tail_in_logit(self, schedule: NoiseSchedule) -> float:
+        """The same of v, which is infinite at both ends."""
+        slowest = 1.0
+        for side in (-1.0, 1.0):
+            points = np.array([side * FAR, side * (FAR - 1.0)])
+            for form in (self.clock, self.expansion):
+                with np.errstate(all="ignore"):
+                    last, before = np.log(np.abs(in_logit(form, schedule, points)))
                 fall = before - last
                 if np.isfinite(fall) and fall > FLAT:
                     slowest = min(slowest, fall)
@@ -217,91 +262,6 @@ def _in_power(form: Expr, u: Symbol, generator: Expr, schedule: NoiseSchedule) -
         if found is not None:
             forms.append(of_exponential(found, generator if power == U else 1 / generator))
     return min(forms, key=lambda form: form.count_ops(), default=None)
-
-
-def most_accurate(forms: Sequence[Expr], schedule: NoiseSchedule) -> Expr:
-    """The shortest form whose float64 error over the domain is near the smallest.
-
-    Of those that are wrong at the fewest points: no value at one must not let a wrong form win.
-    """
-    found = dict(zip(forms, _errors_at_points(forms, schedule), strict=True))
-    wrong = {form: int(np.sum(~(error <= WRONG))) for form, error in found.items()}
-    fewest = [form for form in found if wrong[form] == min(wrong.values())]
-    worst = {form: float(np.max(found[form][found[form] <= WRONG], initial=0.0)) for form in fewest}
-    limit = 2 * min(worst.values()) + GOOD
-    return min((form for form in fewest if worst[form] <= limit), key=_effort)
-
-
-@precision.own
-def errors(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[float]:
-    """The largest relative errors of some forms of dt/dlambda in float64 over the domain."""
-    return [float(np.max(one)) for one in _errors_at_points(forms, schedule)]
-
-
-def _errors_at_points(forms: Sequence[Expr], schedule: NoiseSchedule) -> list[np.ndarray]:
-    """The relative errors themselves, infinite where there is no value."""
-    points, exact = _time_rates(schedule)
-    stable = schedule.stable_inverse(log(schedule.alpha / schedule.sigma), l)
-    return [
-        np.array(
-            [
-                float(abs(mpmath.mpf(float(one)) / truth - 1)) if np.isfinite(one) else np.inf
-                for one, truth in zip(values(form, points, stable, schedule), exact, strict=True)
-            ]
-        )
-        for form in forms
-    ]
-
-
-@lru_cache(maxsize=16)
-def _time_rates(schedule: NoiseSchedule) -> tuple[list[float], list[Any]]:
-    """Values of lambda, and dt/dlambda there in many digits."""
-    points = half_log_snrs(schedule)
-    inverse = schedule.substitute(schedule.time_at_half_log_snr)
-    exact_form = schedule.substitute(1 / diff(schedule.half_log_snr, t))
-    with mpmath.workdps(precision.RATES):
-        times = [evaluate_mp(inverse, l, point, precision.RATES) for point in points]
-        return points, [evaluate_mp(exact_form, t, time, precision.RATES) for time in times]
-
-
-def _effort(form: Expr) -> int:
-    """Operations; those of t(lambda) count too."""
-    return int(form.count_ops()) + (10 if form.has(t) else 0)
-
-
-def half_log_snrs(schedule: NoiseSchedule) -> list[float]:
-    """Values over the domain, as far as +-FAR where it is infinite."""
-    return np.linspace(*half_log_snr_range(schedule), 42)[1:-1].tolist()
-
-
-def half_log_snr_range(schedule: NoiseSchedule) -> tuple[float, float]:
-    """The least and the largest, as far as +-FAR.
-
-    Raises:
-        DerivationError: one of the two is not known.
-    """
-    low, high = (schedule.limit_at(schedule.half_log_snr, end) for end in schedule.domain[::-1])
-    if nan in (low, high):
-        raise DerivationError(
-            f"{schedule.name}: half_log_snr = {schedule.half_log_snr} has no limit at t = "
-            f"{schedule.t_min if high is nan else schedule.t_max} that is seen in "
-            f"{precision.LIMIT} digits; expected formulas whose terms do not cancel there: write "
-            "alpha and sigma in other forms, or shorten the domain"
-        )
-    return max(float(low), -FAR), min(float(high), FAR)
-
-
-def values(
-    form: Expr, points: Sequence[float], time_at: Expr, schedule: NoiseSchedule
-) -> np.ndarray:
-    """A rate in float64 by the operations that it spells, with t from the inverse."""
-    names = tuple(name for name, _ in schedule.parameters)
-    numbers = [float(value) for _, value in schedule.parameters]
-    with np.errstate(all="ignore"):
-        x = np.asarray(points)
-        time = compiled(time_at, (l, *names), "numpy")(x, *numbers)
-        found = compiled(form, (l, t, *names), "numpy")(x, time, *numbers)
-    return np.broadcast_to(found, x.shape)
 
 
 def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:

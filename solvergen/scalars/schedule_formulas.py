@@ -11,6 +11,7 @@ from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.functions import Definition
 from solvergen.algebra.tables import Interpolate
 from solvergen.scalars.forms import FAIR, error_in_float, in_time, inverse
+from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.serialization import tables_of
 from solvergen.symbols import (
@@ -39,6 +40,7 @@ class ScheduleFormulas:
         time_at_half_log_snr: in lambda; None without a closed form.
         span: how far lambda runs over the domain; infinite if it is at an end.
         reaches_data: whether sigma = 0 at t_min.
+        is_flat: whether lambda is flat at an end, and finite.
     """
 
     domain: tuple[Expr, Expr]
@@ -52,6 +54,7 @@ class ScheduleFormulas:
     time_at_half_log_snr: Expr | None
     span: float
     reaches_data: bool
+    is_flat: bool
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -71,6 +74,7 @@ class ScheduleFormulas:
             time_at_half_log_snr=inverse(ratio, half_log_snr_symbol, schedule),
             span=_span(schedule),
             reaches_data=schedule.limit_at(schedule.sigma, schedule.t_min) == 0,
+            is_flat=has_flat_end(schedule),
         )
 
     @property

@@ -47,6 +47,7 @@ class HostCode:
     time_at_expansion_variable: str
     spacings: str
     solves: bool
+    reads_logits: bool
     bisections: int
     expansion_name: str
     default_spacing: str
@@ -97,6 +98,7 @@ def host_code_of(
         time_at_expansion_variable=_time_at_gamma(formulas, spelling),
         spacings=f",\n{2 * INDENT}".join(_spacings(formulas)),
         solves=formulas.bisects,
+        reads_logits=formulas.reads_logits,
         bisections=BISECTIONS,
         expansion_name=formulas.expansion,
         default_spacing=schedule.spacing,

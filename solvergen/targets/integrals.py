@@ -15,7 +15,8 @@ from sympy import Expr
 
 from solvergen.algebra.numpy_code import column_names, items_code
 from solvergen.scalars.formulas import Formulas
-from solvergen.scalars.integrals import FIRST_NODE, Integrals
+from solvergen.scalars.integrals import FIRST_NODE, VARYING, Integrals
+from solvergen.scalars.logit import SLOPE, TIME_SPEED
 from solvergen.symbols import half_log_snr_symbol, t
 from solvergen.targets.definitions import kinks_code
 from solvergen.targets.formulas import Spelling
@@ -26,6 +27,8 @@ class IntegralCode:
     """The expressions and statements that the template lays out."""
 
     rates: str
+    variable: str
+    logit: str
     rate_names: str
     rate_symbols: str
     panel_text: str
@@ -55,10 +58,14 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
     printer = IntegralPrinter(found, Spelling(formulas.schedule.parameters))
     return IntegralCode(
         rates=printer.rates(),
+        variable="l" if found.logit is None else "v",
+        logit=printer.logit(),
         rate_names=items_code(map(printer.speed_name, found.varying)),
         rate_symbols=_listed([printer.symbols[name] for name in found.varying]),
         panel_text=PANELS + (THETA if found.moments else "."),
-        measured=_sentence(f"The {printer.kind} over lambda of {{}}.", printer.integrands()),
+        measured=_sentence(
+            f"The {printer.kind} over {printer.over} of {{}}.", printer.integrands()
+        ),
         integrals=printer.integrals(),
         integrated=bool(found.rows),
         has_means=found.moments,
@@ -82,10 +89,11 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
 def _kink_levels(formulas: Formulas) -> str:
     """lambda at the kinks and cuts in order; empty if there are none."""
     schedule, integrals = formulas.schedule, formulas.integrals
+    level = "half_log_snr" if integrals.logit is None else "_logit"
     cuts = f"[{', '.join(map(repr, integrals.cuts))}]" if integrals.cuts else ""
     if not integrals.kinks:
         return f"np.array({cuts})" if cuts else ""
-    levels = f"half_log_snr({kinks_code(schedule)})"
+    levels = f"{level}({kinks_code(schedule)})"
     if len(schedule.tables) > 1 or not isfinite(schedule.span):
         levels = f"[l for l in {levels} if np.isfinite(l)]"
         return f"np.unique([*{levels}, *{cuts}])" if cuts else f"np.unique({levels})"
@@ -96,6 +104,8 @@ PANELS = "Panels begin at ``lower``"
 THETA = "; theta runs from 0 to 1 on each."
 LOOK_UP = "first = l[:1]  # on the same segment of the table as all nodes of its panel"
 DOCSTRING_WIDTH = 96
+LONG = 80
+"""Characters of a formula that is written in parts."""
 
 
 def _sentence(text: str, parts: list[str]) -> str:
@@ -123,6 +133,11 @@ class IntegralPrinter:
         return "time" if self.found.table is None else "rise"
 
     @property
+    def over(self) -> str:
+        """What is integrated over."""
+        return "lambda" if self.found.logit is None else "v"
+
+    @property
     def length(self) -> str:
         """t - s, or u(t) - u(s): exact for near times."""
         table = self.found.table
@@ -133,12 +148,18 @@ class IntegralPrinter:
         """The rates in the words of a docstring."""
         table = self.found.table
         u = "t" if table is None else column_names(table)[1]
-        return {
-            "clock": "dq/dlambda",
-            "speed": "dgamma/dlambda",
-            "length": f"d{u}/dlambda",
+        found = {
+            "clock": f"dq/d{self.over}",
+            "speed": f"dgamma/d{self.over}",
+            "length": f"d{u}/d{self.over}",
             "spread": "2 eta^2 (sigma/R)^2",
+            "level": "dlambda/dv",
         }
+        return (
+            found
+            if self.found.logit is None
+            else {**found, "spread": "2 eta^2 (sigma/R)^2 dlambda/dv"}
+        )
 
     def form(self, rate: str) -> Expr:
         """A rate that is needed."""
@@ -159,14 +180,39 @@ class IntegralPrinter:
             return ""
         forms = [self.form(name) for name in self.found.varying]
         parts, left = self.spelling.in_parts(*forms)
-        lines = ["t = time_at_half_log_snr(l)"] if any(one.has(t) for one in forms) else []
+        lines = [self._at_logit(*forms)] if self.found.logit is not None else []
+        if not lines and any(one.has(t) for one in forms):
+            lines = ["t = time_at_half_log_snr(l)"]
         lines += [LOOK_UP] if any(one.has(FIRST_NODE) for one in forms) else []
         returned = items_code(map(self._rate, left, forms))
         return "\n    ".join([*lines, *parts, f"return {returned}"])
 
     def _rate(self, shown: Expr, form: Expr) -> str:
         code = self.spelling.code(shown)
-        return code if form.has(half_log_snr_symbol, t) else f"np.full_like(l, {code})"
+        return code if form.has(*VARYING) else f"np.full_like(l, {code})"
+
+    def _at_logit(self, *forms: Expr) -> str:
+        """The statement that looks up what rates in v are written in."""
+        symbols = (half_log_snr_symbol, t, SLOPE, TIME_SPEED)
+        names = [
+            self.spelling.code(one) if any(form.has(one) for form in forms) else "_"
+            for one in symbols
+        ]
+        ambiguous = "  # noqa: E741" if names[0] == "l" else ""
+        return f"{', '.join(names)} = _at_logit(v){ambiguous}"
+
+    def logit(self) -> str:
+        """Statements that compute lambda and its slope where v is; empty for rates in lambda."""
+        found = self.found.logit
+        if found is None:
+            return ""
+        parts, left = self.spelling.in_parts(*found.level, *found.slope, longest=LONG)
+        codes = list(map(self.spelling.code, left))
+        lines = [
+            f"level = np.where(early, {codes[0]}, {codes[1]})",
+            f"slope = np.where(early, {codes[2]}, {codes[3]})",
+        ]
+        return "\n    ".join([*parts, *lines])
 
     @property
     def kind(self) -> str:
@@ -201,10 +247,10 @@ class IntegralPrinter:
 
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
-        clock, speed, length, variance = self.symbols.values()
+        clock, speed, length, variance, level = self.symbols.values()
         moments = f"{clock} theta^k"
         shown = {"length": length, "width": speed, "moments": moments, "mass": clock}
-        shown["variance"] = variance
+        shown |= {"variance": variance, "level": level}
         return [shown[name] for name in self.found.rows]
 
     def integrals(self) -> str:
@@ -250,6 +296,7 @@ class IntegralPrinter:
             "moments": "*sums" if is_rough else "np.array(sums)",
             "mass": added.format(mass),
             "variance": added.format("variance"),
+            "level": added.format("level"),
         }
         items = [shown[name] for name in self.found.rows]
         if is_rough:
@@ -260,6 +307,9 @@ class IntegralPrinter:
         """Statements that return dq/dgamma where lambda is l; empty if nothing reads it."""
         if not self.found.end_density:
             return ""
+        if self.found.logit is not None:
+            density = self.form("clock") / self.form("speed")
+            return f"{self._at_logit(density)}\n    return {self.spelling.code(density)}"
         names = items_code(
             "_" if one in ("length", "spread") else one for one in self.found.varying
         )
@@ -269,5 +319,11 @@ class IntegralPrinter:
         return f"{names} = _rates(l[None])\n    return (clock / {speed})[0]"
 
 
-RATE_OF = {"length": "length", "width": "speed", "mass": "clock", "variance": "spread"}
+RATE_OF = {
+    "length": "length",
+    "width": "speed",
+    "mass": "clock",
+    "variance": "spread",
+    "level": "level",
+}
 """Which rate is integrated for a result."""

@@ -117,6 +117,8 @@ class PhasePrinter(PhaseNames):
             part = f"{share}{whole} / {float(theta.denominator)}"
             if self.formulas.is_time:
                 yield name, f"s + {part}"
+            elif self.formulas.seeks_inner:
+                yield name, f"_inner({float(theta.numerator)} / {float(theta.denominator)}, t, s)"
             else:
                 yield name, f"time_at_{variable}({variable}(s) + {part})"
 

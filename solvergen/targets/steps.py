@@ -46,6 +46,29 @@ WEIGHTS = '''def _weights(mu, first, *falls):
             ell[j], ell[j + 1] = ell[j] + part, -part
     return ell'''
 
+INNER = '''def _inner(share, t, s):
+    """The time at which gamma has run a share of its way from s to t.
+
+    Sought in its logit, by the rule of Illinois and bisection: beside an end where lambda is flat
+    no value of lambda tells two times apart, but the way from s does.
+    """
+    whole = {length}(t, s)
+    first, last = np.clip(_logit(s), -80.0, 80.0), np.clip(_logit(t), -80.0, 80.0)
+    below, above = np.full_like(whole, -share), np.full_like(whole, 1.0 - share)
+    early = np.full(whole.shape, -1)
+    for n in range(100):
+        part = 0.5 if n % 4 == 0 else -below / (above - below)
+        middle = first + part * (last - first)
+        u = _time_at(middle)
+        at_start = u == s
+        rest = np.where(at_start, 0.0, {length}(np.where(at_start, t, u), s) / whole) - share
+        if (np.abs(rest) < 1e-13).all():
+            break
+        kept, early = 1.0 - 0.5 * ((rest < 0.0) == early), rest < 0.0  # twice the same side: half
+        below, above = np.where(early, rest, kept * below), np.where(early, kept * above, rest)
+        first, last = np.where(early, middle, first), np.where(early, last, middle)
+    return u'''
+
 LIMITED = '''def _limited(least, mu, first, *falls):
     """The same, blended with those of fewer nodes so that the negative ones sum to ``least[k]``."""
     ell, part = [1.0], 1.0
@@ -114,6 +137,8 @@ class StepPrinter:
         if formulas.spread is not None:
             yield self._spread()
         yield from self._means()
+        if formulas.seeks_inner:
+            yield INNER.format(length="_length" if formulas.is_half_log_snr else "_gap")
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
             yield WEIGHTS
         if formulas.needs.limited > WRITTEN_OUT:
@@ -121,7 +146,9 @@ class StepPrinter:
 
     @property
     def _levels(self) -> str:
-        """lambda at t and at s."""
+        """What integrals run over at t and at s: lambda, or the logit of time."""
+        if self.formulas.integrals.logit is not None:
+            return "_logit(t), _logit(s)"
         is_time = self.formulas.schedule.is_half_log_snr
         return "t, s" if is_time else "half_log_snr(t), half_log_snr(s)"
 
@@ -155,6 +182,15 @@ class StepPrinter:
         if not self.formulas.integrals.rows:  # dt/dlambda is a number
             head = f'def _length(t, s):\n{INDENT}"""{says}"""\n'
             return f"{head}{INDENT}return {found.in_proportion('last - first')}"
+        if self.formulas.integrals.levels:
+            whole = found.in_proportion("level")
+            return (
+                f'def _length(t, s):\n{INDENT}"""{says}"""\n'
+                f"{INDENT}last, first = {self._levels}\n"
+                f"{INDENT}{found.unpacked(['level', 'length'])} = {found.call}\n"
+                f"{INDENT}levels = half_log_snr(t) - half_log_snr(s)\n"
+                f"{INDENT}return np.where(np.isfinite(levels), {whole}, levels)"
+            )
         return (
             f'def _length(t, s):\n{INDENT}"""{says}"""\n'
             f"{INDENT}last, first = {self._levels}\n"

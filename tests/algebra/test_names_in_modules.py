@@ -22,6 +22,7 @@ from solvergen.schedules.reading import read_parameters
 from solvergen.targets import rendering
 
 t = sg.t
+FLAT = sg.NoiseSchedule("sqrt(0.9 - 0.8*t**3)", "sqrt(0.1 + 0.8*t**3)", name="flat")
 SPECS = [
     ("vp_linear", "noise", "data", "half_log_snr", "multistep:3:exact:ramp"),
     ("rectified_flow", "flow", "flow", "time", "dormand_prince"),
@@ -35,6 +36,7 @@ SPECS = [
     ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "eta: 1"),
     ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "churn: h"),
     ("ve", "data", "data", "half_log_snr", "heun", True, "churn: 1/5"),
+    (FLAT, "noise", "data", "theta", "singlestep:2"),
 ]
 
 

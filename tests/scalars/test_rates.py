@@ -10,17 +10,15 @@ import solvergen as sg
 from solvergen.algebra.evaluation import as_mp, evaluate_mp, evaluate_mp_at
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.weights import Weights
-from solvergen.scalars.rates import (
+from solvergen.scalars.rate_errors import (
     GOOD,
-    TAIL,
-    Rates,
     errors,
     half_log_snr_range,
     half_log_snrs,
     most_accurate,
-    time_rate,
     values,
 )
+from solvergen.scalars.rates import TAIL, Rates, time_rate
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol as l
 from solvergen.symbols import t

@@ -14,7 +14,7 @@ import solvergen as sg
 from solvergen.algebra.evaluation import evaluate_mp
 from solvergen.compiler import load_text
 from solvergen.errors import DerivationError, ScheduleError
-from solvergen.scalars.rates import half_log_snr_range
+from solvergen.scalars.rate_errors import half_log_snr_range
 from solvergen.schedules import serialization
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import t

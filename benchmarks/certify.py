@@ -1,7 +1,7 @@
 """The worst coefficients that a search finds, against enclosures in ball arithmetic.
 
     pip install ".[certify]"
-    python benchmarks/certify.py [--schedule NAME ..] [--write]
+    python benchmarks/certify.py [--schedule NAME ..] [--write]    # other rows of the table stay
 
 Every named schedule x integrand x variable that exists, third-order multistep steps: grids that
 are made to find errors (``solvergen.measurement.grids``), the rows that differ most from a copy on
@@ -39,23 +39,24 @@ def searched(solver: sg.Solver, effort: Effort = EFFORT) -> Found:
     return search(solver, *modules, effort, partial(errors_of_step, kind=BallReference))
 
 
-def rows(names: list[str]) -> Iterator[tuple[str, ...]]:
-    """Schedule, integrand, variable, rows, steps, the worst error, and of what."""
-    for name in names:
-        for integrand in INTEGRANDS:
-            for expansion in EXPANSIONS:
-                try:
-                    solver = sg.Solver(name, integrand, integrand, expansion, SCHEME)
-                    started = time.process_time()
-                    found = searched(solver)
-                except SolvergenError:
-                    continue
-                worst = found.worst
-                yield (
-                    name, integrand, expansion, str(found.rows), str(found.steps),
-                    f"{worst.error:.0e}", f"{worst.column}, {worst.start:.6g} to {worst.end:.6g}",
-                    f"{time.process_time() - started:.1f}",
-                )  # fmt: skip
+def rows(name: str) -> Iterator[tuple[str, ...]]:
+    """Schedule, integrand, variable, rows, steps, the worst error, and of what; or why not."""
+    for integrand in INTEGRANDS:
+        for expansion in EXPANSIONS:
+            started = time.process_time()
+            try:
+                solver = sg.Solver(name, integrand, integrand, expansion, SCHEME)
+                found = searched(solver)
+            except SolvergenError as error:
+                reason = " ".join(str(error).split()).replace("|", "/")
+                yield (name, integrand, expansion, "", "", "refused", reason, "")
+                continue
+            worst = found.worst
+            yield (
+                name, integrand, expansion, str(found.rows), str(found.steps),
+                f"{worst.error:.0e}", f"{worst.column}, {worst.start:.6g} to {worst.end:.6g}",
+                f"{time.process_time() - started:.1f}",
+            )  # fmt: skip
 
 
 HEADS = ("schedule", "integrand", "expansion", "rows", "compared", "worst", "of, from t to t", "s")
@@ -69,8 +70,9 @@ def markdown(heads: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
 def report(found: list[tuple[str, ...]]) -> str:
     worst: dict[str, tuple[float, int]] = {}
     for name, *_, error, _, _ in found:
-        before, count = worst.get(name, (0.0, 0))
-        worst[name] = (max(before, float(error)), count + 1)
+        if error != "refused":
+            before, count = worst.get(name, (0.0, 0))
+            worst[name] = (max(before, float(error)), count + 1)
     summary = [(name, str(count), f"{error:.0e}") for name, (error, count) in worst.items()]
     return "\n\n".join(
         (
@@ -86,18 +88,31 @@ def report(found: list[tuple[str, ...]]) -> str:
     )
 
 
+def known_rows() -> dict[str, list[tuple[str, ...]]]:
+    """The rows of the table that is there, by schedule."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
+        cells = tuple(one.strip() for one in line.strip("|").split("|"))
+        if line.startswith("| ") and len(cells) == len(HEADS) and cells[0] in sg.schedules.names():
+            found.setdefault(cells[0], []).append(cells)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--schedule", nargs="*", help="all by default")
     parser.add_argument("--write", action="store_true", help="RESULTS_certify.md")
     options = parser.parse_args()
     warnings.simplefilter("ignore", SolvergenWarning)
-    found = []
-    for row in rows(options.schedule or list(sg.schedules.names())):
-        print("| " + " | ".join(row) + " |", flush=True)
-        found.append(row)
-    if options.write:
-        RESULTS.write_text(report(found) + "\n")
+    found = known_rows()
+    for name in options.schedule or list(sg.schedules.names()):
+        found[name] = []
+        for row in rows(name):
+            print("| " + " | ".join(row) + " |", flush=True)
+            found[name].append(row)
+        if options.write:
+            in_order = (found.get(one, []) for one in sg.schedules.names())
+            RESULTS.write_text(report([row for one in in_order for row in one]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Schedules whose lambda is finite and flat at an end: t(lambda) is a root there."""
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
 import pytest
@@ -28,9 +30,7 @@ FLAT = {
     "steep": (("1 - t**8", "0.001 + t**8"), 8.0),
     "inside": (("1.1 - (t - 2)**2", "0.1 + (t - 2)**2", ("2", "2.9")), 2.0),
 }
-SCHEDULES = {
-    name: sg.NoiseSchedule(*texts, name=name) for name, (texts, power) in FLAT.items()
-}
+SCHEDULES = {name: sg.NoiseSchedule(*texts, name=name) for name, (texts, power) in FLAT.items()}
 CASES = [
     ("molecules", "data", "time", "singlestep:2"),
     ("molecules", "noise", "half_log_snr", "unipc:2"),
@@ -97,7 +97,7 @@ def test_inner_times_are_where_they_are_meant(name: str, variable: str) -> None:
     grid = 1 - np.array([1e-9, 0.02, 0.6]) if late else np.array([0.8, 1e-3, 4e-9])
     rows = draft(spec).coefficients(grid)
     gamma = spec.expansion.at(spec.schedule)
-    for n, (start, end) in enumerate(zip(grid[:-1], grid[1:], strict=True)):
+    for n, (start, end) in enumerate(pairwise(grid)):
         with mpmath.workdps(60):
             first, last, at = (
                 evaluate_mp(gamma, t, float(one), 60) for one in (start, end, rows[2 * n + 1, 0])

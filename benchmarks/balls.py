@@ -65,6 +65,8 @@ def in_balls(expression: Expr, place: float) -> Evaluated:
         )
     if expression.is_Mul:
         return _product(parts)
+    if expression.is_Pow and expression.exp.has(t):
+        return in_balls(sympy.exp(expression.exp * sympy.log(expression.base)), place)
     if expression.is_Pow:
         return _power(parts[0], expression.exp)
     if isinstance(expression, sympy.log):

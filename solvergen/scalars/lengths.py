@@ -33,6 +33,8 @@ from sympy import (
     cancel,
     diff,
     expand_log,
+    factor,
+    fraction,
     log,
     powsimp,
     simplify,
@@ -181,7 +183,14 @@ def _zeroth_moment(
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
     found = difference_of(ode.clock, ode.schedule, h)
-    return None if found is None else cancel(ode.factor * found)
+    return None if found is None else _quotient(cancel(ode.factor * found))
+
+
+def _quotient(form: Expr) -> Expr:
+    """A quotient whose denominator, where it is a sum, is factored: (1 - s)(1 - t) loses no digits
+    at alpha = 0, and multiplied out it loses all."""
+    above, below = fraction(form)
+    return above / factor(below) if below.is_Add else form
 
 
 def _power_of_ratio(clock: Expr) -> Expr | None:

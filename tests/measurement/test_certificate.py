@@ -44,6 +44,7 @@ def damaged(spec: sg.Solver, old: str, new: str) -> ModuleType:
         (PARABOLA, "flow", "theta", "singlestep:3"),
         ("vp_cosine", "noise", "time", "multistep:2"),
         ("sub_vp", "velocity", "half_log_snr", "unipc:2"),
+        ("straight", "score", "time", "multistep:2:ramp"),
     ],
 )
 def test_nothing_is_found_where_nothing_is_wrong(

@@ -16,7 +16,7 @@ from solvergen.schedules.declarations import declare
 from solvergen.schedules.schedule import NoiseSchedule
 
 WITH_SCHEDULES = ("comfyui",)
-"""Targets that have schedules of their own."""
+"""Targets that have schedules of their own; an exact problem (--problem) has one too."""
 
 
 def with_schedule(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +29,8 @@ def with_schedule(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def called(**given: Any) -> None:
         said = {name: given.pop(name) for name in names}
-        is_free = given.get("target") in WITH_SCHEDULES and not any(said.values())
+        has_own = given.get("target") in WITH_SCHEDULES or given.get("problem") is not None
+        is_free = has_own and not any(said.values())
         command(**{first.name: None if is_free else schedule_of(**said)}, **given)
 
     order = sorted((*said, *own), key=lambda one: one.default is not inspect.Parameter.empty)

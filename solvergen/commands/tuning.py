@@ -48,8 +48,10 @@ ANSWERS = 10
 
 @with_schedule
 def tune(
-    schedule: NoiseSchedule,
-    prediction: Prediction = "noise",
+    schedule: NoiseSchedule | None,
+    prediction: Annotated[
+        str | None, typer.Option(help="What the network returns; noise, or the problem's own.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="package.module:function, which returns the model. It is imported."),
@@ -99,16 +101,22 @@ def tune(
     if output is not None and len(counts) > 1 and "{n}" not in output:
         raise SolvergenError(f"got one file, {output}, for {evaluations}; expected {{n}} in it.")
     subject: tuning.ExactModel | str = model or ""
+    said = ""
     if problem is not None:
-        setting = Setting.of(schedule, prediction, start, end)
-        subject = problems.ExactModel(problem, problems.get(problem), setting)
+        exact, own = problems.get(problem), problems.USUAL[problem]
+        if schedule is None and not given and end is None:
+            end = own.end
+        prediction = prediction or own.prediction_with(schedule)
+        setting = Setting.of(schedule or own.schedule, prediction, start, end)
+        schedule, subject = setting.schedule, problems.ExactModel(problem, exact, setting)
+        said = f"The exact problem {problem}: {schedule.name}, prediction {prediction}.\n"
     size = None if shape is None else tuple(numbers("--shape", shape))
     if picture is not None:
         tuning_picture.require_picture(picture)
     with executor(jobs, dask) as pool, progress() as show:
         tuned = [
             tuning.tune(
-                subject, schedule, prediction, count, shape=size, start=start, end=end,
+                subject, schedule, prediction or "noise", count, shape=size, start=start, end=end,
                 **given, validate=validate, search=search, coefficients=coefficients, budget=budget,
                 executor=pool, batch=batch, against=against or (), seed=seed, progress=show,
                 resume=resume,
@@ -116,6 +124,8 @@ def tune(
             for count in counts
         ]  # fmt: skip
     written = [(one, one.source(target)) for one in tuned] if output else []
+    if said:
+        typer.echo(said)
     for one in tuned:
         typer.echo(f"{one.report}\n")
     if picture is not None:

@@ -10,6 +10,7 @@ from solvergen.errors import SolvergenError
 from solvergen.measurement import problems
 from solvergen.measurement.problems import Floats, GaussianMixture, Problem
 from solvergen.naming import shown
+from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.tuning.methods import Method, Setting
 
 TIGHT = 0.3
@@ -109,6 +110,32 @@ NAMED: dict[str, Callable[[], Problem]] = {
     "guided": lambda: guided(16, 16, 4.0),
     "two_points": two_points,
 }
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How a problem is posed if nobody says: schedule and prediction by name, and t at the end."""
+
+    schedule: str
+    prediction: str
+    end: float
+
+    def prediction_with(self, schedule: NoiseSchedule | None) -> str:
+        """That of networks with a schedule, which may be another one; None is its own."""
+        is_own = schedule is None or schedule.name == self.schedule
+        return self.prediction if is_own else "noise"
+
+
+FLOW_MATCHING = Usual("rectified_flow", "flow", 0.0)
+DIFFUSION = Usual("vp_linear", "noise", 1e-3)
+USUAL = {
+    "digits": FLOW_MATCHING,
+    "mixture": DIFFUSION,
+    "mixture_2d": FLOW_MATCHING,
+    "guided": DIFFUSION,
+    "two_points": FLOW_MATCHING,
+}
+"""Of every named problem: as benchmarks/tuning.py poses it."""
 
 
 def get(name: str) -> Problem:

@@ -8,6 +8,8 @@ import pytest
 import solvergen as sg
 from solvergen import tuning
 from solvergen.tuning.choice import choose
+from solvergen.tuning.methods import TEACHING
+from solvergen.tuning.stages import Effort
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,63 @@ def test_files_are_written_for_every_number_of_calls(run, monkeypatch, tmp_path)
         module = sg.compiler.load(tmp_path / f"{count}.py")
         assert len(module.COEFFICIENTS) == count
         assert f"{count} evaluations of the exact problem two_points" in output
+
+
+POSED = {
+    "digits": ("rectified_flow", "flow", 0.0),
+    "mixture": ("vp_linear", "noise", 1e-3),
+    "mixture_2d": ("rectified_flow", "flow", 0.0),
+    "guided": ("vp_linear", "noise", 1e-3),
+    "two_points": ("rectified_flow", "flow", 0.0),
+}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command asks ``tune`` for, which does next to nothing."""
+    seen = []
+    small = {"search": [sg.Method("velocity", "theta", "unipc:2:exact:ramp")], "validate": 8}
+    small |= {"effort": Effort(((4, 4),), (1,), (1,), (None,)), "teacher": (TEACHING, 20)}
+    whole = tuning.tune
+
+    def quick(model, schedule, prediction, evaluations, **options):
+        seen.append((schedule.name, prediction, options["end"]))
+        return whole(model, schedule, prediction, evaluations, **{**options, **small})
+
+    monkeypatch.setattr(tuning, "tune", quick)
+    return seen
+
+
+@pytest.mark.parametrize("problem", tuning.problems.NAMED)
+def test_a_problem_has_a_schedule_of_its_own(run, asked, problem):
+    code, output, _ = run("tune", "--problem", problem, "--evaluations", "3")
+    assert (code, asked) == (0, [POSED[problem]])
+    name, prediction, end = POSED[problem]
+    assert f"The exact problem {problem}: {name}, prediction {prediction}" in output
+    assert f"t = 1 to {end:g}" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--schedule", "rectified_flow"], ("rectified_flow", "flow", None)),
+        (["--schedule", "vp_linear"], ("vp_linear", "noise", None)),
+        (["--end", "0.01"], ("rectified_flow", "flow", 0.01)),
+        (["--prediction", "velocity"], ("rectified_flow", "velocity", 0.0)),
+        (["--grid", "comfyui:simple"], ("rectified_flow", "flow", None)),
+        (["--beta", "0.1 + 19*t"], ("custom", "noise", None)),
+    ],
+)
+def test_what_is_said_of_a_problem_is_taken(run, asked, options, expected):
+    code, *_ = run("tune", "--problem", "two_points", "--evaluations", "4", *options)
+    assert (code, asked) == (0, [expected])
+
+
+@pytest.mark.parametrize("options", [["--model", "a:b"], ["--problem", "digits", "--name", "x"]])
+def test_nothing_else_has_one(run, options):
+    code, output, error = run("tune", *options)
+    assert (code, output) == (2, "")
+    assert "got no schedule" in error
 
 
 @pytest.mark.parametrize(

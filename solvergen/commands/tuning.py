@@ -16,6 +16,7 @@ from solvergen.naming import shown
 from solvergen.reports import tuning_picture
 from solvergen.schedule_options import with_schedule
 from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.targets import whole_run
 from solvergen.targets.files import write_text
 from solvergen.tuning import problems
 from solvergen.tuning.execution import Progress
@@ -91,6 +92,7 @@ def tune(
     picture: Annotated[
         Path | None, typer.Option(help="Errors and grids as a .png, .svg or .pdf.")
     ] = None,
+    hooks: Annotated[bool, typer.Option("--hooks", help="Modules with on_data.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file.")] = False,
 ) -> None:
     """Find the best solver and grid for a network and a number of calls of it."""
@@ -100,6 +102,7 @@ def tune(
         raise SolvergenError("expected one of --model and --problem.")
     if output is not None and len(counts) > 1 and "{n}" not in output:
         raise SolvergenError(f"got one file, {output}, for {evaluations}; expected {{n}} in it.")
+    whole_run.require_no_hooks(hooks, target)
     subject: tuning.ExactModel | str = model or ""
     said = ""
     if problem is not None:
@@ -110,6 +113,7 @@ def tune(
         setting = Setting.of(schedule or own.schedule, prediction, start, end)
         schedule, subject = setting.schedule, problems.ExactModel(problem, exact, setting)
         said = f"The exact problem {problem}: {schedule.name}, prediction {prediction}.\n"
+    assert schedule is not None  # without a problem it is said
     size = None if shape is None else tuple(numbers("--shape", shape))
     if picture is not None:
         tuning_picture.require_picture(picture)
@@ -123,7 +127,7 @@ def tune(
             )
             for count in counts
         ]  # fmt: skip
-    written = [(one, one.source(target)) for one in tuned] if output else []
+    written = [(one, one.source(target, hooks)) for one in tuned] if output else []
     if said:
         typer.echo(said)
     for one in tuned:

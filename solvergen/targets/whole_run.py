@@ -151,8 +151,10 @@ def require(solver: Solver, target: str, evaluations: int) -> None:
     """Refuse a run that has no place in a library that takes the steps.
 
     Raises:
-        EmissionError: noise is added on the way, it is no table of numbers, or it is too long.
+        EmissionError: noise is added on the way, it is no table of numbers, has hooks, or is too
+            long.
     """
+    require_no_hooks(solver.hooks, target)
     rendering.require_table(solver)
     require_own_time(target, solver.schedule)
     if solver.stochasticity is not None or solver.parallel:
@@ -165,6 +167,20 @@ def require(solver: Solver, target: str, evaluations: int) -> None:
         raise EmissionError(
             f"got a run of {evaluations} evaluations for the target {target}, whose modules of one "
             f"grid keep all predictions; expected at most {MOST}, or no grid"
+        )
+
+
+def require_no_hooks(hooks: bool, target: str) -> None:
+    """Refuse on_data in a library that takes the steps of one grid.
+
+    Raises:
+        EmissionError: it is asked for.
+    """
+    if hooks and targets.get(target).whole_run is not None:
+        raise EmissionError(
+            f"hooks: a module of one grid for {target} combines all predictions of a run and never "
+            "has the data; expected no hooks (--hooks), no grid, or a target that takes the steps "
+            "itself: numpy, numba, torch, jax"
         )
 
 

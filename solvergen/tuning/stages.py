@@ -64,19 +64,24 @@ class Effort:
     Attributes:
         rounds: noises of a round of the search of methods, all of them at last, and how many
             candidates it keeps.
-        starts: methods whose grid is fitted first; what rounds leave of them.
+        starts: grids that are fitted first; what rounds leave of them.
         iterations: of every round.
         precision: how finely the network can be asked.
+        few: noises that rounds before the last fit on; None for all.
+        grids: of one method with which it starts at most.
     """
 
-    rounds: tuple[tuple[int | None, int], ...] = ((4, 400), (8, 200), (None, 100))
-    starts: tuple[int, ...] = (80, 20, 5)
+    rounds: tuple[tuple[int | None, int], ...] = ((4, 600), (16, 300))
+    starts: tuple[int, ...] = (160, 40, 8)
     iterations: tuple[int, ...] = (3, 8, 25)
     precision: Precision = FLOAT64
+    few: int | None = None
+    grids: int = 1
 
 
-EXACT = Effort()
-"""Of exact problems, whose runs cost next to nothing."""
+EXACT = Effort(few=16, grids=2)
+"""Of exact problems, whose runs cost next to nothing. The error has many local minima over grids:
+two standard grids of a method lead to different ones, and few noises tell which are worth more."""
 NETWORK = Effort(((4, 40), (8, 20), (None, 12)), (6, 3), (2, 6))
 """Of networks: about as many evaluations as 60 samples of 200 steps take."""
 
@@ -123,7 +128,8 @@ def grid_stage(
     executor: Executor | None = None,
 ) -> Stage:
     """The best of the grids that are fitted to several methods, round after round."""
-    free = [one.candidate for one in _distinct(trials) if len(one.candidate.timesteps) > 2]
+    first = _first_grids(trials, effort.grids)
+    free = [one.candidate for one in first if len(one.candidate.timesteps) > 2]
     starts = [Descent.start(one) for one in free[: effort.starts[0]]]
     best: Fitted | None = None
     for fitted in _rounds(bench, starts, effort, ledger, executor):
@@ -169,18 +175,25 @@ def _rounds(
     ledger: Ledger,
     executor: Executor | None,
 ) -> Iterator[Fitted]:
-    """What every round finds: it goes on with the better ones of the round before."""
-    following = (*effort.starts[1:], 0)
-    for iterations, keep in zip(effort.iterations, following, strict=True):
+    """What every round finds: it goes on with the better ones of the round before.
+
+    The last round fits on all noises; what has ended on fewer of them goes on there.
+    """
+    following, last = (*effort.starts[1:], 0), len(effort.starts) - 1
+    fewer = replace(bench, tuning=bench.tuning.part(0, effort.few or len(bench.tuning)))
+    for n, (iterations, keep) in enumerate(zip(effort.iterations, following, strict=True)):
+        on = bench if n == last else fewer
         precision = replace(effort.precision, iterations=iterations)
         found: list[Fitted] = []
-        within = _affordable(bench, starts, iterations, ledger)
-        for one in ordered(executor, partial(fit, bench, precision), within):
+        within = _affordable(on, starts, iterations, ledger)
+        for one in ordered(executor, partial(fit, on, precision), within):
             ledger.charge("grid", one.cost, one.score.geometric_mean)
             found.append(one)
             yield one
         found.sort(key=lambda one: one.score.geometric_mean)
-        starts = [one.descent for one in found[:keep] if not one.descent.ended]
+        anew = n + 1 == last and effort.few is not None
+        left = [replace(one.descent, ended=one.descent.ended and not anew) for one in found[:keep]]
+        starts = [one for one in left if not one.ended]
         if not starts:
             return
 
@@ -213,10 +226,13 @@ def _validated(
     return trials
 
 
-def _distinct(trials: Sequence[Trial]) -> list[Trial]:
-    """The best grid of each method, last steps not told apart."""
-    found: dict[tuple[str, str, str], Trial] = {}
+def _first_grids(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """The best grids of each method, at most so many."""
+    found: dict[tuple[str, str, str], list[Trial]] = {}
     for one in trials:
         method = one.candidate.method
-        found.setdefault((method.integrand, method.expansion, method.scheme), one)
-    return list(found.values())
+        same = found.setdefault((method.integrand, method.expansion, method.scheme), [])
+        if len(same) < count:
+            same.append(one)
+    kept = {id(one) for same in found.values() for one in same}
+    return [one for one in trials if id(one) in kept]

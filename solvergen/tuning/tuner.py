@@ -88,19 +88,24 @@ class Tuned:
         lead, _, _ = str(self).partition("\n\n")
         return f"{paragraphs(lead)}\n{self.report._repr_html_()}"
 
-    def source(self, target: str = "numba") -> str:
-        """The source of its module, baked."""
+    def source(self, target: str = "numba", hooks: bool = False) -> str:
+        """The source of its module, baked; with hooks ``sample`` takes ``on_data``.
+
+        Raises:
+            EmissionError: the target has no place for it, or for hooks.
+        """
+        solver = self.solver.whose_modules(hooks=True) if hooks else self.solver
         if self.landings is not None:
             return compiler.emit_fitted(
-                self.solver, target, self.timesteps, self.landings, header(self.report)
+                solver, target, self.timesteps, self.landings, header(self.report)
             )
-        return compiler.emit(
-            self.solver, target, timesteps=self.timesteps, remarks=header(self.report)
-        )
+        return compiler.emit(solver, target, timesteps=self.timesteps, remarks=header(self.report))
 
-    def write(self, path: str | Path, target: str = "numba", force: bool = False) -> Path:
+    def write(
+        self, path: str | Path, target: str = "numba", force: bool = False, hooks: bool = False
+    ) -> Path:
         """Emit into a file, whole or not at all."""
-        return write_text(self.source(target), path, force)
+        return write_text(self.source(target, hooks), path, force)
 
     def compile(self, target: str = "numba") -> ModuleType:
         """Its module, imported."""

@@ -138,6 +138,7 @@ def test_nothing_else_has_one(run, options):
         (["tune", "--problem", "digits", "--evaluations", "4,5", "-o", "x.py"], "{n}"),
         (["tune", "--problem", "digits", "--picture", "x.doc"], "ends in .png, .svg, .pdf"),
         (["tune", "--model", "os.path", "--shape", "3"], "package.module:function"),
+        (["tune", "--problem", "digits", "--hooks", "--target", "diffusers"], "never has the data"),
         (["choose", "--evaluations", "0"], "numbers such as"),
         (["choose", "--data-std", "-1"], "0 < standard deviation"),
         (["choose", "--start", "3"], "start > end"),

@@ -8,7 +8,8 @@ import torch
 from searches import FLOW, MIXTURE, tuned
 
 import solvergen as sg
-from solvergen.errors import SolvergenError
+from solvergen.compiler import load_text
+from solvergen.errors import EmissionError, SolvergenError
 from solvergen.tuning import problems
 from solvergen.tuning.examples import Score
 from solvergen.tuning.execution import ordered
@@ -226,6 +227,27 @@ def test_fitted_rows_claim_no_order(once):
     assert tuple(module.TIMESTEPS.tolist()) == found.timesteps
     exact = tuned(coefficients="order").compile("numpy").sample(MIXTURE, noise)
     assert 0 < np.abs(module.sample(MIXTURE, noise) - exact).max() < 0.5
+
+
+@pytest.mark.parametrize("coefficients", ["order", "all"])
+def test_hooks_see_and_change_the_data(coefficients):
+    found = tuned(coefficients=coefficients)
+    plain, hooked = (load_text(found.source("numpy", one), "m") for one in (False, True))
+    noise, seen = np.random.default_rng(3).standard_normal((4, 3)), []
+
+    def kept(data, x, t):
+        seen.append(data)
+        return data
+
+    same = hooked.sample(MIXTURE, noise, on_data=kept)
+    np.testing.assert_allclose(same, plain.sample(MIXTURE, noise), rtol=0, atol=1e-12)
+    exact = MIXTURE.problem.posterior(noise, 0.0, 1.0)[0]
+    np.testing.assert_allclose(seen[0], exact, atol=1e-12)
+    clipped = hooked.sample(MIXTURE, noise, on_data=lambda data, x, t: np.clip(data, -0.1, 0.1))
+    assert np.abs(clipped).max() < 0.5 * np.abs(same).max()
+    for target in ("diffusers", "k-diffusion"):
+        with pytest.raises(EmissionError, match=f"one grid for {target}"):
+            found.source(target, hooks=True)
 
 
 def test_on_a_grid_that_is_imposed_the_method_alone_is_chosen():

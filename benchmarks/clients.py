@@ -50,6 +50,8 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
 METHODS = {
     "A": ("straight", STRAIGHT, "unipc:2:exact:ramp", True),
     "C": ("data", STRAIGHT, "unipc:2:exact:ramp", True),
+    "A, ramp at the end": ("straight", STRAIGHT, "unipc:2:exact:ramp:ramp", True),
+    "C, ramp at the end": ("data", STRAIGHT, "unipc:2:exact:ramp:ramp", True),
     "data, lambda, 2": ("data", LAMBDA, "multistep:2:ramp", True),
     "data, lambda, 3": ("data", LAMBDA, "multistep:3:ramp", True),
     "A, no limiter": ("straight", STRAIGHT, "unipc:2:exact:ramp", None),
@@ -63,7 +65,7 @@ PEERS = {
     "DEIS-3": ("noise", LAMBDA, "multistep:3:ramp", None),
     "iPNDM": ("noise", "sigma/alpha", sg.presets.find("ipndm_as_published").scheme, None),
 }
-RECOMMENDED = ("A", "C")
+RECOMMENDED = ("A", "C, ramp at the end")
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,7 @@ def asked(monkeypatch):
     """What the command asks ``tune`` for, which does next to nothing."""
     seen = []
     small = {"search": [sg.Method("velocity", "theta", "unipc:2:exact:ramp")], "validate": 8}
-    small |= {"effort": Effort(((4, 4),), (1,), (1,), (None,)), "teacher": (TEACHING, 20)}
+    small |= {"effort": Effort(((4, 4),), (1,), (1,)), "teacher": (TEACHING, 20)}
     whole = tuning.tune
 
     def quick(model, schedule, prediction, evaluations, **options):

@@ -242,7 +242,7 @@ _THETA = 0.5 * (1.0 + _THETA)[:, None]
 def _means(h):
     """mu_1, mu_2: the means of theta^k by e^(h theta) over [0, 1]."""
     u = _THETA * np.minimum(1.0, 50.0 / np.abs(h))  # from the heavier end, to where e^-50 is left
-    density = np.exp(-np.abs(h) * u)
+    density = np.exp(-np.minimum(np.abs(h), 50.0) * _THETA)
     theta = np.where(h > 0.0, 1.0 - u, u)
     return [_THETA_WEIGHTS @ (density * theta**k) / (_THETA_WEIGHTS @ density) for k in (1, 2)]
 

@@ -25,6 +25,8 @@ from solvergen.targets.solver_names import function_name
 from solvergen.targets.target import ON_ANY_GRID, Choice
 
 TARGET = "comfyui"
+STEADY_END = "unipc:2:exact:ramp:ramp"
+"""Of first order in the last step."""
 PART = "a part of a folder for ComfyUI; do not edit"
 
 
@@ -51,6 +53,7 @@ class Sampler:
 
 SHIPPED = (
     Sampler("solvergen_data", "on any grid, from 5 steps on", "data", *ON_ANY_GRID[1:]),
+    Sampler("solvergen_data_steady", "few steps, the last one long", "data", STRAIGHT, STEADY_END),
     Sampler("solvergen_straight", "from 8 steps on", "straight", STRAIGHT, "unipc:2:exact:ramp"),
     Sampler("solvergen_data_2m", "dpmpp_2m with bounded weights", "data", LAMBDA, MIDPOINT_2M),
     Sampler("solvergen_singlestep_2", "two calls a step", "data", LAMBDA, "singlestep:2"),

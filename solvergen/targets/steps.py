@@ -86,7 +86,7 @@ _THETA = 0.5 * (1.0 + _THETA)[:, None]
 def _means(h):
     """{names}: the means of theta^k by e^({exponent} theta) over [0, 1]."""
     u = _THETA * np.minimum(1.0, 50.0 / {size})  # from the heavier end, to where e^-50 is left
-    density = np.exp(-{size} * u)
+    density = np.exp(-np.minimum({size}, 50.0) * _THETA)
     theta = np.where(h > 0.0, {theta})
     return [_THETA_WEIGHTS @ (density * {power}) / (_THETA_WEIGHTS @ density){each}]'''
 """Sums of positive terms: they are as accurate in long steps as in short ones, both ways."""

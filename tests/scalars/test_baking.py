@@ -144,7 +144,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert np.array_equal(module.TIMESTEPS, expected)
     for wrong, message in (
         (["--end", "0.1"], "without --steps"),
-        (["--steps", "4", "--spacing", "wavy"], "got 4 steps, ('wavy'"),
+        (["--steps", "4", "--spacing", "wavy"], "got 4 steps, 'wavy' from"),
     ):
         result = CliRunner().invoke(app, [*arguments, *wrong])
         assert message in str(result.exception)

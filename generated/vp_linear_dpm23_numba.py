@@ -128,8 +128,8 @@ def coefficients(timesteps):
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]
-    n = np.flatnonzero(~(finite[1:] & finite[:-1]))
-    ends = _first_order(t[n + 1], t[n])[0]  # of steps from or to an infinite gamma
+    n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
+    ends = _first_order(t[n + 1], t[n])[0] if n.size else np.empty((0, 5))
     rows = np.concatenate([ends[n == 0], _main(u[1:], u[:-1])[0], ends[n > 0]])
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
         raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")

@@ -142,8 +142,8 @@ def coefficients(timesteps, limiter=1.0):
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]
-    n = np.flatnonzero(~(finite[1:] & finite[:-1]))
-    ends = _first_order(t[n + 1], t[n])  # of steps from or to an infinite gamma
+    n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
+    ends = _first_order(t[n + 1], t[n]) if n.size else np.empty((0, 8))
     rows = np.concatenate([
         ends[n == 0], _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1], limiter),
         _main(u[3:], u[2:-1], u[1:-2], u[:-3], limiter), ends[n > 0],

@@ -70,8 +70,8 @@ def coefficients(levels, limiter=1.0):
     t = levels
     finite = np.isfinite(t)
     u = t[finite]
-    n = np.flatnonzero(~(finite[1:] & finite[:-1]))
-    ends = _first_order(t[n + 1], t[n])  # of steps from or to an infinite gamma
+    n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
+    ends = _first_order(t[n + 1], t[n]) if n.size else np.empty((0, 6))
     rows = np.concatenate([
         ends[n == 0], _start_0(u[1:2], u[:1]), _main(u[2:], u[1:-1], u[:-2], limiter), ends[n > 0],
     ])  # fmt: skip

@@ -184,8 +184,8 @@ def _joined(formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
         f"finite = {finite_code(formulas)}",
         "u = t[finite]",
         *(["e_u = eta[finite[1:] & finite[:-1]]"] if etas else []),
-        "n = np.flatnonzero(~(finite[1:] & finite[:-1]))",
-        f"ends = {call}  # of steps from or to an infinite gamma",
+        "n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma",
+        f"ends = {call} if n.size else {empty_rows(formulas.table)}",
         _listed("rows = np.concatenate([", ["ends[n == 0]", *calls, "ends[n > 0]"], "])"),
     ]
     return f"\n{INDENT}".join(lines)

@@ -127,18 +127,18 @@ def coefficients(timesteps, limiter=1.1):
     is at most ``limiter`` times what it is on even steps; np.inf does not bound it.
     """
     t = _checked(timesteps)
+    h = t[1:] - t[:-1]
     rows = np.concatenate([
-        _start_0(t[1:2], t[:1]), _start_1(t[2:3], t[1:2], t[:1], limiter),
-        _main(t[3:], t[2:-1], t[1:-2], t[:-3], limiter),
+        _start_0(t[:1], h[:1]), _start_1(t[1:2], h[1:2], h[:1], limiter),
+        _main(t[2:-1], h[2:], h[1:-1], h[:-2], limiter),
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
         raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
     return rows
 
 
-def _start_0(t, s):
+def _start_0(s, h):
     """The rows of steps 1/2:{0}; 1:{0, s1}."""
-    h = t - s
     u = s + h / 2.0
     g = u - s
     ell_2_1 = 1 / 2 * h / g
@@ -146,17 +146,15 @@ def _start_0(t, s):
     return _rows((s, 1, 1, g), (u, 0, 1, ell_2_1 * h, ell_2_0 * h - g))
 
 
-def _start_1(t, s, s_1, limiter):
+def _start_1(s, h, h_1, limiter):
     """The rows of steps 1:{0, -1}."""
-    h, h_1 = t - s, s - s_1
     ell_1 = np.maximum(-1 / 2 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     return _rows((s, 1, 1, ell_0 * h, ell_1 * h))
 
 
-def _main(t, s, s_1, s_2, limiter):
+def _main(s, h, h_1, h_2, limiter):
     """The rows of steps 1:{0, -1, -2}."""
-    h, h_1, h_2 = t - s, s - s_1, s_1 - s_2
     p, q, apart = -h_1 / h, -(h_1 + h_2) / h, h_2 / h
     ell_1 = (1 / 3 - q * 1 / 2) / (p * apart)
     ell_2 = (p * 1 / 2 - 1 / 3) / (q * apart)

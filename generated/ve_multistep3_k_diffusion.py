@@ -132,39 +132,36 @@ def coefficients(timesteps, limiter=1.1):
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]
+    step = _steps(u[1:], u[:-1])
     n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
-    ends = _first_order(t[n + 1], t[n]) if n.size else np.empty((0, 6))
+    ends = _first_order(t[n], _steps(t[n + 1], t[n])) if n.size else np.empty((0, 6))
     rows = np.concatenate([
-        ends[n == 0], _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1], limiter),
-        _main(u[3:], u[2:-1], u[1:-2], u[:-3], limiter), ends[n > 0],
+        ends[n == 0], _start_0(u[:1], step[:, :1]),
+        _start_1(u[1:2], step[:, 1:2], step[0, :1], limiter),
+        _main(u[2:-1], step[:, 2:], step[0, 1:-1], step[0, :-2], limiter), ends[n > 0],
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
         raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
     return rows
 
 
-def _start_0(t, s):
+def _start_0(s, step):
     """The rows of steps 1:{0}."""
-    h = _length(t, s)
-    phi, m = _factor(t, s), _moment(t, s, h)
+    _, phi, m, *_ = step
     return _rows((s, 1, phi, m))
 
 
-def _start_1(t, s, s_1, limiter):
+def _start_1(s, step, h_1, limiter):
     """The rows of steps 1:{0, -1}."""
-    h, h_1 = _length(t, s), _length(s, s_1)
-    phi, m = _factor(t, s), _moment(t, s, h)
-    mu_1, *_ = _means(h)
+    h, phi, m, mu_1, *_ = step
     ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     return _rows((s, 1, phi, ell_0 * m, ell_1 * m))
 
 
-def _main(t, s, s_1, s_2, limiter):
+def _main(s, step, h_1, h_2, limiter):
     """The rows of steps 1:{0, -1, -2}."""
-    h, h_1, h_2 = _length(t, s), _length(s, s_1), _length(s_1, s_2)
-    phi, m = _factor(t, s), _moment(t, s, h)
-    mu_1, mu_2 = _means(h)
+    h, phi, m, mu_1, mu_2 = step
     p, q, apart = -h_1 / h, -(h_1 + h_2) / h, h_2 / h
     ell_1 = (mu_2 - q * mu_1) / (p * apart)
     ell_2 = (p * mu_1 - mu_2) / (q * apart)
@@ -177,11 +174,16 @@ def _main(t, s, s_1, s_2, limiter):
     return _rows((s, 1, phi, ell_0 * m, ell_1 * m, ell_2 * m))
 
 
-def _first_order(t, s):
+def _first_order(s, step):
     """The rows of steps 1:{0}."""
-    h = _length(t, s)
-    phi, m = _factor(t, s), _moment(t, s, h)
+    _, phi, m, *_ = step
     return _rows((s, 0, phi, m))
+
+
+def _steps(t, s):
+    """What phases read of a step from s to t: h, phi, m, mu_1, mu_2."""
+    h = _length(t, s)
+    return np.array([h, _factor(t, s), _moment(t, s, h), *_means(h)])
 
 
 def _length(t, s):

@@ -142,28 +142,27 @@ def coefficients(timesteps, limiter=1.0):
     t = _checked(timesteps)
     finite = np.isfinite(half_log_snr(t))
     u = t[finite]
+    step = _steps(u[1:], u[:-1])
     n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
-    ends = _first_order(t[n + 1], t[n]) if n.size else np.empty((0, 8))
+    ends = _first_order(t[n], _steps(t[n + 1], t[n])) if n.size else np.empty((0, 8))
     rows = np.concatenate([
-        ends[n == 0], _start_0(u[1:2], u[:1]), _start_1(u[2:3], u[1:2], u[:1], limiter),
-        _main(u[3:], u[2:-1], u[1:-2], u[:-3], limiter), ends[n > 0],
+        ends[n == 0], _start_0(u[1:2], u[:1], step[:, :1]),
+        _start_1(u[1:2], step[:, 1:2], step[0, :1], limiter),
+        _main(u[2:-1], step[:, 2:], step[:, 1:-1], step[0, :-2], limiter), ends[n > 0],
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
         raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
     return rows
 
 
-def _start_0(t, s):
+def _start_0(t, s, step):
     """The rows of steps 1/2:{0}; 1:{0, s1}."""
-    h = _length(t, s)
+    h, a_0, b_0, _, m_2, mu_2_1, *_ = step
     u = time_at_half_log_snr(half_log_snr(s) + h / 2.0)
     g = _length(u, s)
-    a_0, b_0 = _conversion(s)
     a_1, b_1 = _conversion(u)
     phi_1, m_1 = _factor(u, s), _moment(u, s, g)
-    m_2 = _moment(t, s, h)
     phi_2_from_1 = _factor(t, u)
-    mu_2_1, *_ = _means(h)
     ell_2_1 = mu_2_1 * h / g
     ell_2_0 = 1.0 - ell_2_1
     return _rows(
@@ -173,29 +172,22 @@ def _start_0(t, s):
     )  # fmt: skip
 
 
-def _start_1(t, s, s_1, limiter):
+def _start_1(s, step, h_1, limiter):
     """The rows of steps 1:{0, -1}."""
-    h, h_1 = _length(t, s), _length(s, s_1)
-    a, b = _conversion(s)
-    phi, m = _factor(t, s), _moment(t, s, h)
-    mu_1, *_ = _means(h)
+    h, a, b, phi, m, mu_1, *_ = step
     ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     return _rows((s, 1, a * ell_0 * m + phi, b * ell_0 * m, ell_1 * m, 0, a, b))
 
 
-def _main(t, s, s_1, s_2, limiter):
+def _main(s, step, step_1, h_2, limiter):
     """The rows of steps 0<-1:{0, -1, -2}; 1:{0, -1}."""
-    h, h_1, h_2 = _length(t, s), _length(s, s_1), _length(s_1, s_2)
-    a, b = _conversion(s)
-    m_0 = _moment(s, s_1, h_1)
-    phi, m = _factor(t, s), _moment(t, s, h)
-    mu_0_1, mu_0_2 = _means(h_1)
+    h, a, b, phi, m, mu_1, *_ = step
+    h_1, _, _, _, m_0, mu_0_1, mu_0_2 = step_1
     q, apart = -h_2 / h_1, (h_1 + h_2) / h_1
     ell_0_0 = (mu_0_2 - q * mu_0_1) / apart
     ell_0_2 = (mu_0_1 - mu_0_2) / (q * apart)
     ell_0_1 = 1.0 - ell_0_0 - ell_0_2
-    mu_1, *_ = _means(h)
     ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     ell_before_1 = np.maximum(-mu_0_1 * h_1 / h_2, 0.5 - limiter)
@@ -207,12 +199,16 @@ def _main(t, s, s_1, s_2, limiter):
     )  # fmt: skip
 
 
-def _first_order(t, s):
+def _first_order(s, step):
     """The rows of steps 1:{0}."""
-    h = _length(t, s)
-    a, b = _conversion(s)
-    phi, m = _factor(t, s), _moment(t, s, h)
+    _, a, b, phi, m, *_ = step
     return _rows((s, 0, a * m + phi, b * m))
+
+
+def _steps(t, s):
+    """What phases read of a step from s to t: h, a, b, phi, m, mu_1, mu_2."""
+    h = _length(t, s)
+    return np.array([h, *_conversion(s), _factor(t, s), _moment(t, s, h), *_means(h)])
 
 
 def _length(t, s):

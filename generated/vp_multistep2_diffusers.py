@@ -70,10 +70,12 @@ def coefficients(levels, limiter=1.0):
     t = levels
     finite = np.isfinite(t)
     u = t[finite]
+    step = _steps(u[1:], u[:-1])
     n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
-    ends = _first_order(t[n + 1], t[n]) if n.size else np.empty((0, 6))
+    ends = _first_order(t[n], _steps(t[n + 1], t[n])) if n.size else np.empty((0, 6))
     rows = np.concatenate([
-        ends[n == 0], _start_0(u[1:2], u[:1]), _main(u[2:], u[1:-1], u[:-2], limiter), ends[n > 0],
+        ends[n == 0], _start_0(u[:1], step[:, :1]),
+        _main(u[1:-1], step[:, 1:], step[0, :-1], limiter), ends[n > 0],
     ])  # fmt: skip
     if not np.isfinite(rows[:, 1:]).all():
         raise ValueError(
@@ -85,31 +87,30 @@ def coefficients(levels, limiter=1.0):
     return rows
 
 
-def _start_0(t, s):
+def _start_0(s, step):
     """The rows of steps 1:{0}."""
-    h = t - s
-    a, b = _conversion(s)
-    phi, m = _factor(t, s), _moment(t, s, h)
+    _, a, b, phi, m, *_ = step
     return _rows((s, a * m + phi, b * m, 0, a, b))
 
 
-def _main(t, s, s_1, limiter):
+def _main(s, step, h_1, limiter):
     """The rows of steps 1:{0, -1}."""
-    h, h_1 = t - s, s - s_1
-    a, b = _conversion(s)
-    phi, m = _factor(t, s), _moment(t, s, h)
-    (mu_1,) = _means(h)
+    h, a, b, phi, m, mu_1 = step
     ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     return _rows((s, a * ell_0 * m + phi, b * ell_0 * m, ell_1 * m, a, b))
 
 
-def _first_order(t, s):
+def _first_order(s, step):
     """The rows of steps 1:{0}."""
-    h = t - s
-    a, b = _conversion(s)
-    phi, m = _factor(t, s), _moment(t, s, h)
+    _, a, b, phi, m, *_ = step
     return _rows((s, a * m + phi, b * m))
+
+
+def _steps(t, s):
+    """What phases read of a step from s to t: h, a, b, phi, m, mu_1."""
+    h = t - s
+    return np.array([h, *_conversion(s), _factor(t, s), _moment(t, s, h), *_means(h)])
 
 
 def _conversion(t):

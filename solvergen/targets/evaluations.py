@@ -2,8 +2,8 @@
 
 from solvergen.program.program import StepProgram
 from solvergen.scalars.formulas import Formulas
+from solvergen.targets.calls import finite_code
 from solvergen.targets.formulas import INDENT
-from solvergen.targets.host import finite_code
 
 
 def evaluations_code(formulas: Formulas, program: StepProgram, times: str = "levels") -> str:

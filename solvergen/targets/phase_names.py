@@ -15,13 +15,14 @@ from functools import cached_property
 from sympy import Expr, Symbol
 
 from solvergen.methods.scheme import Kind, Node
-from solvergen.program.instructions import Combine, node_of
-from solvergen.program.table import UP, spread, zeroth_moment
+from solvergen.program.instructions import Combine, Draw, node_of
+from solvergen.program.table import UP, conversion, phi, spread, zeroth_moment
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.intervals import END, START
+from solvergen.scalars.landings import moment_symbol
 from solvergen.scalars.lengths import GAP, H
 from solvergen.scalars.phase_formulas import PhaseFormulas
-from solvergen.symbols import eta
+from solvergen.targets.calls import Calls
 from solvergen.targets.formulas import Spelling
 from solvergen.targets.products import in_parentheses
 
@@ -42,8 +43,8 @@ class PhaseNames:
     phase: PhaseFormulas
 
     @cached_property
-    def arguments(self) -> tuple[str, ...]:
-        """t, s, and the starts of earlier steps that are read: s_1, .."""
+    def times(self) -> tuple[str, ...]:
+        """t, s, and the starts of the earlier steps that values are kept of: s_1, .."""
         read = [
             node.index
             for one in self.phase.weights
@@ -64,9 +65,10 @@ class PhaseNames:
         """The argument that says eta of each step, if a run may choose it."""
         return ("eta",) if self.formulas.noise is not None else ()
 
-    def reads_eta(self, form: Expr | None) -> tuple[str, ...]:
-        """The same for a function of a formula."""
-        return ("eta",) if form is not None and form.has(eta) else ()
+    @property
+    def calls(self) -> Calls:
+        """Of the functions of a step."""
+        return Calls(self.formulas)
 
     @cached_property
     def _spelling(self) -> Spelling:
@@ -134,7 +136,7 @@ class PhaseNames:
         for pair in self._distances:
             low, high = sorted(pair)
             for k in range(int(min(low, START)), 0):
-                found[f"h_{-k}"] = (self.arguments[-k], self.arguments[1 - k])
+                found[f"h_{-k}"] = (self.times[-k], self.times[1 - k])
             for theta in pair:
                 if theta in self.inner:
                     found[self._length_to(theta)] = (self.inner[theta], "s")
@@ -152,8 +154,7 @@ class PhaseNames:
                 pairs |= {whole, *self.phase.intervals.distances(one.combine)}
             if self._reads_interval(one.combine):
                 pairs.add(whole)
-        spread = self.formulas.spread
-        if self.formulas.is_half_log_snr and spread is not None and spread.has(H):
+        if self.calls.reads_length_in_spread:
             pairs |= {(one.ends[1], one.ends[0]) for one in self.phase.table.program.draws}
         theta = self.phase.intervals.theta
         places = {(theta(first), theta(last)) for first, last in pairs}
@@ -171,12 +172,6 @@ class PhaseNames:
     def _length_to(self, theta: Fraction) -> str:
         """The name of gamma from s to an inner time: g, or g_1, .."""
         return "g" + self.inner[theta].removeprefix("u")
-
-    def gap(self, end: str, start: str) -> str:
-        """gamma at one time minus gamma at another one."""
-        if self.formulas.is_time:
-            return f"{end} - {start}"
-        return f"{'_length' if self.formulas.is_half_log_snr else '_gap'}({end}, {start})"
 
     def distance(self, first: Node, last: Node) -> str:
         """gamma at ``last`` minus gamma at ``first`` as a sum of lengths, all of one sign."""
@@ -209,3 +204,57 @@ class PhaseNames:
             1 + power for one in self.phase.weights for stage, power in one.powers if stage == first
         )
         return max(counts, default=0)
+
+    def mass(self, stage: int) -> str:
+        """The name of int q' over the interval of a landing; a correction has one of its own."""
+        return "mass" if self.is_single and stage else f"mass_{stage}"
+
+    def reads_dense(self, combine: Combine) -> bool:
+        """Whether a density at the end of a landing's interval reads int q' over it."""
+        first = self.phase.intervals.first
+        dense = [one for one in self.phase.weights if one.density is not None]
+        is_even = self.formulas.is_uniform  # its density over its mean is 1
+        return not is_even and combine.stage in {first(one.combine) for one in dense}
+
+    # What is known of a whole step, this one or one before it
+
+    def steps_back(self, combine: Combine) -> int | None:
+        """0 for a landing that integrates over this step, k for one over the k-th before it."""
+        last, first = self.phase.intervals.ends(combine)
+        return int(END - last) if last.denominator == 1 and last - first == 1 else None
+
+    def is_whole(self, draw: Draw) -> bool:
+        """Whether noise is drawn over the whole step at once."""
+        ends = tuple(map(self.phase.intervals.theta, draw.ends))
+        return ends == (END, START)
+
+    def of_step(self, back: int) -> dict[str, str]:
+        """The names of the scalars of a whole step that are read, by what they are of any step:
+        h, A and B at its start, Phi, M0, nu, int q', mu_1, mu_2, .."""
+        length = f"h_{back}" if back else "h"
+        found = {"h": length} if length in self.lengths else {}
+        if not back:
+            for draw in filter(self.is_whole, self.phase.table.program.draws):
+                found["nu"] = self.short(spread(draw.stage))
+            found |= self._conversion_at_start
+        for one in (one for one in self.landings if self.steps_back(one) == back):
+            factor, moment = phi(one.stage), zeroth_moment(one.stage)
+            scalars = {"phi": factor}
+            if moment not in self.lengths_of_moments:
+                scalars["m"] = moment
+            found |= {k: self.short(name) for k, name in scalars.items() if name in self.phase.read}
+            if self.formulas.integrals.mass and self.reads_dense(one):
+                found["mass"] = self.mass(one.stage)
+            means = range(1, self.count(one) if self.calls.means_given else 0)
+            found |= {f"mu_{k}": self.short(moment_symbol(one.stage, k)) for k in means}
+        return found
+
+    @property
+    def _conversion_at_start(self) -> dict[str, str]:
+        """A and B of the first evaluation at the start of a step."""
+        program = self.phase.table.program
+        first = next((i for i in program.evaluations if program.position(i) == START), None)
+        if first is None:
+            return {}
+        known = zip("ab", conversion(first), strict=True)
+        return {name: self.short(one) for name, one in known if one in self.phase.read}

@@ -22,6 +22,7 @@ from solvergen.specification.endpoints import remedy
 from solvergen.specification.solver import Solver
 from solvergen.targets import brownian, data_factors, parallel, per_sample, sample_says
 from solvergen.targets.baked import settings as baked_settings
+from solvergen.targets.calls import gamma_names
 from solvergen.targets.definitions import (
     definitions_code,
     kinks_code,
@@ -31,7 +32,7 @@ from solvergen.targets.definitions import (
 from solvergen.targets.docstring import docstring
 from solvergen.targets.files import MARK
 from solvergen.targets.formulas import Spelling, inlined
-from solvergen.targets.host import further_spacings, gamma_names, host_code_of
+from solvergen.targets.host import further_spacings, host_code_of
 from solvergen.targets.integrals import integral_code_of
 from solvergen.targets.passes import Control
 from solvergen.targets.target import Library, Target

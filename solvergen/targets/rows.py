@@ -10,9 +10,11 @@ in the rows, and what no row reads is not computed. In a step of one landing its
 index: phi, m, ell_0 are those of the step.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from sympy import Expr, Integer, Symbol
 
@@ -20,9 +22,8 @@ from solvergen.algebra.numpy_code import tuple_code
 from solvergen.methods.scheme import Node, Stage
 from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import conversion, phi, spread, zeroth_moment
-from solvergen.scalars.formulas import MASS
+from solvergen.scalars.intervals import START
 from solvergen.scalars.landings import LandingWeights, moment_symbol, uniform
-from solvergen.scalars.lengths import GAP, H
 from solvergen.targets.formulas import INDENT
 from solvergen.targets.phase_names import PhaseNames
 from solvergen.targets.products import (
@@ -46,22 +47,34 @@ class PhasePrinter(PhaseNames):
 
     Attributes:
         codes: the column behind the time: the kind of each row; empty if that needs no column.
+        is_given: whether it is given what is known of whole steps, and computes the rest alone.
     """
 
     codes: tuple[str, ...] = ()
+    is_given: bool = False
 
     @property
     def name(self) -> str:
         """Of the function."""
         return f"_{self.phase.table.name}"
 
-    def function(self) -> str:
-        """The whole function."""
-        text = f"\n{INDENT}".join([*self._lines(), self._returned()])
+    def function(self, arguments: Sequence[str], unpacked: Sequence[str] = ()) -> str:
+        """The whole function, with the statements that give what it is given its names."""
+        text = f"\n{INDENT}".join([*unpacked, *self.statements])
         return (
-            f"def {self.name}({', '.join((*self.arguments, *self.bounds))}):\n"
+            f"def {self.name}({', '.join(arguments)}):\n"
             f'{INDENT}"""{self._docstring()}"""\n{INDENT}{text}'
         )
+
+    @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """What is computed and returned."""
+        return (*self._lines(), self._returned())
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names that occur in that."""
+        return frozenset(re.findall(r"\w+", "\n".join(self.statements)))
 
     def _docstring(self) -> str:
         landings = self.phase.table.program.landings
@@ -77,12 +90,13 @@ class PhasePrinter(PhaseNames):
 
     def _lines(self) -> Iterator[str]:
         """The statements before the rows."""
-        lengths = [(name, self.gap(*ends)) for name, ends in self.lengths.items()]
-        yield from together(one for one in lengths if one[0].startswith("h"))
+        lengths = [(name, self.calls.gap(*ends)) for name, ends in self.lengths.items()]
+        if not self.is_given:
+            yield from together(one for one in lengths if one[0].startswith("h"))
         yield from together(self._inner_times())
         yield from together(one for one in lengths if one[0].startswith("g"))
         yield from self._conversions()
-        for combine in self.landings:
+        for combine in (one for one in self.landings if not self._is_known(one)):
             yield from together(self._factors(combine))
         yield from together(self._ratios())
         yield from together(self._spreads())
@@ -107,10 +121,14 @@ class PhasePrinter(PhaseNames):
             return whole
         return f"{call_code('rows = _rows', rows)}\n{INDENT}return rows, {error}"
 
+    def _is_known(self, combine: Combine) -> bool:
+        """Whether the scalars of a landing's interval are those of a whole step."""
+        return self.is_given and self.steps_back(combine) is not None
+
     # Times and lengths
 
     def _inner_times(self) -> Iterator[tuple[str, str]]:
-        whole = "h" if "h" in self.lengths else in_parentheses(self.gap("t", "s"))
+        whole = "h" if "h" in self.lengths else in_parentheses(self.calls.gap("t", "s"))
         variable = "half_log_snr" if self.formulas.is_half_log_snr else "expansion_variable"
         for theta, name in self.inner.items():
             share = "" if theta.numerator == 1 else f"{float(theta.numerator)} * "
@@ -126,8 +144,10 @@ class PhasePrinter(PhaseNames):
 
     def _conversions(self) -> Iterator[str]:
         is_constant = (Integer(0), Integer(1))
-        at = self.phase.intervals.first_at
-        for i in dict.fromkeys(map(at, self.phase.table.program.evaluations)):
+        at, program = self.phase.intervals.first_at, self.phase.table.program
+        for i in dict.fromkeys(map(at, program.evaluations)):
+            if self.is_given and program.position(i) == START:
+                continue
             pairs = zip(conversion(i), self.formulas.conversion.forms, is_constant, strict=True)
             given = [symbol for symbol, form, constant in pairs if form != constant]
             names = [self.short(one) if one in self.phase.read else "_" for one in given]
@@ -138,22 +158,22 @@ class PhasePrinter(PhaseNames):
         """Phi and M0 of a landing, as far as they are read."""
         factor, moment = phi(combine.stage), zeroth_moment(combine.stage)
         if factor in self.phase.read:
-            yield self.short(factor), self._factor(*self.ends(combine))
-        if self._reads_mass(combine) or moment in self.lengths_of_moments:
+            yield self.short(factor), self.calls.factor(*self.ends(combine))
+        if self.calls.reads_mass or moment in self.lengths_of_moments:
             return
         if moment in self.phase.read:
-            yield self.short(moment), self._moment(combine)
+            interval = self.interval(combine) if self.calls.reads_length else ""
+            yield self.short(moment), self.calls.moment(*self.ends(combine), interval)
 
     def _spreads(self) -> Iterator[tuple[str, str]]:
         """nu of every draw."""
-        form = self.formulas.spread
         for draw in self.phase.table.program.draws:
             end, start = draw.ends
-            arguments = [self.time(end), self.time(start)]
-            if form is not None and form.has(H) and self.formulas.is_half_log_snr:
-                arguments.append(self.distance(start, end))
-            arguments += self.reads_eta(form)
-            yield self.short(spread(draw.stage)), f"_nu({', '.join(arguments)})"
+            if self.is_given and self.is_whole(draw):
+                continue
+            length = self.distance(start, end) if self.calls.reads_length_in_spread else ""
+            ends = self.time(end), self.time(start)
+            yield self.short(spread(draw.stage)), self.calls.spread(*ends, length)
 
     def _ratios(self) -> Iterator[tuple[str, str]]:
         """Phi from one stage to the next."""
@@ -162,65 +182,31 @@ class PhasePrinter(PhaseNames):
             for symbol in (one for one in found if one in self.phase.read):
                 stage = int(symbol.name.removeprefix("phi_").split("_")[0])
                 ends = (self.time(node_of(one)) for one in (stage, i))
-                yield symbol.name, self._factor(*ends)
-
-    def _factor(self, end: str, start: str) -> str:
-        form = self.formulas.integrating_factor
-        arguments = ", ".join((end, start, *self.reads_eta(form)))
-        return f"{'integrating_factor' if form is None else '_factor'}({arguments})"
-
-    def _moment(self, combine: Combine) -> str:
-        form, arguments = self.formulas.zeroth_moment, list(self.ends(combine))
-        if form.has(GAP) or (self.formulas.is_half_log_snr and form.has(H)):
-            arguments.append(self.interval(combine))
-        return f"_moment({', '.join((*arguments, *self.reads_eta(form)))})"
+                yield symbol.name, self.calls.factor(*ends)
 
     # Means and weights
 
-    def _reads_mass(self, combine: Combine) -> bool:
-        moment = zeroth_moment(combine.stage)
-        return moment in self.phase.read and self.formulas.zeroth_moment.has(MASS)
-
     def _means(self, combine: Combine) -> Iterator[str]:
         """mu_1, mu_2, .. of a landing's interval, and M0 where that comes with them."""
-        formulas, stage, reads_mass = self.formulas, combine.stage, self._reads_mass(combine)
+        calls, stage, ends = self.calls, combine.stage, self.ends(combine)
         names = [self.short(moment_symbol(stage, k)) for k in range(1, self.count(combine))]
-        if formulas.is_uniform and not reads_mass:
-            return
-        given = max(formulas.needs.moments - 1, 0) * (not formulas.is_uniform)
-        if formulas.exponent is not None:
-            if names:
-                yield f"{unpacked(names, given)} = _means({self._stretched(combine)})"
-            return
-        if formulas.integrals.mass and (names or self._mass_is_read(combine)):
-            names, given = [self._mass(stage), *(names if given else [])], given + 1
+        names = names[: calls.means_given]
+        moment, given = zeroth_moment(stage), calls.means_given
+        reads_mass = calls.reads_mass and moment in self.phase.read
+        if self.formulas.integrals.mass and (names or reads_mass or self.reads_dense(combine)):
+            names, given = [self.mass(stage), *names], given + 1
         if names:
-            yield f"{unpacked(names, given)} = _means({', '.join(self.ends(combine))})"
+            interval = self.interval(combine) if self.formulas.exponent is not None else ""
+            yield f"{unpacked(names, given)} = {calls.means(*ends, interval)}"
         if reads_mass:
-            moment = self.short(zeroth_moment(stage))
-            yield f"{moment} = _moment({', '.join(self.ends(combine))}, {names[0]})"
-
-    def _stretched(self, combine: Combine) -> str:
-        """The length of a landing's interval in the density of the clock."""
-        factor = self.formulas.stretch
-        interval = self.interval(combine)
-        return interval if factor == 1 else product(f"({self.code(factor)})", interval)
-
-    def _mass_is_read(self, combine: Combine) -> bool:
-        """Whether int q' over a landing's interval is, by its M0 or by a density at its end."""
-        first = self.phase.intervals.first
-        dense = (one for one in self.phase.weights if one.density is not None)
-        return self._reads_mass(combine) or combine.stage in (first(one.combine) for one in dense)
-
-    def _mass(self, stage: int) -> str:
-        """The name of int q' over the interval of a landing; a correction has one of its own."""
-        return "mass" if self.is_single and stage else f"mass_{stage}"
+            yield f"{self.short(moment)} = {calls.moment(*ends, names[0])}"
 
     def _weights(self, one: LandingWeights) -> Iterator[str]:
         """The means of an interval where it is first read, and the weights of a landing."""
         combine, first = one.combine, self.phase.intervals.first
         seen = (each for each in self.phase.weights if first(each.combine) == first(combine))
-        if one is next(seen) and first(combine) == combine.stage:
+        is_first = one is next(seen) and first(combine) == combine.stage
+        if is_first and not self._is_known(combine):
             yield from self._means(combine)
         if one.density is not None:
             yield f"{self.short(one.density)} = {self._density(combine)}"
@@ -233,9 +219,9 @@ class PhasePrinter(PhaseNames):
         """The density of q at the end of an interval over its mean."""
         if self.formulas.is_uniform:
             return "1.0"
-        arguments = [self._stretched(combine)]
+        arguments = [self.calls.stretched(self.interval(combine))]
         if self.formulas.exponent is None:
-            mass = self._mass(self.phase.intervals.first(combine))
+            mass = self.mass(self.phase.intervals.first(combine))
             arguments = [*self.ends(combine), *arguments, mass]
         return f"_end_density({', '.join(arguments)})"
 

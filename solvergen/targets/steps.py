@@ -152,8 +152,16 @@ class StepPrinter:
         is_time = self.formulas.schedule.is_half_log_snr
         return "t, s" if is_time else "half_log_snr(t), half_log_snr(s)"
 
-    def _function(self, head: str, says: str, *forms: Expr, either_way: bool = False) -> str:
-        """A function that returns a formula in t, s, alpha and sigma; a second one for t > s.
+    def _function(
+        self,
+        head: str,
+        says: str,
+        *forms: Expr,
+        either_way: bool = False,
+        first: tuple[str, ...] = (),
+    ) -> str:
+        """A function that returns a formula in t, s, alpha and sigma; a second one for t > s, and
+        what both read ``first``.
 
         It may go ``either_way``: where t > s it is what it is from t to s, negated, because its
         form keeps the digits of steps to smaller times.
@@ -170,7 +178,7 @@ class StepPrinter:
             code = f"sign * {in_parentheses(code) if left[0].is_Add else code}"
         elif rising:
             code = f"np.where({'t > s' if back else 't < s'}, {code}, {rising[0]})"
-        body = [*lines, f"return {code}"]
+        body = [*first, *lines, f"return {code}"]
         text = f"\n{INDENT}".join(body)
         return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'
 
@@ -252,9 +260,13 @@ class StepPrinter:
         passed = [names[one] for one in given if form.has(one)]
         head = f"_moment({', '.join(['t', 's', *passed, *_eta(form)])})"
         both = [form] if form == formulas.rising_moment else [form, formulas.rising_moment]
-        if H not in given:
-            both = list(map(self._with_length, both))
-        return self._function(head, "M0, the weight of N frozen over the step.", *both)
+        first: tuple[str, ...] = ()
+        if len(both) > 1 and H not in given:
+            first = ("h = _length(t, s)",)
+        elif H not in given:
+            both = [self._with_length(form)]
+        says = "M0, the weight of N frozen over the step."
+        return self._function(head, says, *both, first=first)
 
     # Means of powers of theta
 

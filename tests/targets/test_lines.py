@@ -6,17 +6,17 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "generated"
 LINES = {
-    "rectified_flow_multistep3_numba": 200,
-    "rectified_flow_multistep3_torch": 218,
-    "custom_flow_multistep3_numba": 204,
-    "vp_linear_multistep3_numba": 265,
-    "vp_linear_multistep3_torch": 280,
-    "vp_linear_multistep3_jax": 286,
-    "vp_linear_unipc2_torch": 284,
+    "rectified_flow_multistep3_numba": 198,
+    "rectified_flow_multistep3_torch": 216,
+    "custom_flow_multistep3_numba": 202,
+    "vp_linear_multistep3_numba": 260,
+    "vp_linear_multistep3_torch": 275,
+    "vp_linear_multistep3_jax": 281,
+    "vp_linear_unipc2_torch": 278,
     "vp_linear_dpm23_numba": 346,
     "ve_singlestep2_numpy": 192,
     "ve_multistep3_k_diffusion": 278,
-    "vp_multistep2_diffusers": 477,  # and what trainers and pipelines ask of a scheduler
+    "vp_multistep2_diffusers": 476,  # and what trainers and pipelines ask of a scheduler
     "vp_linear_multistep3_20_steps_numba": 109,
     "vp_linear_multistep3_20_steps_torch": 104,
     "vp_linear_multistep3_20_steps_jax": 109,

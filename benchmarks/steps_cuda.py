@@ -37,6 +37,7 @@ PEERS: tuple[tuple[str, dict[str, int]], ...] = (
     ("UniPCMultistepScheduler", {"solver_order": 3}),
 )
 SCHEMES = ("multistep:3", "unipc:2", "singlestep:2", "multistep:2 with noise")
+PLAIN = "multistep:2"
 FILE = Path(__file__).parent / "RESULTS_gpu.md"
 
 
@@ -87,16 +88,22 @@ def noise(draw: int, times: Any, x: torch.Tensor) -> torch.Tensor:
     ).to(x)
 
 
-def replayed(actions: list[Callable[[], object]]) -> float:
-    """Seconds of one of the actions, in a graph that runs all of them one after another."""
+def in_graph(action: Callable[[], Any], first: Callable[[], Any]) -> tuple[Any, Any]:
+    """A CUDA graph of an action and what that returns; ``first`` runs before, to compile."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        actions[0]()
+        first()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        kept = [one() for one in actions]
+        result = action()
+    return graph, result
+
+
+def replayed(actions: list[Callable[[], object]]) -> float:
+    """Seconds of one of the actions, in a graph that runs all of them one after another."""
+    graph, kept = in_graph(lambda: [one() for one in actions], actions[0])
     found = []
     for _ in range(REPEATS):
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -172,14 +179,11 @@ def captured(module: ModuleType, shape: tuple[int, ...]) -> Callable[[], object]
     """The same, with a plan that was made before, as one CUDA graph."""
     x, output = (torch.randn(shape, device=DEVICE) for _ in range(2))
     plan = module.Plan(grid(module), x.dtype, DEVICE)
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        module.sample(lambda x, t: output, x, plan)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        module.sample(lambda x, t: output, x, plan)
+
+    def run() -> torch.Tensor:
+        return module.sample(lambda x, t: output, x, plan)
+
+    graph, _ = in_graph(run, run)
     return graph.replay
 
 
@@ -196,6 +200,36 @@ def waits(module: ModuleType) -> list[list[str]]:
         named.append((text, partial(peer, name, options)))
     return [
         [text, *(f"{1e3 * waited(made(shape)):.2f}" for shape in SHAPES)] for text, made in named
+    ]
+
+
+def with_noise(module: ModuleType, plain: ModuleType) -> list[list[str]]:
+    """Rows of the table of noise: milliseconds of a run, by shape; ``plain`` adds none."""
+
+    def run_of(one: ModuleType, shape: tuple[int, ...], made: Callable[[], Any]) -> Any:
+        x, output = (torch.randn(shape, device=DEVICE) for _ in range(2))
+        plan = one.Plan(grid(one), x.dtype, DEVICE)
+
+        def model(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            if one is plain:
+                torch.randn(shape, device=DEVICE)
+            return output
+
+        return lambda: one.sample(model, x, plan, **made())
+
+    def generators(count: int) -> list[torch.Generator]:
+        return [torch.Generator(DEVICE).manual_seed(i) for i in range(count)]
+
+    torch.compiler.reset()
+    named: list[tuple[str, ModuleType, Callable[[int], dict[str, Any]]]] = [
+        ("without noise, and torch.randn", plain, lambda n: {}),
+        ("torch.randn_like", module, lambda n: {"noise": lambda *one: torch.randn_like(one[-1])}),
+        ("a generator for each sample", module, lambda n: {"noise": generators(n)}),
+        ("seeds", module, lambda n: {"noise": 7}),
+    ]
+    return [
+        [text, *(f"{1e3 * waited(run_of(one, x, partial(made, x[0]))):.2f}" for x in SHAPES)]
+        for text, one, made in named
     ]
 
 
@@ -260,14 +294,7 @@ def graph_error(module: ModuleType) -> float:
     def run() -> torch.Tensor:
         return module.sample(model, x, plan, **options)
 
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = run()
+    graph, result = in_graph(run, run)
     x.normal_()
     graph.replay()
     return float((result - run()).abs().max())
@@ -311,7 +338,7 @@ def main(write: bool) -> None:
         raise SystemExit("no CUDA device; expected a machine that has one")
     begun = time.perf_counter()
     presets = tuple(sg.presets.fixed_names())
-    found = modules((*SCHEMES, *presets))
+    found = modules((*SCHEMES, PLAIN, *presets))
     print(f"{len(found)} modules emitted in {time.perf_counter() - begun:.0f} s")
     main_module = found[SCHEMES[0]]
     steps = [bandwidth(main_module, shape, dtype) for shape in SHAPES for dtype in DTYPES]
@@ -319,6 +346,10 @@ def main(write: bool) -> None:
     text = f"## A step of multistep:3\n\n{table(heads, steps)}\n"
     heads = [f"a run of {STEPS} steps, ms", *("x".join(map(str, shape)) for shape in SHAPES)]
     text += f"## What a user waits for, float32\n\n{table(heads, waits(main_module))}\n"
+    heads = [f"{SCHEMES[-1]}, {STEPS} steps, ms", *heads[1:]]
+    text += (
+        f"## With noise, float32\n\n{table(heads, with_noise(found[SCHEMES[-1]], found[PLAIN]))}\n"
+    )
     heads = ["scheme", "evaluations", "kernels", "never waits for the device"]
     heads += ["graph - eager, float32", "device - host, float64"]
     text += f"## A run of {STEPS} steps\n\n{table(heads, findings(found))}\n"

@@ -107,9 +107,11 @@ class StepScalars:
 
     def part(self, argument: str, where: str) -> str:
         """An argument for some steps, of what was computed for all."""
-        if self.is_length:
-            return f"h[{where}]"
-        return f"step[0, {where}]" if argument.startswith("h") else f"step[:, {where}]"
+        if argument.startswith("h") and not self.is_length:
+            return f"step[0, {where}]"
+        if where == ":":
+            return self.name
+        return f"h[{where}]" if self.is_length else f"step[:, {where}]"
 
     @cached_property
     def _eta(self) -> tuple[str, ...]:

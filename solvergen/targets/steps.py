@@ -261,10 +261,10 @@ class StepPrinter:
         head = f"_moment({', '.join(['t', 's', *passed, *_eta(form)])})"
         both = [form] if form == formulas.rising_moment else [form, formulas.rising_moment]
         first: tuple[str, ...] = ()
-        if len(both) > 1 and H not in given:
+        if len(both) > 1 and H not in given and any(one.has(H) for one in both):
             first = ("h = _length(t, s)",)
         elif H not in given:
-            both = [self._with_length(form)]
+            both = list(map(self._with_length, both))
         says = "M0, the weight of N frozen over the step."
         return self._function(head, says, *both, first=first)
 

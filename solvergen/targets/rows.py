@@ -1,8 +1,10 @@
-"""Spells the function of a phase: the rows of its steps from their times alone.
+"""Spells the function of a phase: the rows of its steps.
 
-A phase's function takes the times of its steps as arrays, the end first and earlier starts last,
+Where a run has one phase, its function takes the times of the steps as arrays and computes all; in
+a run of several (``targets/step_scalars.py``) each is given what is known of its steps,
 
-    _main(t, s, s_1, s_2)          a step from s to t, after those that started at s_1 and s_2
+    _main(t, s)                     steps from s to t
+    _main(s, step, h_1, h_2)        after those of the lengths h_1 and h_2
 
 and goes through what a person would write down: the times of inner evaluations, lengths in gamma,
 Phi and M0 of every landing, means of powers of theta, weights, rows. What is constant is a number

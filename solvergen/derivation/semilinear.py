@@ -17,7 +17,8 @@ scaled. Else R = 1 if a = 0 (flow and every rate), else a product of powers of a
 r = sqrt(alpha^2 + sigma^2), the exponents read off a and then proved. In the constant case the
 clock is a quotient:  (sigma/det)' = c_noise W/det^2  and  (alpha/det)' = c_data W/det^2.
 
-With noise on the way (``derivation.stochasticity``) b is 1 + eta^2 times as large, R is R e^-K, and
+With noise on the way (``derivation.stochasticity``) b is 1 + eta^2 times as large, R is R e^-K with
+K in closed form or by quadrature, and where it is closed
 
     q = (alpha/sigma) e^K                  data, any K
     q = (1 + eta^2) q                      noise, eta constant
@@ -63,6 +64,8 @@ class SemilinearODE:
         clock: q in the same symbols, or None; then M0 and the moments come from a quadrature of
             q' = b / R.
         noise: how much noise is added on the way; None for none.
+        base: R without noise, where K has no closed form: Phi = (base_t/base_s) e^-kappa, and kappa
+            comes from a quadrature of ``damping``. 1 where R has none either. None for any other.
     """
 
     schedule: NoiseSchedule
@@ -70,6 +73,7 @@ class SemilinearODE:
     factor: Expr | None
     clock: Expr | None
     noise: Stochasticity | None = None
+    base: Expr | None = None
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -92,8 +96,11 @@ class SemilinearODE:
             return cls(schedule, integrand, factor, clock)
         noise.require(schedule)
         tilt = None if factor is None else noise.exponent(alpha / factor, schedule)
-        damped = None if factor is None or tilt is None else powsimp(factor / tilt)
         with_eta = schedule.with_symbol(eta, noise.value) if noise.is_constant else schedule
+        if factor is None or tilt is None:
+            base = Integer(1) if factor is None else factor
+            return cls(with_eta, integrand, None, None, noise, base)
+        damped = powsimp(factor / tilt)
         found = _noisy_clock(schedule, integrand, (factor, clock), tilt, noise)
         return cls(with_eta, integrand, damped, found, noise)
 
@@ -110,6 +117,34 @@ class SemilinearODE:
         """b in the five symbols."""
         found = nonlinear(self.integrand)
         return found if self.noise is None else self.noise.scaled * found
+
+    @cached_property
+    def damping(self) -> Expr | None:
+        """K' in the five symbols, where K has no closed form."""
+        if self.base is None or self.noise is None:
+            return None
+        plain = linear(self.integrand)
+        found = self.noise.squared * (alpha_dot / alpha - plain)
+        return found if self.has_base else found - plain
+
+    @property
+    def closed_factor(self) -> Expr:
+        """R as far as it has a closed form: without e^-K where K has none, 1 where R has none."""
+        return next((one for one in (self.factor, self.base) if one is not None), Integer(1))
+
+    @cached_property
+    def has_base(self) -> bool:
+        """Whether R without noise has a closed form, where K has none."""
+        if self.base is None:
+            return False
+        rest = linear(self.integrand) - _log_derivative(self.base)
+        return self.base != 1 or self.schedule.vanishes(at_schedule(rest, self.schedule))
+
+    @cached_property
+    def kinks(self) -> tuple[Expr, ...]:
+        """The times inside the domain at which the schedule, or eta, is not smooth."""
+        own = () if self.noise is None else self.noise.breaks(self.schedule)
+        return tuple(sorted({*self.schedule.kinks, *own}))
 
     @cached_property
     def linear_coefficient(self) -> Expr:

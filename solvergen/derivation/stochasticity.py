@@ -36,10 +36,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, diff, exp, log
+from sympy import Expr, Integer, Piecewise, Rational, diff, exp, log
 
 from solvergen.algebra import expressions
 from solvergen.algebra.evaluation import compiled
+from solvergen.algebra.piecewise import breakpoints
 from solvergen.algebra.primitives import antiderivative
 from solvergen.derivation.homogeneity import degree
 from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
@@ -180,6 +181,12 @@ class Stochasticity:
                 f"{schedule.name}; expected kappa >= 0, by which half-log-SNR falls before a step."
             )
 
+    def breaks(self, schedule: NoiseSchedule) -> tuple[Expr, ...]:
+        """The times inside the domain at which its formula changes branch."""
+        found = at_schedule(self.formula, schedule)
+        cuts = breakpoints(found, t, schedule.domain, schedule.parameters)
+        return tuple(map(schedule.substitute, cuts))
+
     def exponent(self, ratio: Expr, schedule: NoiseSchedule) -> Expr | None:
         """e^K for alpha/R = ``ratio``, in t, alpha, sigma; None where K has no closed form."""
         if at_schedule(ratio, schedule) == 1:
@@ -188,6 +195,8 @@ class Stochasticity:
             return ratio ** (eta**2)
         if self.kind == "retention" and ratio == alpha / sigma:
             return 1 / self.formula
+        if self.formula.has(Piecewise):  # a few points do not see all branches
+            return None
         speed = at_schedule(self.squared * total_derivative(log(ratio)), schedule)
         for candidate in (alpha / sigma, alpha, sigma, 1 / (alpha + sigma)):
             growth = at_schedule(total_derivative(log(candidate)), schedule)

@@ -200,6 +200,8 @@ def _universal_density(ode: SemilinearODE, expansion: Expansion) -> Expr | None:
         return None
     slope = diff(expansion.variable, sigma)
     density = alpha / (ode.integrand.determinant * slope * ode.factor)
+    if ode.noise is not None and not ode.noise.is_constant:
+        density = ode.noise.scaled * density
     if density.free_symbols - {alpha, sigma, eta} or not is_ratio_variable(density):
         return None
     short = _on_ray(density, expansion.ray)

@@ -79,13 +79,13 @@ def _pieces(weights: Weights) -> list[tuple[float, float]]:
     schedule = weights.schedule
     if has_flat_end(schedule):
         with np.errstate(all="ignore"):
-            inside = logit_of(np.array([float(one) for one in schedule.kinks]), schedule)
+            inside = logit_of(np.array([float(one) for one in weights.ode.kinks]), schedule)
         return list(pairwise([-REACH, *inside.tolist(), REACH]))
     low, high = map(float, half_log_snr_range(schedule))
-    if not Rates.derive(weights).is_rough(schedule):
+    if not Rates.derive(weights).is_rough(weights.ode):
         return [(low, high)]
     form = schedule.stable(schedule.half_log_snr)
-    kinks = np.array([float(one) for one in schedule.kinks])
+    kinks = np.array([float(one) for one in weights.ode.kinks])
     levels = np.clip(evaluate_float(form, t, kinks, schedule.parameters), low, high)
     ends = np.unique([low, *levels[np.isfinite(levels)], high])
     widest = np.argsort(np.diff(ends))[::-1][:WIDEST]
@@ -104,27 +104,24 @@ def rule(points: int, panels: int = 1) -> Rule:
 
 @dataclass(frozen=True)
 class FloatRates:
-    """dq/dlambda, dgamma/dlambda and dt/dlambda in float64, as the module computes them."""
+    """dq/dlambda, dgamma/dlambda and dt/dlambda in float64, as the module computes them; with K by
+    quadrature dK/dlambda and the rate of the noise's variance too."""
 
     weights: Weights
 
     @cached_property
     def _functions(self) -> list[Callable[..., Array]]:
-        rates = Rates.derive(self.weights)
         symbols = (l, t, *(name for name, _ in self.schedule.parameters))
-        return [
-            compiled(one, symbols, "numpy") for one in (rates.clock, rates.expansion, rates.time)
-        ]
+        return [compiled(one, symbols, "numpy") for one in Rates.derive(self.weights).measured]
 
     @property
     def schedule(self) -> NoiseSchedule:
         return self.weights.schedule
 
     def __call__(self, levels: Array) -> list[Array]:
-        """The three rates at values of lambda, or of v, the logit of time."""
+        """The rates at values of lambda, or of v, the logit of time."""
         if has_flat_end(self.schedule):
-            found = Rates.derive(self.weights)
-            forms = (found.clock, found.expansion, found.time)
+            forms = Rates.derive(self.weights).measured
             return [in_logit(one, self.schedule, levels) for one in forms]
         times = time_at(self.schedule, levels)
         numbers = [float(value) for _, value in self.schedule.parameters]
@@ -135,12 +132,16 @@ class FloatRates:
             ]
 
     def figures(self, low: Array, width: Array, chosen: Rule) -> Array:
-        """For intervals the three integrals by their widths, and the means of (2 theta - 1)^k."""
+        """For intervals the integrals by their widths, and the means of (2 theta - 1)^k."""
         nodes, weights, below = chosen
         levels = low[:, None] + width[:, None] * nodes
-        clock, speed, time = (one.reshape(levels.shape) for one in self(levels.ravel()))
+        clock, speed, time, *noise = (one.reshape(levels.shape) for one in self(levels.ravel()))
         with np.errstate(all="ignore"):
-            totals = np.array([one @ weights for one in (clock, speed, time)])
+            if noise:
+                damping, spread = noise
+                kept = np.exp(-np.abs(width[:, None] * (damping @ (weights - below).T)))
+                clock, noise = clock * kept, [damping, spread * kept**2]
+            totals = np.array([one @ weights for one in (clock, speed, time, *noise)])
             theta = speed @ below.T / totals[1][:, None]
             mass = clock * weights / totals[0][:, None]
             means = [(mass * (2 * theta - 1) ** k).sum(axis=1) for k in range(1, POWERS)]
@@ -272,7 +273,7 @@ class Cutter:
         )
         with np.errstate(all="ignore"):
             error = np.abs(found - exact)
-            error[:3] /= np.abs(exact[:3])
+            error[: 1 - POWERS] /= np.maximum(np.abs(exact[: 1 - POWERS]), 1e-300)
         return np.max(np.where(np.isfinite(error), error, np.inf), axis=0)
 
 

@@ -73,7 +73,7 @@ class Formulas:
             that is predicted.
         lengths: h and gamma_t - gamma_s.
         integrating_factor: Phi, in t, alpha, sigma and, at the start of a step, s, alpha_s,
-            sigma_s; None where it is the exponential of a quadrature.
+            sigma_s, and ``KAPPA``; None where it is the exponential of a quadrature.
         linear_coefficient: a(t), which that integrates; else None.
         zeroth_moment: M0 in the same symbols, ``H``, ``GAP`` and ``MASS``.
         needs: what the weights of all landings read.
@@ -145,10 +145,11 @@ class Formulas:
             exponent is not None,
             spread is not None and spread.has(VARIANCE),
         )
-        noise.require_closed(ode, integrals)
-        in_schedule = ScheduleFormulas.of(schedule)
+        noise.require_one_eta(ode, integrals)
+        in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)
         goes_on = ends_in_data and not in_schedule.reaches_data
-        rate = None if ode.factor is not None else in_time(ode.linear_coefficient, schedule)
+        factor = noise.integrating_factor(ode)
+        rate = None if factor is not None else in_time(ode.linear_coefficient, schedule)
         return cls(
             in_schedule,
             table,
@@ -159,7 +160,7 @@ class Formulas:
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
             _to_data(solver),
             lengths,
-            ode.general_integrating_factor,
+            factor,
             rate,
             moment,
             needs,
@@ -178,7 +179,7 @@ class Formulas:
     def _with_fixed_eta(self) -> "Formulas":
         """The same with a number for eta where an integral reads it: one for a whole run."""
         found = self.integrals
-        rates = [one for one in (found.clock, found.spread) if one is not None]
+        rates = [one for one in (found.clock, found.spread, found.damping) if one is not None]
         if self.noise is None or not any(one.has(eta) for one in rates):
             return self
         value = {eta: self.noise.value}
@@ -283,9 +284,9 @@ class Formulas:
         """Whether the slope of a table is looked up."""
         found, conversions = self.integrals, [self.conversion]
         conversions += [self.to_data] if self.to_data else []
-        step = (found.clock, found.speed, found.length, self.linear_coefficient)
+        rates = (found.clock, found.speed, found.length, found.spread, found.damping)
         converted = [form for one in conversions for form in (*one.forms, one.alpha_dot)]
-        forms = (*step, self.zeroth_moment, *converted)
+        forms = (*rates, self.linear_coefficient, self.zeroth_moment, *converted)
         return any(one is not None and one.has(tables.Slope) for one in forms)
 
     @property
@@ -372,9 +373,9 @@ def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormul
 def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
     """nu: closed, or R times the root of an integral."""
     found = noise.spread(ode, lengths.half_log_snr)
-    if ode.noise is None or ode.factor is None or found is not None:
+    if ode.noise is None or found is not None:
         return found
-    return _shortest(ode.factor, ode.schedule) * sqrt(VARIANCE)
+    return _shortest(ode.closed_factor, ode.schedule) * sqrt(VARIANCE)
 
 
 def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
@@ -382,7 +383,7 @@ def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
     ode = solver.ode
     if lengths.zeroth_moment is not None:
         return lengths.zeroth_moment
-    return _shortest(Integer(1) if ode.factor is None else ode.factor, ode.schedule) * MASS
+    return _shortest(ode.closed_factor, ode.schedule) * MASS
 
 
 def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:

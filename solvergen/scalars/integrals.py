@@ -22,6 +22,7 @@ from solvergen.scalars.cells import cuts
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import Lengths
 from solvergen.scalars.logit import TIME_SPEED, LogitForms
+from solvergen.scalars.noise_rates import endless
 from solvergen.scalars.quadrature import PANEL, choose
 from solvergen.scalars.rates import Rates
 from solvergen.schedules.flatness import has_flat_end
@@ -42,14 +43,18 @@ class Integrals:
     Attributes:
         is_uniform: whether gamma is the clock, whose moments are constants.
         is_transported: whether Phi, which has no closed form, is a factor of dq/dlambda.
+        damped: whether e^-K is, to the end of an interval, because K has no closed form; then
+            dK/dlambda is integrated too.
+        endless: whether K is infinite at t_max, and at t_min.
         table: of which u is the interpolation, where it takes the place of t.
         moments: whether the means of powers of theta are integrated.
         mass: whether dq/dlambda for its own sake: for M0, or beside the density at an end.
         gap: whether the difference of gamma.
         timed: whether the length of an interval.
         variance: whether that of the noise over R^2.
-        clock, speed, length, spread: the rates dq/dlambda, dgamma/dlambda, dt/dlambda, or
-            du/dlambda, and 2 eta^2 sigma^2/R^2, in lambda and t; None where it is not needed.
+        clock, speed, length, spread, damping: the rates dq/dlambda, dgamma/dlambda, dt/dlambda, or
+            du/dlambda, 2 eta^2 sigma^2/R^2 and dK/dlambda, in lambda and t; None where it is not
+            needed. The last is -dK/dv over the logit of time, which falls: positive, as all are.
         is_even: whether theta is linear in lambda.
         kinks: the times between which the rates are smooth and integrated; empty if they have none.
         cuts: values of lambda at which panels end too, because a singularity is near.
@@ -65,6 +70,8 @@ class Integrals:
 
     is_uniform: bool
     is_transported: bool
+    damped: bool = False
+    endless: tuple[bool, bool] = (False, False)
     table: Table | None = None
     moments: bool = False
     mass: bool = False
@@ -75,6 +82,7 @@ class Integrals:
     speed: Expr | None = None
     length: Expr | None = None
     spread: Expr | None = None
+    damping: Expr | None = None
     is_even: bool = False
     kinks: tuple[Expr, ...] = ()
     cuts: tuple[float, ...] = ()
@@ -106,16 +114,17 @@ class Integrals:
             is_exponential: whether the moments have one.
             variance: whether that of the noise has none.
         """
-        is_uniform = solver.weights.same_clock
+        is_uniform, damped = solver.weights.same_clock, solver.ode.base is not None
         end_density = needs.end_density and not is_uniform and not is_exponential
         gap = needs.gaps and lengths.gap is None and solver.expansion.name != "half_log_snr"
         found = cls(
             is_uniform,
-            is_transported=solver.ode.factor is None,
+            is_transported=solver.ode.factor is None and not damped,
+            damped=damped,
             moments=needs.moments > 0 and not is_uniform and not is_exponential,
             mass=mass or end_density,
             gap=gap,
-            timed=mass or end_density or gap or variance or lengths.half_log_snr is None,
+            timed=mass or end_density or gap or variance or damped or lengths.half_log_snr is None,
             variance=variance,
             end_density=end_density,
             levels=lengths.half_log_snr is None and has_flat_end(solver.schedule),
@@ -136,7 +145,9 @@ class Integrals:
             length=_form(rates.time, schedule) if self.timed else None,
             spread=_form(rates.spread, schedule) if self.variance and rates.spread else None,
             is_even=rates.is_even,
-            kinks=schedule.kinks if rates.is_rough(schedule) else (),
+            damping=_damping(rates, schedule),
+            endless=endless(solver.ode),
+            kinks=solver.ode.kinks if rates.is_rough(solver.ode) else (),
             cuts=cuts(weights),
             points=choose(weights).points,
             tail=rates.tail(schedule) if is_in_logit or reaches_infinity(schedule) else None,
@@ -146,7 +157,8 @@ class Integrals:
 
     def at(self, symbol: Symbol, value: Expr) -> "Integrals":
         """The same with a number for a symbol of the rates."""
-        rates = {"clock": self.clock, "speed": self.speed, "spread": self.spread}
+        names = ("clock", "speed", "spread", "damping")
+        rates = {name: getattr(self, name) for name in names}
         put_in = {
             name: form.xreplace({symbol: value}) for name, form in rates.items() if form is not None
         }
@@ -165,7 +177,7 @@ class Integrals:
     @property
     def joins(self) -> bool:
         """Whether the parts of an interval differ in more than what is added up."""
-        return self.moments or self.is_transported
+        return self.moments or self.is_transported or (self.damped and (self.mass or self.variance))
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -176,11 +188,12 @@ class Integrals:
             "length": self.length,
             "spread": self.spread,
             "level": self.level,
+            "damping": self.damping,
         }
         return tuple(
             name
             for name, form in rates.items()
-            if form is not None and (name == "clock" or form.has(*VARYING))
+            if form is not None and (name in ("clock", "damping") or form.has(*VARYING))
         )
 
     @property
@@ -192,6 +205,7 @@ class Integrals:
             "length": self.timed and (is_cut or "length" in varying),
             "width": (self.gap or self.moments) and (is_cut or "speed" in varying),
             "variance": self.variance,
+            "kappa": self.damped,
             "moments": self.moments,
             "mass": self.mass and not self.moments,
         }
@@ -208,6 +222,13 @@ def _form(rate: Expr, schedule: NoiseSchedule) -> Expr:
     if not rate.has(half_log_snr_symbol, t):
         return rate
     return collected(rate, frozenset(symbol for symbol, _ in schedule.parameters))
+
+
+def _damping(rates: Rates, schedule: NoiseSchedule) -> Expr | None:
+    """dK/dlambda, or -dK/dv."""
+    if rates.damping is None:
+        return None
+    return _form(rates.damping if rates.level is None else -rates.damping, schedule)
 
 
 def _clock(rate: Expr, schedule: NoiseSchedule) -> Expr:

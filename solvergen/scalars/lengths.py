@@ -59,6 +59,8 @@ H = length
 """lambda_t - lambda_s."""
 GAP = Symbol("gap", real=True)
 """gamma_t - gamma_s."""
+KAPPA = Symbol("kappa", real=True)
+"""K_t - K_s, where K has no closed form."""
 WEDGE = alpha * sigma_s * expm1(-H)
 _DIFFERENCE = alpha_s * sigma - alpha * sigma_s
 
@@ -166,6 +168,8 @@ def _zeroth_moment(
     ode: SemilinearODE, expansion: Expansion, h: Expr | None, gap: Expr | None
 ) -> Expr | None:
     """M0 = R_t (q_t - q_s)."""
+    if ode.base is not None and ode.integrand.noise == 0 and not ode.integrand.data.free_symbols:
+        return -alpha / ode.integrand.data * expm1(-H - KAPPA)
     general = ode.general_zeroth_moment
     if general is None or ode.factor is None or ode.clock is None:
         return None

@@ -78,8 +78,9 @@ def in_half_log_snr(solver: Solver, prediction: Parameterization) -> Formulas | 
     family = Formulas.of(Solver(named.vp_alphabar(), *choices, stochasticity=noise), False)
     lengths = _lengths(solver, family)
     time_at_gamma = _level_at_gamma(solver)
-    rates = (family.integrals.clock, family.integrals.speed, family.integrals.spread)
-    is_known = family.integrating_factor is not None and lengths is not None
+    found_in = family.integrals
+    rates = (found_in.clock, found_in.speed, found_in.spread, found_in.damping)
+    is_known = family.integrating_factor is not None and not found_in.kinks and lengths is not None
     reads_time = any(one is not None and one.has(t) for one in rates)
     if not is_known or reads_time or (time_at_gamma is None and found.has_inner):
         return None

@@ -7,16 +7,18 @@ With h = lambda_t - lambda_s, and kappa = K_t - K_s from ``derivation.stochastic
     any other        nu^2 = R_t^2 int_s^t 2 eta^2 sigma^2/R^2 dlambda,      R with noise
 
 the last by quadrature of a positive rate. The first two are finite where sigma_t = 0 and, for data,
-where alpha_s = 0: there h is infinite, and nu = sigma_t.
+where alpha_s = 0: there h is infinite, and nu = sigma_t. Where K has no closed form kappa is the
+integral of dK/dlambda over the step, Phi = (R_t/R_s) e^-kappa with R that without noise, and what
+is integrated for nu has e^-2kappa from each place to t as a factor.
 """
 
 from sympy import Expr, exp, log, sqrt
 from sympy.codegen.cfunctions import expm1
 
-from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.errors import EmissionError
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.lengths import H, difference_of
+from solvergen.scalars.lengths import KAPPA, H, difference_of
 from solvergen.symbols import alpha, alpha_s, eta, sigma, sigma_s
 
 
@@ -25,9 +27,13 @@ def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
 
     ``h`` is the form of that length.
     """
-    if ode.noise is None or ode.factor is None:
+    if ode.noise is None:
         return None
     data, noise = ode.integrand.data, ode.integrand.noise
+    if noise == 0 and ode.has_base:
+        return sigma * sqrt(-expm1(-2 * KAPPA))
+    if ode.factor is None:
+        return None
     if noise == 0 and ode.noise.is_constant:
         return sigma * sqrt(-expm1(-2 * eta**2 * H))
     if data == 0 and ode.noise.is_constant:
@@ -38,27 +44,27 @@ def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
     return None
 
 
+def integrating_factor(ode: SemilinearODE) -> Expr | None:
+    """Phi in the same symbols, and ``KAPPA`` where K has no closed form; None where R has none."""
+    if ode.base is None:
+        return ode.general_integrating_factor
+    return ode.base / at_start(ode.base) * exp(-KAPPA)
+
+
 def readable(form: Expr) -> Expr:
     """nu as people write it, e^z - 1 for expm1."""
     return form.replace(expm1, lambda z: exp(z) - 1)
 
 
-def require_closed(ode: SemilinearODE, integrals: Integrals) -> None:
+def require_one_eta(ode: SemilinearODE, integrals: Integrals) -> None:
     """Refuse noise of which a module could not compute the steps.
 
     Raises:
-        EmissionError: the damping e^-K has no closed form; or eta is said step by step, and
-            something is integrated with it.
+        EmissionError: eta is said step by step, and something is integrated with it.
     """
     if ode.noise is None:
         return
-    if ode.factor is None:
-        raise EmissionError(
-            f"stochasticity {ode.noise}: K = int eta^2 dlog(alpha/R) has no closed form for "
-            f"{ode.integrand.name} on {ode.schedule.name}; expected a constant eta, or for data a "
-            "'retention: EXPR' in t, alpha, sigma, which is e^-K itself."
-        )
-    rates = (integrals.clock, integrals.spread)
+    rates = (integrals.clock, integrals.spread, integrals.damping)
     if ode.noise.varies and any(one is not None and one.has(eta) for one in rates):
         raise EmissionError(
             f"stochasticity {ode.noise} is another eta in every step, and with the integrand "

@@ -53,6 +53,8 @@ POWERS = 5
 """Means of theta^k that are compared, k below that: a support holds five nodes."""
 MIDDLE = 8.0
 """Up to here panels overlap; beyond, alpha or sigma is 1 to seven digits and rates are powers."""
+TINY = mpmath.mpf(10) ** -300
+"""Beside an integral that may be 0, where no noise is added."""
 WIDEST = 16
 """Panels between kinks that are measured, the widest ones: the others are easier."""
 
@@ -90,7 +92,7 @@ def choose(weights: Weights) -> Quadrature:
     schedule = weights.schedule
     is_flat = has_flat_end(schedule)
     inverse = None if is_flat else schedule.time_at_half_log_snr
-    if inverse is None or weights.ode.factor is None:
+    if inverse is None or (weights.ode.factor is None and weights.ode.base is None):
         points = POINTS[-1] if is_flat else UNMEASURED
         return Quadrature(points, None, variable="the logit of time" if is_flat else "half_log_snr")
     try:
@@ -101,10 +103,10 @@ def choose(weights: Weights) -> Quadrature:
 
 def _smallest(weights: Weights, inverse: Expr, digits: int) -> Quadrature:
     schedule = weights.schedule
-    is_cut = Rates.derive(weights).is_rough(schedule)
+    is_cut = Rates.derive(weights).is_rough(weights.ode)
     with mpmath.workdps(digits):
         rates = _Rates.of(weights, schedule.substitute(inverse))
-        panels = _pieces(schedule) if is_cut else _panels(schedule)
+        panels = _pieces(weights) if is_cut else _panels(schedule)
         exact = [(panel, rates.figures(*panel, FINEST)) for panel in panels]
         for points in POINTS:
             error = 0.0
@@ -129,12 +131,13 @@ def _panels(schedule: NoiseSchedule) -> list[tuple[Any, Any]]:
     return [(place - PANEL / 2, place + PANEL / 2) for place in sorted(places, key=abs)]
 
 
-def _pieces(schedule: NoiseSchedule) -> list[tuple[Any, Any]]:
+def _pieces(weights: Weights) -> list[tuple[Any, Any]]:
     """The ends of the widest panels that are cut at the kinks."""
+    schedule, kinks = weights.schedule, weights.ode.kinks
     value = compiled(schedule.substitute(schedule.half_log_snr), (t,), "mpmath")
     low, high = half_log_snr_range(schedule)
     panels = []
-    for first, last in pairwise([low, *(value(as_mp(one)) for one in schedule.kinks[::-1]), high]):
+    for first, last in pairwise([low, *(value(as_mp(one)) for one in kinks[::-1]), high]):
         count = max(1, math.ceil((last - first) / PANEL))
         width = (last - first) / count
         panels += [(first + k * width, first + (k + 1) * width) for k in range(count)]
@@ -152,18 +155,18 @@ class _Rates:
     clock: Any
     speed: Any
     time: Any
+    noise: tuple[Any, ...]
     time_at: Any
     is_even: bool
 
     @classmethod
     def of(cls, weights: Weights, inverse: Expr) -> "_Rates":
         rates = Rates.derive(weights)
-        forms = (rates.clock, rates.expansion, rates.time)
-        clock, speed, time = (
-            compiled(weights.schedule.substitute(one), (l, t), "mpmath") for one in forms
+        clock, speed, time, *noise = (
+            compiled(weights.schedule.substitute(one), (l, t), "mpmath") for one in rates.measured
         )
         time_at = compiled(inverse, (l,), "mpmath")
-        return cls(clock, speed, time, time_at, not rates.expansion.has(l, t))
+        return cls(clock, speed, time, tuple(noise), time_at, not rates.expansion.has(l, t))
 
     def figures(self, low: Any, high: Any, points: int) -> list[Any]:
         """The integrals over a panel, by its width, and the means of (2 theta - 1)^k.
@@ -176,14 +179,21 @@ class _Rates:
         clock, speed, time = (
             [rate(*one) for one in rows] for rate in (self.clock, self.speed, self.time)
         )
-        totals = [mpmath.fdot(values, weights) for values in (clock, speed, time)]
+        below = gauss_below(points, precision.QUADRATURE) if self.noise or not self.is_even else []
+        noise = [[rate(*one) for one in rows] for rate in self.noise]
+        if noise:  # e^-K from each node to the end
+            total = mpmath.fdot(noise[0], weights)
+            rest = [(high - low) * (total - mpmath.fdot(noise[0], column)) for column in below]
+            kept = [mpmath.exp(-one) for one in rest]
+            clock = [value * one for value, one in zip(clock, kept, strict=True)]
+            noise[1] = [value * one**2 for value, one in zip(noise[1], kept, strict=True)]
+        totals = [mpmath.fdot(values, weights) for values in (clock, speed, time, *noise)]
         theta = nodes
         if not self.is_even:
-            below = gauss_below(points, precision.QUADRATURE)
             theta = [mpmath.fdot(speed, column) / totals[1] for column in below]
         mass = [value * w / totals[0] for value, w in zip(clock, weights, strict=True)]
         means = [mpmath.fdot(mass, [(2 * x - 1) ** k for x in theta]) for k in range(1, POWERS)]
-        return [*map(mpmath.log, map(abs, totals)), *means]
+        return [*(mpmath.log(abs(one) + TINY) for one in totals), *means]
 
 
 @lru_cache(maxsize=32)

@@ -30,17 +30,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from sympy import Expr, Integer, Mul, Piecewise, Pow, Rational, Symbol, cancel, diff, log
+from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, diff, log
 
 from solvergen.algebra.evaluation import evaluate_mp_at, is_real
 from solvergen.algebra.radicals import reduced
 from solvergen.algebra.short_form import compact
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
-from solvergen.derivation.homogeneity import U, degree, in_half_log_snr, of_exponential
+from solvergen.derivation.homogeneity import U, of_exponential
 from solvergen.derivation.parameterization import WRONSKIAN, at_schedule, total_derivative
-from solvergen.derivation.semilinear import RADIUS, SemilinearODE, nonlinear
+from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.weights import Weights
+from solvergen.scalars import noise_rates as noisy
 from solvergen.scalars.logit import SLOPE, TIME_SPEED, in_logit
 from solvergen.scalars.rate_errors import (
     FAR,
@@ -50,10 +51,11 @@ from solvergen.scalars.rate_errors import (
     most_accurate,
     values,
 )
+from solvergen.scalars.rate_forms import product_of, rate_of, simplest_of
 from solvergen.schedules.flatness import has_flat_end
 from solvergen.schedules.identities import constant_ratio
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
+from solvergen.symbols import alpha, eta, sigma, t
 from solvergen.symbols import half_log_snr_symbol as l
 
 SIMPLIFY_SIZE = 60
@@ -68,14 +70,6 @@ FAIR = 1e-12
 TIME_RATE = Symbol("time_rate", real=True)
 """dt/dlambda, where it is left open."""
 
-FRAMES = (
-    (RADIUS, (1 + U**2) ** Rational(-1, 2)),
-    (alpha + sigma, 1 / (1 + U)),
-    (alpha, 1 / U),
-    (sigma, Integer(1)),
-)
-"""(scale, sigma) at scale = 1, as functions of u = alpha/sigma = e^lambda."""
-
 
 @dataclass(frozen=True)
 class Rates:
@@ -86,7 +80,9 @@ class Rates:
         expansion: dgamma/dlambda, likewise; dt/dlambda if that is a multiple of it.
         time: dt/dlambda, likewise, or du/dlambda.
         spread: 2 eta^2 sigma^2/R^2, likewise, the rate of the noise's variance over R^2; None
-            without noise, or without R.
+            without noise.
+        damping: dK/dlambda, likewise, where K has no closed form: R is that without noise in the
+            others then; else None.
         level: dlambda/dv, if the others are rates in v, the logit of time; else None.
         table: of which u is the interpolation, where it takes the place of t.
     """
@@ -96,6 +92,7 @@ class Rates:
     time: Expr
     table: Table | None = None
     spread: Expr | None = None
+    damping: Expr | None = None
     level: Expr | None = None
 
     @classmethod
@@ -106,21 +103,22 @@ class Rates:
         if has_flat_end(schedule):
             return cls._in_logit(weights)
         variable = total_derivative(weights.expansion.variable)
-        speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
+        speed = ode.nonlinear / ode.closed_factor
         if weights.same_clock:
             factor = constant_ratio(at_schedule(variable / speed, schedule), Integer(1), schedule)
             variable = variable if factor is None else factor * speed
         time, table = time_rate(schedule.without(eta)), None
-        expansion = _rate(variable, time, schedule)
-        clock = _damped(ode, time)
-        clock = _rate(speed, time, schedule) if clock is None else clock
-        inverse = _inverse_table(schedule)
-        if inverse is not None and not (clock + expansion).has(t, Slope, Interpolate):
+        expansion = rate_of(variable, time, schedule)
+        clock = noisy.clock(ode, time)
+        clock = rate_of(speed, time, schedule) if clock is None else clock
+        spread, damping = noisy.spread(ode, time), noisy.damping(ode, time)
+        inverse, read = _inverse_table(schedule), clock + expansion + (damping or 0)
+        if inverse is not None and not read.has(t, Slope, Interpolate):
             points, value = inverse.args
             time, table = _short(diff(value, l), schedule), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
-        return cls(clock, expansion, time, table, _spread(ode, time))
+        return cls(clock, expansion, time, table, spread, damping)
 
     @classmethod
     def _in_logit(cls, weights: Weights) -> "Rates":
@@ -132,19 +130,36 @@ class Rates:
             return rate.xreplace({TIME_RATE: 1 / SLOPE}) * per_level
 
         def rate(speed: Expr) -> Expr:
-            return per_logit(_rate(speed, TIME_RATE, schedule))
+            return per_logit(rate_of(speed, TIME_RATE, schedule))
 
-        speed = ode.nonlinear / (1 if ode.factor is None else ode.factor)
-        clock = _damped(ode, TIME_RATE)
+        speed = ode.nonlinear / ode.closed_factor
+        clock = noisy.clock(ode, TIME_RATE)
         clock = rate(speed) if clock is None else per_logit(clock)
         expansion = rate(total_derivative(weights.expansion.variable))
-        spread = _spread(ode, TIME_RATE)
-        spread = None if spread is None else per_logit(spread)
-        return cls(clock, expansion, TIME_SPEED, None, spread, per_level)
+        spread, damping = (
+            None if one is None else per_logit(one)
+            for one in (noisy.spread(ode, TIME_RATE), noisy.damping(ode, TIME_RATE))
+        )
+        return cls(clock, expansion, TIME_SPEED, None, spread, damping, per_level)
 
-    def is_rough(self, schedule: NoiseSchedule) -> bool:
-        """Whether a rate has kinks where the schedule has."""
-        return bool(schedule.kinks) and self.table is None
+    def is_rough(self, ode: SemilinearODE) -> bool:
+        """Whether a rate has kinks where the schedule, or eta, has."""
+        return bool(ode.kinks) and self.table is None
+
+    @property
+    def falling(self) -> list[Expr]:
+        """Those that fall to an infinite end, if they do not keep to a number there."""
+        found = [self.clock, self.expansion]
+        return found if self.damping is None else [*found, self.damping]
+
+    @property
+    def measured(self) -> tuple[Expr, ...]:
+        """Those that rules of quadrature are measured on: clock, expansion, time, and with K by
+        quadrature damping and spread."""
+        found = (self.clock, self.expansion, self.time)
+        if self.damping is None or self.spread is None:
+            return found
+        return (*found, self.damping, self.spread)
 
     @property
     def is_even(self) -> bool:
@@ -163,9 +178,10 @@ class Rates:
             if schedule.limit_at(schedule.half_log_snr, end).is_finite:
                 continue
             points = [-inwards * FAR, inwards * (1.0 - FAR)]
-            for form in (self.clock, self.expansion, self.time):
-                last, before = np.log(np.abs(values(form, points, stable, schedule)))
-                fall = before - last
+            for form in (*self.falling, self.time):
+                with np.errstate(all="ignore"):
+                    last, before = np.log(np.abs(values(form, points, stable, schedule)))
+                    fall = before - last
                 if np.isfinite(fall) and fall > FLAT:
                     slowest = min(slowest, fall)
         return float(np.ceil(TAIL / slowest))
@@ -175,10 +191,10 @@ class Rates:
         slowest = 1.0
         for side in (-1.0, 1.0):
             points = np.array([side * FAR, side * (FAR - 1.0)])
-            for form in (self.clock, self.expansion):
+            for form in self.falling:
                 with np.errstate(all="ignore"):
                     last, before = np.log(np.abs(in_logit(form, schedule, points)))
-                fall = before - last
+                    fall = before - last
                 if np.isfinite(fall) and fall > FLAT:
                     slowest = min(slowest, fall)
         return float(np.ceil(TAIL / slowest))
@@ -206,12 +222,12 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
             forms.append(_with_wronskian(schedule))
         return most_accurate(forms, schedule)
     forms += [
-        _product(alpha * sigma**2, schedule) / schedule.alpha_prime,
-        _product(sigma**2, schedule) / schedule.f,
+        product_of(alpha * sigma**2, schedule) / schedule.alpha_prime,
+        product_of(sigma**2, schedule) / schedule.f,
     ]
     if min(errors(forms, schedule)) > FAIR:
         squared = schedule.simplest(diff(schedule.alpha**2, t))
-        forms.append(_product(2 * alpha**2 * sigma**2, schedule) / squared)
+        forms.append(product_of(2 * alpha**2 * sigma**2, schedule) / squared)
     return most_accurate(forms, schedule)
 
 
@@ -223,7 +239,7 @@ def _with_logarithm(schedule: NoiseSchedule) -> Expr:
 
 def _with_wronskian(schedule: NoiseSchedule) -> Expr:
     """-alpha sigma/W."""
-    return _product(-alpha * sigma, schedule) / _simplest(WRONSKIAN, schedule)
+    return product_of(-alpha * sigma, schedule) / simplest_of(WRONSKIAN, schedule)
 
 
 def _short(slope: Expr, schedule: NoiseSchedule) -> Expr | None:
@@ -273,76 +289,3 @@ def _inverse_table(schedule: NoiseSchedule) -> Interpolate | None:
     (call,) = calls
     rest = [form.xreplace({call: Integer(0)}) for form in (schedule.alpha, schedule.sigma)]
     return inverse if call.args[1] == t and not any(form.has(t) for form in rest) else None
-
-
-def _damped(ode: SemilinearODE, time: Expr) -> Expr | None:
-    """dq/dlambda with a retention E(t): that without noise, times (1 - (log E)' dt/dlambda)/E.
-
-    None for any other: (1 + eta^2) b as one function of t would lose the digits of b.
-    """
-    noise, schedule = ode.noise, ode.schedule
-    if (
-        noise is None
-        or noise.kind != "retention"
-        or noise.formula.free_symbols - {t}
-        or not (noise.formula.has(t))
-    ):
-        return None
-    plain = SemilinearODE.derive(schedule, ode.integrand)
-    if plain.factor is None or ode.factor is None or not ode.factor.has(t):
-        return None
-    clock = _rate(nonlinear(ode.integrand) / plain.factor, time, schedule)
-    slope = schedule.stable(schedule.simplest(diff(log(noise.formula), t)))
-    return clock * (1 - slope * time) / schedule.stable(noise.formula)
-
-
-def _spread(ode: SemilinearODE, time: Expr) -> Expr | None:
-    """2 eta^2 sigma^2/R^2 in lambda, from g^2 = -2 sigma^2 lambda'."""
-    if ode.noise is None or ode.factor is None:
-        return None
-    speed = 2 * ode.noise.squared * sigma * WRONSKIAN / (alpha * ode.factor**2)
-    return _rate(-speed, time, ode.schedule)
-
-
-def _rate(speed: Expr, time: Expr, schedule: NoiseSchedule) -> Expr:
-    """d/dlambda of what has the derivative ``speed`` in t: no dots if they cancel."""
-    if speed == 1:
-        return time
-    per_half_log_snr = cancel(-alpha * sigma * speed / WRONSKIAN)
-    in_half_log_snr = None
-    if not per_half_log_snr.free_symbols & {t, alpha_dot, sigma_dot}:
-        in_half_log_snr = _product(per_half_log_snr, schedule)
-    if in_half_log_snr is not None:
-        return in_half_log_snr
-    powers = [one for one in Mul.make_args(speed) if _is_root(one)]
-    apart = _product(Mul(*powers), schedule) if powers else None
-    if apart is not None and not apart.has(t):
-        return apart * _rate(speed / Mul(*powers), time, schedule)
-    return schedule.stable(_simplest(speed, schedule)) * time
-
-
-def _is_root(factor: Expr) -> bool:
-    """Whether it is a power of alpha or sigma that is none of a whole number, as alpha^(eta^2): at
-    alpha = 0 a function of t would lose its digits, and one of lambda keeps them."""
-    return factor.is_Pow and factor.base in (alpha, sigma) and not factor.exp.is_Integer
-
-
-def _simplest(expression: Expr, schedule: NoiseSchedule) -> Expr:
-    return schedule.simplest(at_schedule(expression, schedule))
-
-
-def _product(expression: Expr, schedule: NoiseSchedule) -> Expr | None:
-    """A homogeneous function of alpha and sigma in lambda, times a power of r(t) if need be."""
-    k = degree(expression)
-    if k is None:
-        return None
-    candidates = []
-    for scale, sigma_of in FRAMES:
-        constant = constant_ratio(at_schedule(scale, schedule), Integer(1), schedule)
-        if constant is not None or k == 0:
-            factor = 1 if constant is None else constant**k
-            candidates.append(factor * in_half_log_snr(expression, sigma_of))
-    if candidates:
-        return min(candidates, key=lambda form: form.count_ops())
-    curve = in_half_log_snr(expression, FRAMES[0][1])
-    return curve * _simplest(alpha**2 + sigma**2, schedule) ** (k / 2)

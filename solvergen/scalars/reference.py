@@ -28,6 +28,7 @@ from solvergen.derivation.weights import Weights
 from solvergen.methods.scheme import Kind, Node
 from solvergen.program.instructions import Combine, Draw
 from solvergen.program.program import PhaseProgram
+from solvergen.scalars.damping import damping_of
 from solvergen.schedules.values import at_time
 from solvergen.symbols import alpha, sigma
 
@@ -64,6 +65,10 @@ class Reference:
         factor = self.weights.ode.factor
         if factor is not None:
             return self.value(factor, end) / self.value(factor, start)
+        base = self.weights.ode.base
+        if base is not None:
+            kappa = damping_of(self.weights.ode, mpmath.mp.prec)
+            return self.value(base, end) / self.value(base, start) * mpmath.exp(-kappa(end, start))
         a = self.weights.ode.linear
         return mpmath.exp(mpmath.quad(lambda u: self.value(a, u), self.path(start, end)))
 
@@ -120,8 +125,8 @@ class Reference:
         return conversion(self.prediction, self.weights.ode.integrand)
 
     def path(self, start: Any, end: Any) -> list[Any]:
-        """From start to end by way of the kinks of the schedule: smooth in between."""
-        kinks = _in_many_digits(self.weights.schedule.kinks, mpmath.mp.prec)
+        """From start to end by way of the kinks: smooth in between."""
+        kinks = _in_many_digits(self.weights.ode.kinks, mpmath.mp.prec)
         inside = kinks[bisect_right(kinks, min(start, end)) : bisect_left(kinks, max(start, end))]
         return [start, *(inside if start < end else reversed(inside)), end]
 

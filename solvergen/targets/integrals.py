@@ -39,6 +39,10 @@ class IntegralCode:
     moments: int
     kink_levels: str
     varying_factor: bool
+    damped: bool
+    damps: str
+    has_mass: bool
+    has_variance: bool
     even: bool
     joins: bool
     joined_rows: str
@@ -71,7 +75,11 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
         has_means=found.moments,
         moments=formulas.needs.moments,
         kink_levels=_kink_levels(formulas),
-        varying_factor=formulas.integrating_factor is None,
+        varying_factor=found.is_transported,
+        damped=found.damped,
+        damps=printer.damps(),
+        has_mass=found.moments or found.mass,
+        has_variance=found.variance,
         even=found.is_even,
         joins=found.joins,
         joined_rows=printer.joined_rows(),
@@ -154,6 +162,7 @@ class IntegralPrinter:
             "length": f"d{u}/d{self.over}",
             "spread": "2 eta^2 (sigma/R)^2",
             "level": "dlambda/dv",
+            "damping": "dK/dlambda" if self.found.logit is None else "-dK/dv",
         }
         return (
             found
@@ -247,10 +256,12 @@ class IntegralPrinter:
 
     def integrands(self) -> list[str]:
         """What ``_on_panels`` integrates, in the order of its rows."""
-        clock, speed, length, variance, level = self.symbols.values()
+        clock, speed, length, variance, level, damping = self.symbols.values()
+        if self.found.damped:
+            clock, variance = f"{clock} e^-kappa", f"{variance} e^(-2 kappa)"
         moments = f"{clock} theta^k"
         shown = {"length": length, "width": speed, "moments": moments, "mass": clock}
-        shown |= {"variance": variance, "level": level}
+        shown |= {"variance": variance, "level": level, "kappa": damping}
         return [shown[name] for name in self.found.rows]
 
     def integrals(self) -> str:
@@ -272,6 +283,15 @@ class IntegralPrinter:
         if rate in self.found.varying:
             return f"_GAUSS @ {self.speed_name(rate)}"
         return f"np.full_like(width, {self.spelling.code(self.form(rate))})"
+
+    def damps(self) -> str:
+        """Statements by which what is added up over panels falls by e^-kappa to their ends."""
+        kept = {"clock": "kept", "spread": "kept**2"}
+        return "\n    ".join(
+            f"{one} = {one} * {kept[one]}"
+            for one in self.found.varying
+            if self.found.damped and one in kept
+        )
 
     def joined_rows(self) -> str:
         """The statement that names the rows of parts that are joined."""
@@ -297,6 +317,7 @@ class IntegralPrinter:
             "mass": added.format(mass),
             "variance": added.format("variance"),
             "level": added.format("level"),
+            "kappa": added.format("kappa"),
         }
         items = [shown[name] for name in self.found.rows]
         if is_rough:
@@ -310,9 +331,7 @@ class IntegralPrinter:
         if self.found.logit is not None:
             density = self.form("clock") / self.form("speed")
             return f"{self._at_logit(density)}\n    return {self.spelling.code(density)}"
-        names = items_code(
-            "_" if one in ("length", "spread") else one for one in self.found.varying
-        )
+        names = items_code(one if one in ("clock", "speed") else "_" for one in self.found.varying)
         speed = "speed"
         if "speed" not in self.found.varying:
             speed = f"({self.spelling.code(self.form('speed'))})"
@@ -325,5 +344,6 @@ RATE_OF = {
     "mass": "clock",
     "variance": "spread",
     "level": "level",
+    "kappa": "damping",
 }
 """Which rate is integrated for a result."""

@@ -18,7 +18,7 @@ from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.formulas import MASS, VARIANCE, Formulas
-from solvergen.scalars.lengths import GAP, H
+from solvergen.scalars.lengths import GAP, KAPPA, H
 from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.integrals import IntegralPrinter
@@ -104,6 +104,7 @@ CALLS = {
     sigma: Symbol("sigma(t)"),
     alpha_s: Symbol("alpha(s)"),
     sigma_s: Symbol("sigma(s)"),
+    KAPPA: Symbol("_kappa(t, s)"),
 }
 
 
@@ -130,6 +131,8 @@ class StepPrinter:
             yield self._gap()
         if formulas.conversion.forms != (0, 1):
             yield self._conversion()
+        if formulas.integrals.damped:
+            yield self._kappa()
         if formulas.reads_factor:
             yield self._factor()
         if formulas.reads_moment:
@@ -225,6 +228,21 @@ class StepPrinter:
 
     def _conversion(self) -> str:
         return conversion_code(self.formulas.conversion, self._spelling, "_conversion", "N")
+
+    def _kappa(self) -> str:
+        """That of a step either way; infinite from or to an end where K is."""
+        found, integrals = self._integrals, self.formulas.integrals
+        sign = "" if integrals.logit is None else "-"
+        kappa = sign + found.in_proportion("kappa")
+        if any(integrals.endless):
+            names = [n for n, one in zip(("first", "last"), integrals.endless, strict=True) if one]
+            kappa = f"np.where(np.isfinite({' - '.join(names)}), {kappa}, np.inf)"
+        return (
+            f'def _kappa(t, s):\n{INDENT}"""K_t - K_s, e^-kappa of what was is left."""\n'
+            f"{INDENT}last, first = {self._levels}\n"
+            f"{INDENT}{found.unpacked(['length', 'kappa'])} = {found.call}\n"
+            f"{INDENT}return {kappa}"
+        )
 
     def _factor(self) -> str:
         form = self.formulas.integrating_factor

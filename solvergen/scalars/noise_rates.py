@@ -1,0 +1,99 @@
+"""What noise on the way does to the rates in lambda: those of its variance, of K, and of q.
+
+With S = eta^2 they are
+
+    dq/dlambda = (1 + S) b/R dt/dlambda,   2 S sigma^2/R^2,   dK/dlambda = S dlog(alpha/R)/dlambda,
+
+the last where K has no closed form; R is that without noise then, and e^-K from each place to the
+end of an interval a factor of the first two. S is a function of its own beside them: multiplied out
+it would lose the digits of b.
+"""
+
+from sympy import Expr, Piecewise, diff, log
+
+from solvergen.derivation.parameterization import WRONSKIAN, total_derivative
+from solvergen.derivation.semilinear import SemilinearODE, nonlinear
+from solvergen.scalars.rate_forms import rate_of, simplest_of, value_of
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.schedules.values import numeric_limit
+from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
+
+
+def clock(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """dq/dlambda where it is more than b/R: where K is integrated, and with a retention E(t): that
+    without noise, times (1 - (log E)' dt/dlambda)/E.
+
+    None for any other.
+    """
+    noise, schedule = ode.noise, ode.schedule
+    if ode.base is not None:
+        plain = rate_of(nonlinear(ode.integrand) / ode.base, time, schedule)
+        return plain * (1 + _squared(ode, time))
+    if (
+        noise is None
+        or noise.kind != "retention"
+        or noise.formula.free_symbols - {t}
+        or not (noise.formula.has(t))
+    ):
+        return None
+    plain = SemilinearODE.derive(schedule, ode.integrand)
+    if plain.factor is None or ode.factor is None or not ode.factor.has(t):
+        return None
+    clock = rate_of(nonlinear(ode.integrand) / plain.factor, time, schedule)
+    slope = schedule.stable(schedule.simplest(diff(log(noise.formula), t)))
+    return clock * (1 - slope * time) / schedule.stable(noise.formula)
+
+
+def spread(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """2 eta^2 sigma^2/R^2 in lambda, from g^2 = -2 sigma^2 lambda'; None without noise."""
+    if ode.noise is None:
+        return None
+    speed = -2 * sigma * WRONSKIAN / (alpha * ode.closed_factor**2)
+    if ode.base is not None:
+        return _squared(ode, time) * rate_of(speed, time, ode.schedule)
+    return rate_of(ode.noise.squared * speed, time, ode.schedule)
+
+
+def damping(ode: SemilinearODE, time: Expr) -> Expr | None:
+    """dK/dlambda; None where K has a closed form."""
+    if ode.base is None:
+        return None
+    if not ode.has_base:
+        return rate_of(ode.damping, time, ode.schedule)
+    growth = total_derivative(log(alpha / ode.base))
+    return _squared(ode, time) * rate_of(growth, time, ode.schedule)
+
+
+def endless(ode: SemilinearODE) -> tuple[bool, bool]:
+    """Whether K is infinite at t_max, and at t_min: where lambda is, and dK/dlambda does not fall
+    to 0. Of what falls slower than a power of e^lambda nothing is known, and it is taken to."""
+    if ode.damping is None:
+        return False, False
+    schedule, rate = ode.schedule, ode.damping / total_derivative(log(alpha / sigma))
+    ends = schedule.t_max, schedule.t_min
+    infinite = [not schedule.limit_at(schedule.half_log_snr, one).is_finite for one in ends]
+    first, last = (
+        is_infinite and numeric_limit(rate, schedule, end) != 0
+        for is_infinite, end in zip(infinite, ends, strict=True)
+    )
+    return first, last
+
+
+def _squared(ode: SemilinearODE, time: Expr) -> Expr:
+    """eta^2 as a function of lambda, or of t and dt/dlambda."""
+    noise, schedule = ode.noise, ode.schedule
+    assert noise is not None
+    if noise.is_constant:
+        return eta**2
+    if noise.kind == "diffusion":
+        return -time * _value(noise.formula**2 / (2 * sigma**2), schedule)
+    if noise.kind == "retention":
+        return -time * _value(total_derivative(log(noise.formula)), schedule)
+    return _value(noise.squared, schedule)
+
+
+def _value(form: Expr, schedule: NoiseSchedule) -> Expr:
+    """A function of alpha and sigma alone as one of lambda, any other as one of t."""
+    is_of_time = form.has(t, alpha_dot, sigma_dot, Piecewise)
+    found = None if is_of_time else value_of(form, schedule)
+    return schedule.stable(simplest_of(form, schedule)) if found is None else found

@@ -127,6 +127,13 @@ class SemilinearODE:
         found = self.noise.squared * (alpha_dot / alpha - plain)
         return found if self.has_base else found - plain
 
+    @cached_property
+    def damping_coefficient(self) -> Expr | None:
+        """K'(t)."""
+        if self.damping is None:
+            return None
+        return self.schedule.simplest(at_schedule(self.damping, self.schedule))
+
     @property
     def closed_factor(self) -> Expr:
         """R as far as it has a closed form: without e^-K where K has none, 1 where R has none."""
@@ -225,7 +232,7 @@ class SemilinearODE:
         return at_times(general, self.schedule).subs({t: end, s: start}, simultaneous=True)
 
     def __str__(self) -> str:
-        found = "no closed form: by quadrature"
+        found, damping = "no closed form: by quadrature", self.damping_coefficient
         phi, m0, clock = self.integrating_factor(), self.zeroth_moment(), self.clock_of_time
         return "\n".join(
             (
@@ -234,6 +241,7 @@ class SemilinearODE:
                 f"Phi(t, s) = {found if phi is None else phi}",
                 f"q(t) = {found if clock is None else clock}",
                 f"M0(t, s) = {found if m0 is None else m0}",
+                *([] if damping is None else [f"K by quadrature, K'(t) = {damping}"]),
             )
         )
 

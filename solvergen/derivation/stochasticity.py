@@ -23,7 +23,8 @@ data, 1 for noise (K = 0) and alpha for the flow. The variance of the last term,
 is sigma_t^2 (1 - e^-2kappa) for data, kappa = K_t - K_s; there e^-kappa is the correlation of old
 and new noise, the *retention*.
 
-What is constant over a step, eta, may be chosen when a run is planned: it is the symbol ``eta``.
+K has a closed form, or is integrated over every step: ``exponent`` says which. What is constant
+over a step, eta, may be chosen when a run is planned: it is the symbol ``eta``.
 
 Churn is the other way to add noise: forward noising from s back to r, lambda_r = lambda_s - kappa,
 

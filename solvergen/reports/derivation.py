@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sympy import Expr, Function, Integer, Rational, Symbol, factorial, log, powsimp
+from sympy import Expr, Function, Integer, Rational, Symbol, exp, factorial, log, powsimp
 
 from solvergen.algebra.phi import in_exponentials, phi
 from solvergen.algebra.typesetting import Product, Spelled, Total, positive, relation
@@ -26,6 +26,7 @@ from solvergen.symbols import alpha, eta, gamma, half_log_snr_symbol, s, sigma, 
 NOT_ELEMENTARY = "not an elementary function (proved); evaluated numerically"
 TOO_LONG = "a closed form too long to be read; evaluated numerically"
 BY_QUADRATURE = "the root of an integral, evaluated numerically"
+K_BY_QUADRATURE = "the integral of K' over a step: K by quadrature"
 LONGEST = 60
 """Operations of a moment beyond which it is written as a quotient of the integrals."""
 
@@ -99,6 +100,7 @@ _STEP = Spelled(
 _SPREAD = Spelled("nu^2 = R_t^2 (v_t - v_s)", r"\nu^2=R_t^2\,(v_t-v_s)")
 _CHANGED = Spelled("e^-K", r"e^{-K}")
 _RETAINED = Spelled("K = int eta^2 dlog(alpha/R)", r"K=\int\eta^2\,d\log(\alpha/R)")
+K = Function("K")(t)
 _LENGTH = "h = lambda_t - lambda_s"
 _KAPPA = Spelled("kappa = K_t - K_s", r"\kappa=K_t-K_s")
 
@@ -130,14 +132,23 @@ def _noise(ode: SemilinearODE, noise: Stochasticity) -> Section:
             )),
             Equations((
                 *([] if noise.is_constant else [Equation(squared, noise.squared)]),
-                Equation(Function("R")(t), ode.factor),
+                Equation(Function("R")(t), ode.factor if ode.base is None else ode.base * exp(-K)),
                 Equation(Function("q")(t), ode.clock),
                 Equation(Spelled("v'(t)", "v'(t)"), rate),
                 *(one for one in own if one.right is not None),
+                *([] if ode.base is None else _damping(ode)),
                 Equation(Function("nu")(t, s), shown, missing=BY_QUADRATURE, note=_LENGTH),
             )),
         ),
     )  # fmt: skip
+
+
+def _damping(ode: SemilinearODE) -> tuple[Equation, ...]:
+    """What kappa is integrated from."""
+    return (
+        Equation(Spelled("K'(t)", "K'(t)"), ode.damping_coefficient),
+        Equation(Spelled("kappa", r"\kappa"), None, missing=K_BY_QUADRATURE),
+    )
 
 
 def _combination(ode: SemilinearODE) -> Expr:

@@ -95,6 +95,8 @@ def choose(weights: Weights) -> Quadrature:
     if inverse is None or (weights.ode.factor is None and weights.ode.base is None):
         points = POINTS[-1] if is_flat else UNMEASURED
         return Quadrature(points, None, variable="the logit of time" if is_flat else "half_log_snr")
+    if weights.ode.base is not None:  # eta reads t, which is small beside a number at an end
+        return _smallest(weights, inverse, precision.RATES)
     try:
         return _smallest(weights, inverse, precision.QUADRATURE)
     except ZeroDivisionError:  # t is an end of the domain in so few digits
@@ -106,7 +108,7 @@ def _smallest(weights: Weights, inverse: Expr, digits: int) -> Quadrature:
     is_cut = Rates.derive(weights).is_rough(weights.ode)
     with mpmath.workdps(digits):
         rates = _Rates.of(weights, schedule.substitute(inverse))
-        panels = _pieces(weights) if is_cut else _panels(schedule)
+        panels = _pieces(weights) if is_cut else _panels(schedule, inside=bool(rates.noise))
         exact = [(panel, rates.figures(*panel, FINEST)) for panel in panels]
         for points in POINTS:
             error = 0.0
@@ -119,15 +121,20 @@ def _smallest(weights: Weights, inverse: Expr, digits: int) -> Quadrature:
     return Quadrature(points, float(10.0 ** np.ceil(np.log10(max(error, 1e-18)))), is_cut)
 
 
-def _panels(schedule: NoiseSchedule) -> list[tuple[Any, Any]]:
+def _panels(schedule: NoiseSchedule, inside: bool = False) -> list[tuple[Any, Any]]:
     """The ends of panels: near both ends, and close together where poles may be near.
 
-    Those come first, because a rule that fails there needs no other place.
+    Those come first, because a rule that fails there needs no other place. Half of those at the
+    ends lie outside the domain, unless they are to be ``inside``: eta is known there alone.
     """
     spread = half_log_snrs(schedule)
     low, high = spread[0], spread[-1]
     inner = np.arange(-MIDDLE, MIDDLE + PANEL / 2, PANEL / 2)
     places = [low, *(float(one) for one in inner if low < one < high), high]
+    if inside:
+        first, last = half_log_snr_range(schedule)
+        half = min(PANEL, last - first) / 2
+        places = [min(max(one, first + half), last - half) for one in places]
     return [(place - PANEL / 2, place + PANEL / 2) for place in sorted(places, key=abs)]
 
 

@@ -8,6 +8,8 @@ normal of its own lambda. So B at a time follows from the seed alone, by 17 norm
 between two times is exactly distributed, but for two in one leaf, 1/400 of lambda or less.
 """
 
+from sympy import Symbol, exp
+
 from solvergen.algebra.numpy_code import float_literal
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.lengths import H
@@ -76,9 +78,11 @@ def code(solver: Solver, formulas: Formulas, wide: str, narrow: str) -> str:
         wide: x in float64.
         narrow: z in the precision of x.
     """
-    chosen, factor, form = solver.stochasticity, solver.ode.factor, formulas.spread
-    if chosen is None or factor is None or form is None or chosen.varies:
+    chosen, factor, form = solver.stochasticity, solver.ode.closed_factor, formulas.spread
+    if chosen is None or form is None or chosen.varies:
         return ""
+    if solver.ode.base is not None:
+        factor = factor * exp(-Symbol("_kappa(t, 0.5 * (T_MIN + T_MAX))"))
     if formulas.noise is None and chosen.is_constant:
         factor = factor.xreplace({eta: chosen.value})
     passed = ["t", "s"]

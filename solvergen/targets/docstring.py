@@ -9,7 +9,7 @@ from solvergen.scalars import noise
 from solvergen.scalars.lengths import H, Lengths
 from solvergen.specification import schemes
 from solvergen.specification.solver import Solver
-from solvergen.symbols import s, t
+from solvergen.symbols import alpha, s, sigma, t
 from solvergen.targets import literals
 
 WIDTH = 96
@@ -145,8 +145,9 @@ def _step(solver: Solver) -> str:
         f"The network predicts {solver.prediction.name}; {ode.integrand.name}, N = {integrand}, is "
         f"integrated in gamma = {_gamma(solver)}. A step from s to t:"
     )
-    phi, m0 = _shown(ode.general_integrating_factor), _shown(_zeroth_moment(ode))
-    lead = "" if ode.general_integrating_factor == 1 else "Phi "
+    factor = noise.integrating_factor(ode)
+    phi, m0 = _shown(factor), _shown(_zeroth_moment(ode))
+    lead = "" if factor == 1 else "Phi "
     is_noisy = solver.ode.noise is not None
     step = f"x_t = {lead}x_s + M0 sum_j ell_j N_j{' + nu z' if is_noisy else ''}"
     named = [("Phi", phi)] if lead else []
@@ -155,16 +156,26 @@ def _step(solver: Solver) -> str:
     together = f"{step}, {where}"
     rows = [together] if len(together) <= WIDTH - 4 else [step, where]
     rows += [f"nu = {_spread(solver)}, z a standard normal"] if is_noisy else []
+    rows += [_kappa(ode)] if ode.base is not None else []
     rows += [f"ell_j = mean of the Lagrange basis of its nodes over {_clock(solver)}"]
     return f"{text}\n\n{_indented(rows)}"
 
 
 def _zeroth_moment(ode: SemilinearODE) -> Expr | None:
     """M0; with noise R q - Phi (R q at s), in which the powers of Phi are not repeated."""
+    if ode.base is not None and ode.integrand.noise == 0:
+        return alpha / ode.integrand.data - Symbol("Phi") * at_start(alpha / ode.integrand.data)
     if ode.noise is None or ode.factor is None or ode.clock is None:
         return ode.general_zeroth_moment
     product = powsimp(ode.factor * ode.clock)
     return product - Symbol("Phi") * at_start(product)
+
+
+def _kappa(ode: SemilinearODE) -> str:
+    """The exponent of Phi, where that is integrated."""
+    what = f"dlog(alpha/R), R = {ode.base}" if ode.base != sigma else "dlambda"
+    rate = f"int_s^t eta^2 {what}" if ode.has_base else "-int_s^t a dt for dx/dt = a x + b N"
+    return f"kappa = K_t - K_s = {rate}: K by quadrature"
 
 
 def _spread(solver: Solver) -> str:

@@ -120,17 +120,17 @@ class SemilinearODE:
 
     @cached_property
     def damping(self) -> Expr | None:
-        """K' in the five symbols, where K has no closed form."""
-        if self.base is None or self.noise is None:
+        """K' in the five symbols; None without noise."""
+        if self.noise is None:
             return None
         plain = linear(self.integrand)
         found = self.noise.squared * (alpha_dot / alpha - plain)
-        return found if self.has_base else found - plain
+        return found if self.factor is not None or self.has_base else found - plain
 
     @cached_property
     def damping_coefficient(self) -> Expr | None:
-        """K'(t)."""
-        if self.damping is None:
+        """K'(t), where K has no closed form."""
+        if self.base is None:
             return None
         return self.schedule.simplest(at_schedule(self.damping, self.schedule))
 

@@ -33,7 +33,7 @@ from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
 from solvergen.scalars.landings import Needs
-from solvergen.scalars.lengths import GAP, H, Lengths
+from solvergen.scalars.lengths import GAP, KAPPA, H, Lengths
 from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
@@ -144,6 +144,7 @@ class Formulas:
             moment.has(MASS),
             exponent is not None,
             spread is not None and spread.has(VARIANCE),
+            moment.has(KAPPA) or (spread is not None and spread.has(KAPPA)),
         )
         noise.require_one_eta(ode, integrals)
         in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)

@@ -43,8 +43,8 @@ class Integrals:
     Attributes:
         is_uniform: whether gamma is the clock, whose moments are constants.
         is_transported: whether Phi, which has no closed form, is a factor of dq/dlambda.
-        damped: whether e^-K is, to the end of an interval, because K has no closed form; then
-            dK/dlambda is integrated too.
+        damped: whether e^-K is, to the end of an interval, because K has no closed form.
+        kappa: whether the difference of K is integrated.
         endless: whether K is infinite at t_max, and at t_min.
         table: of which u is the interpolation, where it takes the place of t.
         moments: whether the means of powers of theta are integrated.
@@ -71,6 +71,7 @@ class Integrals:
     is_uniform: bool
     is_transported: bool
     damped: bool = False
+    kappa: bool = False
     endless: tuple[bool, bool] = (False, False)
     table: Table | None = None
     moments: bool = False
@@ -103,6 +104,7 @@ class Integrals:
         mass: bool,
         is_exponential: bool,
         variance: bool = False,
+        kappa: bool = False,
     ) -> "Integrals":
         """What is left to integrate for weights that have these needs.
 
@@ -113,6 +115,7 @@ class Integrals:
             mass: whether M0 has none.
             is_exponential: whether the moments have one.
             variance: whether that of the noise has none.
+            kappa: whether the difference of K has none.
         """
         is_uniform, damped = solver.weights.same_clock, solver.ode.base is not None
         end_density = needs.end_density and not is_uniform and not is_exponential
@@ -121,10 +124,12 @@ class Integrals:
             is_uniform,
             is_transported=solver.ode.factor is None and not damped,
             damped=damped,
+            kappa=kappa or damped,
             moments=needs.moments > 0 and not is_uniform and not is_exponential,
             mass=mass or end_density,
             gap=gap,
-            timed=mass or end_density or gap or variance or damped or lengths.half_log_snr is None,
+            timed=any((mass, end_density, gap, variance, kappa, damped))
+            or lengths.half_log_snr is None,
             variance=variance,
             end_density=end_density,
             levels=lengths.half_log_snr is None and has_flat_end(solver.schedule),
@@ -145,8 +150,8 @@ class Integrals:
             length=_form(rates.time, schedule) if self.timed else None,
             spread=_form(rates.spread, schedule) if self.variance and rates.spread else None,
             is_even=rates.is_even,
-            damping=_damping(rates, schedule),
-            endless=endless(solver.ode),
+            damping=_damping(rates, schedule) if self.kappa else None,
+            endless=endless(solver.ode) if self.kappa else self.endless,
             kinks=solver.ode.kinks if rates.is_rough(solver.ode) else (),
             cuts=cuts(weights),
             points=choose(weights).points,
@@ -205,7 +210,7 @@ class Integrals:
             "length": self.timed and (is_cut or "length" in varying),
             "width": (self.gap or self.moments) and (is_cut or "speed" in varying),
             "variance": self.variance,
-            "kappa": self.damped,
+            "kappa": self.kappa,
             "moments": self.moments,
             "mass": self.mass and not self.moments,
         }

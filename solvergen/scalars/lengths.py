@@ -60,7 +60,7 @@ H = length
 GAP = Symbol("gap", real=True)
 """gamma_t - gamma_s."""
 KAPPA = Symbol("kappa", real=True)
-"""K_t - K_s, where K has no closed form."""
+"""K_t - K_s, where it is integrated."""
 WEDGE = alpha * sigma_s * expm1(-H)
 _DIFFERENCE = alpha_s * sigma - alpha * sigma_s
 
@@ -164,22 +164,31 @@ def at_start(formula: Expr) -> Expr:
     return formula.subs({t: s, alpha: alpha_s, sigma: sigma_s}, simultaneous=True)
 
 
+@lru_cache(maxsize=64)
+def kappa_of(ode: SemilinearODE, h: Expr | None) -> Expr | None:
+    """kappa of the data where eta is no number: ``KAPPA`` where it has no closed form, or none that
+    keeps its digits. None for any other."""
+    if ode.noise is None or ode.noise.is_constant or ode.integrand.noise != 0:
+        return None
+    if ode.factor is None:
+        return KAPPA
+    found = difference_of(log(sigma / ode.factor), ode.schedule, h)
+    return KAPPA if found is None else found
+
+
 def _zeroth_moment(
     ode: SemilinearODE, expansion: Expansion, h: Expr | None, gap: Expr | None
 ) -> Expr | None:
     """M0 = R_t (q_t - q_s)."""
-    if ode.base is not None and ode.integrand.noise == 0 and not ode.integrand.data.free_symbols:
-        return -alpha / ode.integrand.data * expm1(-H - KAPPA)
+    kappa = kappa_of(ode, h)
+    if kappa is not None and not ode.integrand.data.free_symbols:
+        return -alpha / ode.integrand.data * expm1(-H - kappa)
     general = ode.general_zeroth_moment
     if general is None or ode.factor is None or ode.clock is None:
         return None
     power = _power_of_ratio(ode.clock)
     if power is not None and power.is_positive:
         return -powsimp(ode.factor * ode.clock) * expm1(-power * H)
-    if ode.noise is not None and ode.integrand.noise == 0:
-        kappa = difference_of(log(sigma / ode.factor), ode.schedule, h)
-        if kappa is not None:
-            return -powsimp(ode.factor * ode.clock) * expm1(-H - kappa)
     multiple = cancel(general / _DIFFERENCE)
     if not multiple.free_symbols & {t, s, alpha, sigma}:
         return multiple * WEDGE

@@ -12,13 +12,13 @@ integral of dK/dlambda over the step, Phi = (R_t/R_s) e^-kappa with R that witho
 is integrated for nu has e^-2kappa from each place to t as a factor.
 """
 
-from sympy import Expr, exp, log, sqrt
+from sympy import Expr, exp, sqrt
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.errors import EmissionError
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.lengths import KAPPA, H, difference_of
+from solvergen.scalars.lengths import KAPPA, H, kappa_of
 from solvergen.symbols import alpha, alpha_s, eta, sigma, sigma_s
 
 
@@ -30,17 +30,15 @@ def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
     if ode.noise is None:
         return None
     data, noise = ode.integrand.data, ode.integrand.noise
-    if noise == 0 and ode.has_base:
-        return sigma * sqrt(-expm1(-2 * KAPPA))
+    kappa = kappa_of(ode, h)
+    if kappa is not None:
+        return sigma * sqrt(-expm1(-2 * kappa))
     if ode.factor is None:
         return None
     if noise == 0 and ode.noise.is_constant:
         return sigma * sqrt(-expm1(-2 * eta**2 * H))
     if data == 0 and ode.noise.is_constant:
         return eta * alpha * sigma_s / alpha_s * sqrt(-expm1(-2 * H))
-    if noise == 0:
-        kappa = difference_of(log(sigma / ode.factor), ode.schedule, h)
-        return None if kappa is None else sigma * sqrt(-expm1(-2 * kappa))
     return None
 
 

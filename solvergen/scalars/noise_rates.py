@@ -9,14 +9,16 @@ end of an interval a factor of the first two. S is a function of its own beside 
 it would lose the digits of b.
 """
 
-from sympy import Expr, Piecewise, diff, log
+from sympy import Expr, Piecewise, cancel, diff, log
 
+from solvergen.algebra.short_form import compact
 from solvergen.derivation.parameterization import WRONSKIAN, total_derivative
 from solvergen.derivation.semilinear import SemilinearODE, nonlinear
-from solvergen.scalars.rate_forms import rate_of, simplest_of, value_of
+from solvergen.scalars.lengths import KAPPA, half_log_snr_length, kappa_of
+from solvergen.scalars.rate_forms import product_of, rate_of, simplest_of, value_of
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
-from solvergen.symbols import alpha, alpha_dot, eta, sigma, sigma_dot, t
+from solvergen.symbols import alpha, alpha_dot, eta, half_log_snr_symbol, sigma, sigma_dot, t
 
 
 def clock(ode: SemilinearODE, time: Expr) -> Expr | None:
@@ -55,20 +57,34 @@ def spread(ode: SemilinearODE, time: Expr) -> Expr | None:
 
 
 def damping(ode: SemilinearODE, time: Expr) -> Expr | None:
-    """dK/dlambda; None where K has a closed form."""
+    """dK/dlambda; None where kappa is not integrated."""
     if ode.base is None:
-        return None
-    if not ode.has_base:
+        h = half_log_snr_length(ode.schedule.without(eta))
+        if kappa_of(ode, h) != KAPPA:
+            return None
+    elif not ode.has_base:
         return rate_of(ode.damping, time, ode.schedule)
-    growth = total_derivative(log(alpha / ode.base))
-    return _squared(ode, time) * rate_of(growth, time, ode.schedule)
+    return _squared(ode, time) * _growth(ode, time)
+
+
+def _growth(ode: SemilinearODE, time: Expr) -> Expr:
+    """dlog(alpha/R)/dlambda, R without noise."""
+    schedule = ode.schedule
+    base = SemilinearODE.derive(schedule.without(eta), ode.integrand).factor
+    ratio = value_of(alpha / base, schedule)
+    if ratio is not None:
+        return compact(diff(log(ratio), half_log_snr_symbol))
+    speed = total_derivative(log(alpha / base))
+    if speed.has(sigma_dot):
+        return rate_of(speed, time, schedule)
+    part = product_of(cancel(speed / alpha_dot), schedule)  # alpha keeps its digits at alpha = 0
+    return part * schedule.stable(simplest_of(alpha_dot, schedule)) * time
 
 
 def endless(ode: SemilinearODE) -> tuple[bool, bool]:
     """Whether K is infinite at t_max, and at t_min: where lambda is, and dK/dlambda does not fall
     to 0. Of what falls slower than a power of e^lambda nothing is known, and it is taken to."""
-    if ode.damping is None:
-        return False, False
+    assert ode.damping is not None
     schedule, rate = ode.schedule, ode.damping / total_derivative(log(alpha / sigma))
     ends = schedule.t_max, schedule.t_min
     infinite = [not schedule.limit_at(schedule.half_log_snr, one).is_finite for one in ends]
@@ -87,7 +103,7 @@ def _squared(ode: SemilinearODE, time: Expr) -> Expr:
         return eta**2
     if noise.kind == "diffusion":
         return -time * _value(noise.formula**2 / (2 * sigma**2), schedule)
-    if noise.kind == "retention":
+    if noise.kind == "retention" and noise.squared.has(alpha_dot, sigma_dot):
         return -time * _value(total_derivative(log(noise.formula)), schedule)
     return _value(noise.squared, schedule)
 

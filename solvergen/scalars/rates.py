@@ -81,8 +81,9 @@ class Rates:
         time: dt/dlambda, likewise, or du/dlambda.
         spread: 2 eta^2 sigma^2/R^2, likewise, the rate of the noise's variance over R^2; None
             without noise.
-        damping: dK/dlambda, likewise, where K has no closed form: R is that without noise in the
-            others then; else None.
+        damping: dK/dlambda, likewise, where that is integrated; else None.
+        damped: whether K has no closed form: R is that without noise in the others then, and e^-K
+            to the end of an interval a factor of what is integrated.
         level: dlambda/dv, if the others are rates in v, the logit of time; else None.
         table: of which u is the interpolation, where it takes the place of t.
     """
@@ -94,6 +95,7 @@ class Rates:
     spread: Expr | None = None
     damping: Expr | None = None
     level: Expr | None = None
+    damped: bool = False
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -118,7 +120,8 @@ class Rates:
             time, table = _short(diff(value, l), schedule), points.inverted()
         if not (expansion / time).has(l, t):
             expansion = time  # a constant factor drops out of every ratio
-        return cls(clock, expansion, time, table, spread, damping)
+        damped = ode.base is not None
+        return cls(clock, expansion, time, table, spread, damping, damped=damped)
 
     @classmethod
     def _in_logit(cls, weights: Weights) -> "Rates":
@@ -140,7 +143,8 @@ class Rates:
             None if one is None else per_logit(one)
             for one in (noisy.spread(ode, TIME_RATE), noisy.damping(ode, TIME_RATE))
         )
-        return cls(clock, expansion, TIME_SPEED, None, spread, damping, per_level)
+        damped = ode.base is not None
+        return cls(clock, expansion, TIME_SPEED, None, spread, damping, per_level, damped)
 
     def is_rough(self, ode: SemilinearODE) -> bool:
         """Whether a rate has kinks where the schedule, or eta, has."""
@@ -157,7 +161,7 @@ class Rates:
         """Those that rules of quadrature are measured on: clock, expansion, time, and with K by
         quadrature damping and spread."""
         found = (self.clock, self.expansion, self.time)
-        if self.damping is None or self.spread is None:
+        if not self.damped or self.damping is None or self.spread is None:
             return found
         return (*found, self.damping, self.spread)
 

@@ -98,10 +98,13 @@ def _kink_levels(formulas: Formulas) -> str:
     """lambda at the kinks and cuts in order; empty if there are none."""
     schedule, integrals = formulas.schedule, formulas.integrals
     level = "half_log_snr" if integrals.logit is None else "_logit"
+    times = kinks_code(schedule)
+    if integrals.logit is not None and times.startswith("["):
+        times = f"np.array({times})"
     cuts = f"[{', '.join(map(repr, integrals.cuts))}]" if integrals.cuts else ""
     if not integrals.kinks:
         return f"np.array({cuts})" if cuts else ""
-    levels = f"{level}({kinks_code(schedule)})"
+    levels = f"{level}({times})"
     if len(schedule.tables) > 1 or not isfinite(schedule.span):
         levels = f"[l for l in {levels} if np.isfinite(l)]"
         return f"np.unique([*{levels}, *{cuts}])" if cuts else f"np.unique({levels})"

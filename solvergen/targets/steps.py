@@ -131,7 +131,7 @@ class StepPrinter:
             yield self._gap()
         if formulas.conversion.forms != (0, 1):
             yield self._conversion()
-        if formulas.integrals.damped:
+        if formulas.integrals.kappa:
             yield self._kappa()
         if formulas.reads_factor:
             yield self._factor()

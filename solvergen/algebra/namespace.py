@@ -37,27 +37,28 @@ _NAMES = """
     bar base_image_seq_len base_shift batch before begin begin_index below beside
     beta_end beta_schedule beta_start betas bits both bounds c cache callback cells
     centre centred change churn clip clipped clock closing cls coefficients column
-    columns combinations compiled config context copy cos count counts d data
-    deepcopy denoised density depth device difference disable distance distances
-    done dp draw drawn draws drop dtype dynamic dynamic_thresholding_ratio dz e e_u
-    early ell end ends err error eta evaluate evaluations even excess
+    columns combinations compiled config context copy cos count counts cut d damping
+    data deepcopy denoised density depth device difference disable distance
+    distances done dp draw drawn draws drop dtype dynamic dynamic_thresholding_ratio
+    dz e e_u early ell end ends err error eta evaluate evaluations even excess
     expansion_variable expected extra_args f factor fall falls fewer ff final
     final_sigmas_type finite first fits flat floats flow folded found from_config
     from_data function g gamma gap generator get_velocity given goes_on got graph
-    grid grids groupby groups h half half_log_snr high i index index_for_timestep
-    init_noise_sigma inner inputs inside integrating_factor inverse invert is_first
-    is_like is_one j jax jnp join judge k kappa keep keeps kept key keys kind kinds
-    known kwargs l landing last last_steps lax lay least least_of_all leaves left
-    length level levels like limit limiter line lines listed log log_alpha logit
-    loop low lower m mask mass math max_image_seq_len max_shift max_steps means
-    measured memory met middle model model_output moment moments more moved mu n
-    name namedtuple narrow needed new njit node noise noise_sampler noise_scale np
-    nu num_inference_steps num_steps num_train_timesteps number numbered numbers of
-    old oldest on_data one option options order orders original_samples os others
-    out output outputs outside over own owner p pair pairs pairwise part passes past
-    phase phases phi pi place places plain plan prediction prediction_i
-    prediction_type prev_sample product progress push_to_hub q quiet r randn_tensor
-    range ratio ratios read readable refused register_to_config rejected repeats
+    grid grids groupby groups h half half_log_snr head high i index
+    index_for_timestep init_noise_sigma inner inputs inside integrating_factor
+    inverse invert is_first is_like is_one j jax jnp join judge k kappa keep keeps
+    kept key keys kind kinds kink kinks known kwargs l landing last last_steps lax
+    lay least least_of_all leaves left length level levels like limit limiter line
+    lines listed log log_alpha logit loop low lower m mask mass math
+    max_image_seq_len max_shift max_steps means measured memory met middle model
+    model_output moment moments more moved mu n name namedtuple narrow needed new
+    njit node noise noise_sampler noise_scale np nu num_inference_steps num_steps
+    num_train_timesteps number numbered numbers of old oldest on_data one option
+    options order orders original_samples os others out output outputs outside over
+    own owner p pair pairs pairwise part parts passes past phase phases phi pi
+    pieces place places plain plan prediction prediction_i prediction_type
+    prev_sample product progress push_to_hub q quiet r randn_tensor range ratio
+    ratios read readable refused register_to_config rejected repeats
     rescale_betas_zero_snr rest result results return_dict return_pair
     return_unused_kwargs reuses rho right rising rounded row rows rtol run runs s
     s_churn s_noise s_tmax s_tmin sample sample_adaptive sample_max_value samples
@@ -66,8 +67,8 @@ _NAMES = """
     set_shift set_timesteps shape share shift shift_terminal side sigma sigma_max
     sigma_min sigma_s sigma_t sigmas sign signs sin size slope slopes small
     snr_shift_scale some source sources spacing speed spread stage start starts
-    state step step_index stepper steps steps_offset stretch sums sys t table taken
-    target tensor term terms theta third thresholded thresholding time time_at
+    state step step_index stepper steps steps_offset stretch sums sys t table tail
+    taken target tensor term terms theta third thresholded thresholding time time_at
     time_at_expansion_variable time_at_half_log_snr time_shift time_shift_type
     time_speed times timestep timestep_spacing timesteps to to_data tolerance
     tolerances torch total tqdm trained_betas trange tree_flatten tree_unflatten

@@ -54,6 +54,8 @@ CONVERGING = 1e-8
 GAIN = 16
 """What half the width wins at least below that, if it is one of the rule: thousands as a rule."""
 
+NEGLIGIBLE = 1e-20
+"""A rate of K by which 1e-10 of sigma are added as noise."""
 FINEST = 24
 LOGITS = 1001
 BISECTIONS = 60
@@ -274,6 +276,8 @@ class Cutter:
         with np.errstate(all="ignore"):
             error = np.abs(found - exact)
             error[: 1 - POWERS] /= np.maximum(np.abs(exact[: 1 - POWERS]), 1e-300)
+        noise = slice(3, 1 - POWERS)
+        error[noise] = np.where(np.abs(exact[noise][:1]) > NEGLIGIBLE, error[noise], 0.0)
         return np.max(np.where(np.isfinite(error), error, np.inf), axis=0)
 
 

@@ -36,6 +36,7 @@ SPECS = [
     ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "eta: 1"),
     ("vp_alphabar", "noise", "data", "half_log_snr", "singlestep:2", True, "churn: h"),
     ("ve", "data", "data", "half_log_snr", "heun", True, "churn: 1/5"),
+    ("vp_linear", "noise", "flow", "time", "multistep:2", True, "eta: where(t<1/2, t, 1)*sigma"),
     (FLAT, "noise", "data", "theta", "singlestep:2"),
 ]
 

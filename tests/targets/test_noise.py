@@ -214,3 +214,46 @@ def test_euler_ancestral_is_that_of_k_diffusion() -> None:
             down = (last**2 - up**2) ** 0.5
             y = y + (y - y / (1 + first**2)) / first * (down - first) + up * normals[n]
         assert torch.allclose(found, y, rtol=1e-12)
+
+
+QUADRATURE = "eta: where(t < 1/4, t, 1/2 + t*sigma)"
+
+
+def test_eta_by_quadrature_is_the_same_on_every_target() -> None:
+    """K by quadrature: runs with one noise, in float64, and baked."""
+    grid = np.linspace(0.95, 0.05, 6)
+    x, z = np.random.default_rng(3).standard_normal((2, 2, 5))
+    found = []
+    for target in TARGETS:
+        own = OWN.get(target, np.array)
+        module = made(target, "multistep:2", stochasticity=QUADRATURE)
+        stepper = module.Stepper(own(x), module.Plan(grid, own(x).dtype))
+        while not stepper.done:
+            stepper.step(model(stepper.x, stepper.t), noise=own(z))
+        found.append(np.asarray(stepper.x))
+    for one in found[1:]:
+        np.testing.assert_allclose(one, found[0], rtol=1e-12, atol=1e-13)
+    baked = made("numpy", "multistep:2", stochasticity=QUADRATURE, timesteps=grid)
+    drawn = baked.sample(model, x, noise=lambda draw, times, like: z)
+    np.testing.assert_allclose(drawn, found[0], rtol=1e-12, atol=1e-13)
+
+
+LEVELS = (
+    ("diffusers", "stable_diffusion", "1/2 + alpha*sigma"),
+    ("diffusers", "stable_diffusion", "t/(1 + t)"),
+    ("diffusers", "rectified_flow", "where(t < 1/2, t, 1/2)"),
+    ("k-diffusion", "ve", "exp(-sigma)"),
+)
+
+
+@pytest.mark.parametrize(("target", "schedule", "formula"), LEVELS)
+def test_eta_by_quadrature_on_levels(target: str, schedule: str, formula: str) -> None:
+    """Where noise levels take the place of time, and through time where eta reads that."""
+    options = {"prediction": "data", "integrand": "data", "stochasticity": f"eta: {formula}"}
+    solver = sg.Solver(schedule, scheme="multistep:2", **options)
+    exact = load_text(sg.emit(solver, "numpy"), f"q_{solver.content_hash}")
+    module = load_text(sg.emit(solver, target), f"l_{solver.content_hash}")
+    grid = exact.time_at_half_log_snr(np.linspace(-2.0, 2.0, 6))
+    levels = exact.half_log_snr(grid) if schedule == "stable_diffusion" else exact.sigma(grid)
+    found, rows = module.coefficients(levels), exact.coefficients(grid)
+    np.testing.assert_allclose(found[:, 1:], rows[:, 1:], rtol=1e-10, atol=1e-12)

@@ -225,11 +225,11 @@ def gauss_below(points: int, digits: int) -> list[list[Any]]:
     """
     with mpmath.workdps(digits):
         nodes, weights = gauss(points, digits)
-        legendre = [_legendre(points, 2 * x - 1) for x in nodes]
+        values_at = [legendre(points, 2 * x - 1) for x in nodes]
         integral = []
-        for here in legendre:
+        for here in values_at:
             steps = [here[1] + 1, *(here[m + 1] - here[m - 1] for m in range(1, points))]
-            column = [mpmath.fdot(values[:points], steps) / 2 for values in legendre]
+            column = [mpmath.fdot(values[:points], steps) / 2 for values in values_at]
             integral.append([w * one for w, one in zip(weights, column, strict=True)])
         return integral
 
@@ -238,7 +238,7 @@ def _root(points: int, x: float, digits: int) -> tuple[Any, Any]:
     """A root of P_n and P_n' there, by Newton's method, which doubles the digits of a float64."""
     root, known = mpmath.mpf(float(x)), precision.FLOAT
     while True:
-        values = _legendre(points, root)
+        values = legendre(points, root)
         slope = _slope(points, root, values)
         if known > digits:
             return root, slope
@@ -250,7 +250,7 @@ def _slope(points: int, x: Any, values: Sequence[Any]) -> Any:
     return points * (values[points - 1] - x * values[points]) / (1 - x**2)
 
 
-def _legendre(points: int, x: Any) -> list[Any]:
+def legendre(points: int, x: Any) -> list[Any]:
     """P_0(x) .. P_n(x)."""
     values = [mpmath.mpf(1), x]
     for m in range(1, points):

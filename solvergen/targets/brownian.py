@@ -33,9 +33,9 @@ class Brownian:
 
     def __init__(self, seeds{given}):
         seeds = seeds if isinstance(seeds, int) else [int(one) for one in seeds]
-        self._normals, self._last = Normals(seeds), (None, None)
+        self._normals, self._last = Normals(seeds), (None, None){apart}
         self._ends = np.clip(half_log_snr([T_MAX, T_MIN]), -40.0, 40.0).tolist()
-{kept}
+{kept}{each}
     def __call__(self, draw, times, x):
         """What is added between two times, like x [batch, ..], before it is scaled."""
         found = (float(half_log_snr({time})) for time in times)
@@ -65,6 +65,13 @@ class Brownian:
         return value'''
 
 KEPT = "        self._eta = eta\n"
+APART = "\n        self.seeds = seeds"
+EACH = '''
+    def of(self, seed):
+        """The path of one sample by itself."""
+        return Brownian([seed]{own})
+'''
+"""Of modules with a grid for every sample."""
 
 
 def code(solver: Solver, formulas: Formulas, wide: str, narrow: str) -> str:
@@ -97,6 +104,8 @@ def code(solver: Solver, formulas: Formulas, wide: str, narrow: str) -> str:
         given=f", eta={float_literal(chosen.formula)}" if varies else "",
         says=" ``eta`` is the run's." if varies else "",
         kept=KEPT if varies else "",
+        apart=APART if solver.per_sample else "",
+        each=EACH.format(own=", self._eta" if varies else "") if solver.per_sample else "",
         time="T_MIN + T_MAX - float(time)" if solver.schedule.reversed else "float(time)",
         spread=f"_nu({', '.join(passed)})",
         factor=Spelling(formulas.schedule.parameters).code(factor.xreplace(calls)),

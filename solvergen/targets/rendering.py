@@ -169,12 +169,14 @@ def _imports(target: Target, is_noisy: bool = False) -> str:
 def _run(solver: Solver, formulas: Formulas, found: Target) -> dict[str, Any]:
     """What takes the steps, the same for every target."""
     table, control = formulas.table, Control(formulas.table)
+    normals = _normals(solver, formulas, found)
     return {
         "definitions": definitions_code(formulas, found.library),
         "kinds": control.definition(),
         "planned_kinds": control.planned("rows"),
         "noisy": formulas.is_noisy,
-        "normals": _normals(solver, formulas, found),
+        "normals": normals,
+        "has_paths": "class Brownian" in normals,
         "weak_order": solver.weak_report.order if solver.weak_report else None,
         "noises_per_step": solver.program.main.noises,
         "keeps_start": table.keeps_start,

@@ -18,7 +18,7 @@ from solvergen.targets.files import load_text
 BOUND = 1e-13
 TERMS = ("t", "sqrt(t)", "t**2", "sigma", "alpha*sigma", "exp(-t)", "sin(3*t)", "cos(t)", "1/2")
 STEPS = {"data": "singlestep:2", "flow": "multistep:2:ramp", "velocity": "multistep:2:ramp"}
-SCHEDULES = ("vp_linear", "rectified_flow", "ve", "vp_cosine", "trigonometric", "custom")
+SCHEDULES = ("vp_linear", "rectified_flow", "ve", "edm", "trigonometric", "custom")
 SPACES = {"data": "half_log_snr", "flow": "time", "velocity": "theta"}
 
 
@@ -152,7 +152,7 @@ def test_what_is_said() -> None:
 
 def test_short_steps_keep_their_digits() -> None:
     """nu = sigma sqrt(1 - e^-2kappa), relative to itself, however small it is."""
-    solver = sg.Solver("vp_cosine", "data", "data", scheme="multistep:1", stochasticity="eta: t")
+    solver = sg.Solver("vp_linear", "data", "data", scheme="multistep:1", stochasticity="t")
     module = draft(solver)
     for width in (1e-3, 1e-6, 1e-9):
         grid = [0.5, 0.5 - width]

@@ -158,6 +158,40 @@ def test_noise_of_a_sample_is_that_which_it_has_alone(target, scheme):
         module.Stepper(x, RAGGED, noise=[1, 2])
 
 
+@pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
+def test_churn_of_a_sample_is_that_which_it_has_alone(target):
+    """Noise is raised by the sample's own grid, no further than where its own run starts."""
+    solver = solver_of(STRAIGHT, "singlestep:2", stochasticity="churn: h/4 + t/10")
+    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
+    x, seeds, model = as_target(target, X), [7, 3, 11, 4], model_of(target)
+    runs = [single.sample(model, x[n : n + 1], RAGGED[n], noise=[seeds[n]]) for n in range(len(X))]
+    expected = np.concatenate([from_target(target, one) for one in runs])
+    found = from_target(target, module.sample(model, x, RAGGED, noise=seeds))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
+def test_a_path_of_a_sample_is_that_which_it_has_alone(target):
+    """``Brownian``, whatever the other samples' grids are, and after samples join and leave."""
+    solver = solver_of(STRAIGHT, "singlestep:2", stochasticity="eta: 1/2")
+    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
+    x, seeds, model = as_target(target, X), [7, 3, 11, 4], model_of(target)
+    ends = [(x[n : n + 1], RAGGED[n], single.Brownian([seeds[n]])) for n in range(len(X))]
+    runs = [single.sample(model, one, grid, noise=path) for one, grid, path in ends]
+    expected = np.concatenate([from_target(target, one) for one in runs])
+    found = from_target(target, module.sample(model, x, RAGGED, noise=module.Brownian(seeds)))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    stepper = module.Stepper(x[:3], RAGGED[:3], noise=module.Brownian(seeds[:3]))
+    stepper.step(model(stepper.x, stepper.t))
+    stepper.keep([0, 2])
+    stepper.join(x[3:], RAGGED[3:], noise=module.Brownian(seeds[3:]))
+    while not stepper.done:
+        stepper.step(model(stepper.x, stepper.t))
+    np.testing.assert_allclose(from_target(target, stepper.x), expected[[0, 2, 3]], atol=1e-13)
+    with pytest.raises(ValueError, match="got 2 seeds; expected one for each of 4 samples"):
+        module.Stepper(x, RAGGED, noise=module.Brownian([1, 2]))
+
+
 def test_a_network_that_is_asked_past_the_end_changes_nothing():
     """What it says of a sample whose run is over is not read, be it not a number."""
     solver = solver_of(VP, "multistep:2")

@@ -33,13 +33,17 @@ _COS = -1 / 87178291200, 1 / 479001600, -1 / 3628800, 1 / 40320, -1 / 720, 1 / 2
     w = (angle - 536870911.5) * 1.4629180792671596e-09  # from -pi/4 to pi/4
     ff, ww, log, sin, cos = f * f, w * w, 0.0, 0.0, 0.0
     for c in _LOG:
-        log = log * ff + c
+        log *= ff
+        log += c
     for c in _SIN:
-        sin = sin * ww + c
+        sin *= ww
+        sin += c
     for c in _COS:
-        cos = cos * ww + c
+        cos *= ww
+        cos += c
+    sin *= w
     r = {root}((32.5 - e) * 0.6931471805599453 - 2.0 * f * log)
-    first, second = r * (cos - w * sin), r * (cos + w * sin)
+    first, second = r * (cos - sin), r * (cos + sin)
     return first * (1 - (signs >> 29 & 2)), second * (1 - (signs >> 30 & 2))
 '''
 
@@ -147,25 +151,44 @@ TORCH = (
 def _root(v):
     """The square root, to the nearest float where torch takes the other neighbour (Dekker)."""
     r = v.sqrt()
-    high = 134217729.0 * r - (134217729.0 * r - r)
+    high = 134217729.0 * r
+    high -= high - r
     low = r - high
-    return r + (v - high * high - 2.0 * high * low - low * low) / (2.0 * r)
+    v -= high * high
+    v -= 2.0 * high * low
+    v -= low * low
+    return r.add_(v / (2.0 * r))
 
 
 def _normals(keys, draw, like):
-    """Standard normals of keys [11, 2, batch, 1] and a draw: Philox4x32-10 (Salmon et al. 2011)."""
-    size, mask = like[:1].numel(), 0xFFFFFFFF
-    x = torch.zeros((2, len(like), -(-size // 4)), dtype=torch.int64, device=keys.device)
-    y = torch.zeros_like(x)
-    x[0], x[1], y[0] = torch.arange(x.shape[2], device=keys.device), draw >> 32, draw & mask
+    """Standard normals of keys [11, 2, batch, 1] and a draw, on a CPU by parts for its cache."""
+    batch, size = len(like), like[:1].numel()
+    z = like.new_empty((batch, -(-size // 4), 4))
+    step = max(z.shape[1], 1) if keys.is_cuda else 2**14 // max(batch, 1) + 1
+    for start in range(0, z.shape[1], step):
+        part = z[:, start : start + step]
+        part.copy_(_words(keys, draw, start, part.shape[:2]))
+    return z.reshape(batch, -1)[:, :size].reshape(like.shape)
+
+
+def _words(keys, draw, start, shape):
+    """Four normals of each counter from ``start`` on: Philox4x32-10 (Salmon et al. 2011)."""
+    mask = 0xFFFFFFFF
+    x, y, p = torch.zeros((3, 2, *shape), dtype=torch.int64, device=keys.device)
+    x[0], x[1] = torch.arange(start, start + shape[1], device=x.device), draw >> 32
+    y[1] = draw & mask
     for k in keys[1:]:
-        p = (x * keys[0]).flip(0)
-        x, y = (p >> 32 & mask) ^ y ^ k, p & mask
-    bits = (x.double() + 0.5).view(torch.int64)
+        torch.mul(x, keys[0], out=p)
+        for word, high, low in zip(x, (p[1], p[0]), (y[1], y[0]), strict=True):
+            torch.bitwise_right_shift(high, 32, out=word)
+            word ^= low
+        x ^= k
+        x &= mask
+        y, p = p, y
+    bits, y = (x.double() + 0.5).view(torch.int64), y.flip(0) & mask
     m = (bits & 0xFFFFFFFFFFFFF | 0x3FE0000000000000).view(torch.float64)  # from 1/2 to 1
     pairs = _pair(m, ((bits >> 52) - 1022).double(), (y & 0x3FFFFFFF).double(), y)
-    z = torch.stack(pairs).permute(2, 3, 1, 0).reshape(len(like), -1)[:, :size]
-    return z.reshape(like.shape).to(like)
+    return torch.stack(pairs).permute(2, 3, 1, 0).reshape(*shape, 4)
 
 
 def _keys(seeds, device):

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from solvergen.program.table import Table
+from solvergen.program.table import Array, Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
@@ -64,8 +64,10 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
 
 
 def passes(table: Table) -> str:
-    """The source of every pass."""
-    return widened_passes(table, "to", "prediction.to(x.dtype, copy=True)")
+    """The source of every pass; with noise its column is no pass over memory of its own, so that a
+    step costs no more than one without and torch.randn."""
+    is_fused = any(Array.NOISE in one.landing for one in table.shapes)
+    return widened_passes(table, "to", "prediction.to(x.dtype, copy=True)", is_fused)
 
 
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:

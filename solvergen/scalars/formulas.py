@@ -33,7 +33,7 @@ from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
 from solvergen.scalars.integrals import Integrals
 from solvergen.scalars.landings import Needs
-from solvergen.scalars.lengths import GAP, KAPPA, H, Lengths
+from solvergen.scalars.lengths import GAP, H, Lengths
 from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
@@ -144,13 +144,11 @@ class Formulas:
             moment.has(MASS),
             exponent is not None,
             spread is not None and spread.has(VARIANCE),
-            moment.has(KAPPA) or (spread is not None and spread.has(KAPPA)),
         )
         noise.require_one_eta(ode, integrals)
         in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)
         goes_on = ends_in_data and not in_schedule.reaches_data
-        factor = noise.integrating_factor(ode)
-        rate = None if factor is not None else in_time(ode.linear_coefficient, schedule)
+        closed = ode.factor is not None or ode.base is not None
         return cls(
             in_schedule,
             table,
@@ -161,8 +159,8 @@ class Formulas:
             Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
             _to_data(solver),
             lengths,
-            factor,
-            rate,
+            noise.integrating_factor(ode),
+            None if closed else in_time(ode.linear_coefficient, schedule),
             moment,
             needs,
             exponent,

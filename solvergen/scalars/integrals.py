@@ -20,7 +20,7 @@ from solvergen.algebra.collection import collected
 from solvergen.algebra.tables import Slope, Table
 from solvergen.scalars.cells import cuts
 from solvergen.scalars.landings import Needs
-from solvergen.scalars.lengths import Lengths
+from solvergen.scalars.lengths import KAPPA, Lengths, kappa_of
 from solvergen.scalars.logit import TIME_SPEED, LogitForms
 from solvergen.scalars.noise_rates import endless
 from solvergen.scalars.quadrature import PANEL, choose
@@ -104,7 +104,6 @@ class Integrals:
         mass: bool,
         is_exponential: bool,
         variance: bool = False,
-        kappa: bool = False,
     ) -> "Integrals":
         """What is left to integrate for weights that have these needs.
 
@@ -115,21 +114,20 @@ class Integrals:
             mass: whether M0 has none.
             is_exponential: whether the moments have one.
             variance: whether that of the noise has none.
-            kappa: whether the difference of K has none.
         """
         is_uniform, damped = solver.weights.same_clock, solver.ode.base is not None
+        kappa = damped or kappa_of(solver.ode, lengths.half_log_snr) == KAPPA
         end_density = needs.end_density and not is_uniform and not is_exponential
         gap = needs.gaps and lengths.gap is None and solver.expansion.name != "half_log_snr"
         found = cls(
             is_uniform,
             is_transported=solver.ode.factor is None and not damped,
             damped=damped,
-            kappa=kappa or damped,
+            kappa=kappa,
             moments=needs.moments > 0 and not is_uniform and not is_exponential,
             mass=mass or end_density,
             gap=gap,
-            timed=any((mass, end_density, gap, variance, kappa, damped))
-            or lengths.half_log_snr is None,
+            timed=any((mass, end_density, gap, variance, kappa, lengths.half_log_snr is None)),
             variance=variance,
             end_density=end_density,
             levels=lengths.half_log_snr is None and has_flat_end(solver.schedule),

@@ -292,9 +292,8 @@ def _obstacle(ode: SemilinearODE, prediction: Parameterization, role: str, asked
 @lru_cache(maxsize=64)
 def _obstacle_of_ode(ode: SemilinearODE, role: str) -> str:
     """The same of Phi and M0, which no prediction changes."""
-    if ode.base is not None:  # e^-kappa, from 1 to 0, gives a step no limit that it has not
-        return _obstacle_of_ode(SemilinearODE.derive(ode.schedule, ode.integrand), role)
     schedule = ode.schedule
+    ode = ode if ode.base is None else SemilinearODE.derive(schedule, ode.integrand)  # e^-K <= 1
     middle = (schedule.t_min + schedule.t_max) / 2
     ends = [(one, middle) if role == "end" else (middle, one) for one in _approach(schedule, role)]
     named = (("Phi", ode.general_integrating_factor), ("M0", ode.general_zeroth_moment))

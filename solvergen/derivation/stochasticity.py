@@ -37,7 +37,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Piecewise, Rational, diff, exp, log
+from sympy import Add, Expr, Integer, Piecewise, Rational, diff, exp, log
 
 from solvergen.algebra import expressions
 from solvergen.algebra.evaluation import compiled
@@ -129,7 +129,7 @@ class Stochasticity:
         if self.kind == "diffusion":
             return self.formula**2 / (2 * sigma**2 * rate)
         if t not in self.formula.free_symbols and degree(self.formula) == 0:
-            return -alpha * diff(self.formula, alpha) / self.formula  # -dlog E/dlambda
+            return -alpha * _log_slope(self.formula, alpha)  # -dlog E/dlambda
         log_slope = total_derivative(log(self.formula))  # e^-K falls on the way to the data
         return log_slope / rate
 
@@ -212,6 +212,15 @@ class Stochasticity:
 
     def __str__(self) -> str:
         return self.text
+
+
+def _log_slope(formula: Expr, symbol: Expr) -> Expr:
+    """d log E/dx. Of e^u + c it is u'/(1 + c e^-u), which is a number where e^u is none."""
+    growing = [one for one in Add.make_args(formula) if isinstance(one, exp)]
+    if len(growing) != 1 or formula == growing[0]:
+        return diff(formula, symbol) / formula
+    (u,), rest = growing[0].args, formula - growing[0]
+    return (diff(u, symbol) + diff(rest, symbol) * exp(-u)) / (1 + rest * exp(-u))
 
 
 def get(text: str | float | Stochasticity | None) -> Stochasticity | None:

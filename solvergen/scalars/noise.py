@@ -18,7 +18,7 @@ from sympy.codegen.cfunctions import expm1
 from solvergen.derivation.semilinear import SemilinearODE, at_start
 from solvergen.errors import EmissionError
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.lengths import KAPPA, H, kappa_of
+from solvergen.scalars.lengths import KAPPA, H, half_log_snr_length, kappa_of
 from solvergen.symbols import alpha, alpha_s, eta, sigma, sigma_s
 
 
@@ -44,6 +44,8 @@ def spread(ode: SemilinearODE, h: Expr | None) -> Expr | None:
 
 def integrating_factor(ode: SemilinearODE) -> Expr | None:
     """Phi in the same symbols, and ``KAPPA`` where K has no closed form; None where R has none."""
+    if kappa_of(ode, half_log_snr_length(ode.schedule.without(eta))) == KAPPA:
+        return sigma / sigma_s * exp(-KAPPA)
     if ode.base is None:
         return ode.general_integrating_factor
     return ode.base / at_start(ode.base) * exp(-KAPPA)

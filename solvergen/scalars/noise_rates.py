@@ -9,16 +9,24 @@ end of an interval a factor of the first two. S is a function of its own beside 
 it would lose the digits of b.
 """
 
+import mpmath
 from sympy import Expr, Piecewise, cancel, diff, log
 
+from solvergen.algebra import precision
+from solvergen.algebra.evaluation import as_mp
 from solvergen.algebra.short_form import compact
 from solvergen.derivation.parameterization import WRONSKIAN, total_derivative
 from solvergen.derivation.semilinear import SemilinearODE, nonlinear
 from solvergen.scalars.lengths import KAPPA, half_log_snr_length, kappa_of
 from solvergen.scalars.rate_forms import product_of, rate_of, simplest_of, value_of
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.values import numeric_limit
+from solvergen.schedules.values import at_time
 from solvergen.symbols import alpha, alpha_dot, eta, half_log_snr_symbol, sigma, sigma_dot, t
+
+CLOSE = (60, 120)
+"""k of the distances 2^-k from an end at which a rate is compared with itself."""
+FALL = 0.01
+"""What falls slower over a lambda of 1 does not fall."""
 
 
 def clock(ode: SemilinearODE, time: Expr) -> Expr | None:
@@ -83,16 +91,24 @@ def _growth(ode: SemilinearODE, time: Expr) -> Expr:
 
 def endless(ode: SemilinearODE) -> tuple[bool, bool]:
     """Whether K is infinite at t_max, and at t_min: where lambda is, and dK/dlambda does not fall
-    to 0. Of what falls slower than a power of e^lambda nothing is known, and it is taken to."""
+    as a power of e^lambda."""
     assert ode.damping is not None
-    schedule, rate = ode.schedule, ode.damping / total_derivative(log(alpha / sigma))
-    ends = schedule.t_max, schedule.t_min
-    infinite = [not schedule.limit_at(schedule.half_log_snr, one).is_finite for one in ends]
-    first, last = (
-        is_infinite and numeric_limit(rate, schedule, end) != 0
-        for is_infinite, end in zip(infinite, ends, strict=True)
-    )
-    return first, last
+    low, high = ode.schedule.domain
+    return _is_endless(ode, high, low), _is_endless(ode, low, high)
+
+
+@precision.own
+def _is_endless(ode: SemilinearODE, end: Expr, other: Expr) -> bool:
+    schedule = ode.schedule
+    if schedule.limit_at(schedule.half_log_snr, end).is_finite:
+        return False
+    digits = precision.LEADING_POWER
+    rate = ode.damping / total_derivative(log(alpha / sigma))
+    with mpmath.workdps(digits):
+        times = [as_mp(end) + (as_mp(other) - as_mp(end)) * mpmath.mpf(2) ** -k for k in CLOSE]
+        near, nearer = (abs(at_time(rate, schedule, one, digits)) for one in times)
+        levels = [at_time(log(alpha / sigma), schedule, one, digits) for one in times]
+        return bool(nearer != 0 and near < nearer * mpmath.exp(FALL * abs(levels[1] - levels[0])))
 
 
 def _squared(ode: SemilinearODE, time: Expr) -> Expr:

@@ -161,3 +161,15 @@ def test_short_steps_keep_their_digits() -> None:
             exact = kappa(mpmath.mpf(grid[1]), mpmath.mpf(grid[0]))
         nu = module.coefficients(grid)[0, 1] / module.sigma(grid[1])
         np.testing.assert_allclose(-0.5 * np.log1p(-(nu**2)), float(exact), rtol=1e-13)
+
+
+def test_what_falls_slowly_at_an_end_is_forgotten_in_part() -> None:
+    """From alpha = 0 with eta^2 ~ alpha^(2/5): K is finite, and e^-kappa of the first step is."""
+    formula = "alpha**(1/5)*exp(-alpha/2)"
+    solver = sg.Solver("rectified_flow", "flow", "flow", "time", "multistep:1", None, formula)
+    assert solver.ode.base == 1
+    row = draft(solver).coefficients([1.0, 0.6, 0.3])[0]
+    with mpmath.workdps(20):
+        width = mpmath.mpf("0.4")  # of alpha; the integral is one of w = alpha^(2/5)
+        kappa = mpmath.quad(lambda w: mpmath.exp(-(w**2.5)) / width, [0, width**width])
+    np.testing.assert_allclose(row[2], float(mpmath.exp(-kappa)), rtol=1e-12)

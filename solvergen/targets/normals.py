@@ -52,7 +52,7 @@ _CLASS = '''
 class Normals:
     """Standard normals of a seed for every sample: the same alone, in any batch, in any library.
 
-    ``seeds`` is a number, to which sample i adds i, or a list with a number or generator for each.
+    ``seeds`` is a number, to which sample i adds i, a generator of all, or a list of one for each.
     """
 
     def __init__(self, seeds):
@@ -71,10 +71,15 @@ class Normals:
 _SEEDS = '''
 
 def _seeds_of(seeds, count):
-    """One for every sample."""
-    found = [seeds + i for i in range(count)] if isinstance(seeds, int) else [*seeds]
-    if len(found) != count:
-        raise ValueError(f"got {len(found)} seeds; expected a seed for each of {count} samples")
+    """One for every sample: seed + i, that of a list, or a generator that all draw from."""
+    if isinstance(seeds, int | {generator}):
+        found = [seeds + i if isinstance(seeds, int) else seeds for i in range(count)]
+    else:
+        found = [*seeds] if np.iterable(seeds) else []
+    known = [isinstance(one, int | np.integer | {generator}) for one in found]
+    if len(found) != count or not all(known):
+        expected = f"a seed, a generator, or a list of one for each of {{count}} samples"
+        raise ValueError(f"noise is {{seeds!r:.60}}; expected {{expected}}")
     return found
 '''
 
@@ -101,7 +106,7 @@ def _normals(seed, draw, z):
     pairs = _pair(m, (bits >> 52) - 1022, y & 0x3FFFFFFF, y)
     z[:] = np.stack(pairs).T.reshape(-1)[: z.size]
 '''
-    + _SEEDS
+    + _SEEDS.format(generator="np.random.Generator")
     + _CLASS
 )
 
@@ -139,7 +144,7 @@ NUMBA = (
         for i in range(part.size):
             part[i] = out[i % 4, i // 4]
 '''
-    + _SEEDS
+    + _SEEDS.format(generator="np.random.Generator")
     + _CLASS
 )
 
@@ -200,14 +205,14 @@ def _keys(seeds, device):
         rows.append([[(one[j] + n * weyl[j]) % 2**32 for one in words] for j in range(2)])
     return torch.tensor(rows, device="cpu" if device.type == "mps" else device)[..., None]
 '''
-    + _SEEDS
+    + _SEEDS.format(generator="torch.Generator")
     + '''
 
 class Normals:
     """Standard normals of a seed for every sample: the same alone, in any batch, in any library.
 
-    ``seeds`` is a number, to which sample i adds i, or a list with a number for each; or a list of
-    generators of torch, which are faster and of its own kind.
+    ``seeds`` is a number, to which sample i adds i, or a list with a number for each; or generators
+    of torch, one or a list, which are faster and of its own kind.
     """
 
     def __init__(self, seeds):

@@ -179,3 +179,28 @@ def test_no_path_where_each_step_has_another_eta() -> None:
         assert not hasattr(made("numpy", noise), "Brownian")
     with pytest.raises(TypeError):
         made("numpy").Brownian([np.random.default_rng(0)])
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
+def test_a_generator_draws_for_all_samples_in_turn(target: str, modules: dict[str, Any]) -> None:
+    """As it would for the samples one after another, in the steps of a run too."""
+    convert = OWN.get(target, lambda x: x)
+    x = convert(np.zeros((3, 16), np.float32))
+    kind = seeded if target == "torch" else np.random.default_rng
+    whole = modules[target].Normals(kind(5))
+    one_by_one = kind(5)
+    for draw in range(2):
+        expected = [modules[target].Normals(one_by_one)(draw, (1, 0), x[:1]) for _ in range(3)]
+        np.testing.assert_array_equal(whole(draw, (1, 0), x), np.concatenate(expected))
+
+
+@pytest.mark.parametrize("noise", ["abc", "a seed", 1.5, [1, 2], [1.5, 2, 3], ["a", "b", "c"], {}])
+@pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
+def test_noise_of_nothing_is_named(target: str, noise: Any, modules: dict[str, Any]) -> None:
+    module, x = modules[target], OWN.get(target, lambda x: x)(np.zeros((3, 4), np.float32))
+    with pytest.raises(ValueError, match="expected a seed, a generator, or a list of one for each"):
+        module.sample(lambda x, t: x, x, module.timesteps(4, end=0.01), noise=noise)

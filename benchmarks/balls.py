@@ -124,11 +124,12 @@ class BallReference(SearchReference):
     ) -> tuple[Any, list[Any]]:
         low, high = self._domain_of_floats
         is_closed = self.weights.ode.factor is not None
-        if not is_closed or self._reads_tables or not (low < end and start < high):
+        inside = low < min(float(end), float(start)) and max(float(end), float(start)) < high
+        if not is_closed or self._reads_tables or not inside:
             return super().means(end, start, count, through)
         flint.ctx.prec = BITS
         totals = [self._total(end, start, k) for k in range(max(count, 1))]
-        scale = middle(self._factor(end), "Phi")
+        scale = middle(self._factor_in_balls(end), "Phi")
         return scale * totals[0], [one / totals[0] for one in totals]
 
     @cached_property
@@ -173,7 +174,7 @@ class BallReference(SearchReference):
         forms = (speed, self.weights.expansion.variable)
         return tuple(schedule.substitute(at_schedule(one, schedule)) for one in forms)
 
-    def _factor(self, time: Any) -> Any:
+    def _factor_in_balls(self, time: Any) -> Any:
         schedule = self.weights.schedule
         form = schedule.substitute(at_schedule(self.weights.ode.factor, schedule))
         value = in_balls(form, float(time))(flint.acb(ball(time)), False)

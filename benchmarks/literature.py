@@ -1,7 +1,7 @@
 """Schedules of the literature: derived, compiled and searched for their worst coefficients.
 
     pip install ".[certify]"
-    python benchmarks/literature.py [NAME ..] [--write]
+    python benchmarks/literature.py [NAME ..] [--write]    # other rows of the table stay
 
 Each in a process of its own: processor seconds from the formulas to the text of a module, imports
 aside, then a search with ball arithmetic (``certify.py``), whose time is not counted. Third-order
@@ -110,7 +110,8 @@ def one(name: str, choice: int) -> dict[str, object]:
     seconds, reason = timed(compiled)
     worst = ""
     if not reason:
-        worst = f"{searched(found[0], EFFORT).worst.error:.0e}"
+        errors = searched(found[0], EFFORT)
+        worst = " / ".join(f"{one.error:.0e}" for one in (errors.worst, errors.beside))
     return {"seconds": seconds, "reason": reason, "worst": worst}
 
 
@@ -146,11 +147,19 @@ def report(found: list[list[str]]) -> str:
             "# Schedules of the literature",
             "`python benchmarks/literature.py --write`: processor seconds from the formulas to "
             "the text of a module, in a fresh process;\nthe worst coefficient that a search finds "
-            "against enclosures by python-flint, relative to the largest weight of a landing.\n"
-            "Formulas stand in benchmarks/literature.py.",
+            "against enclosures by python-flint, relative to the largest weight of a landing;\n"
+            "after the stroke that of steps so near to an end that floats of t are further apart "
+            "than 1e-10 of the distance to it.\nFormulas stand in benchmarks/literature.py.",
             markdown(HEADS, [tuple(row) for row in found]),
         )
     )
+
+
+def known_rows() -> dict[str, list[str]]:
+    """The rows of the table that is there, by schedule."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    cells = ([one.strip() for one in line.strip("|").split("|")] for line in lines)
+    return {one[0]: one for one in cells if len(one) == len(HEADS) and one[0] in SCHEDULES}
 
 
 def main() -> None:
@@ -162,12 +171,13 @@ def main() -> None:
     if options.choice is not None:
         print(json.dumps(one(options.names[0], options.choice)))
         return
-    found = []
+    found = known_rows()
     for name in options.names or list(SCHEDULES):
-        found.append(rows(name))
-        print("| " + " | ".join(found[-1]) + " |", flush=True)
-    if options.write:
-        RESULTS.write_text(report(found) + "\n")
+        found[name] = rows(name)
+        print("| " + " | ".join(found[name]) + " |", flush=True)
+        if options.write:
+            table = report([found[one] for one in SCHEDULES if one in found])
+            RESULTS.write_text(table + "\n")
 
 
 if __name__ == "__main__":

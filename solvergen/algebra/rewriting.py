@@ -44,6 +44,7 @@ def rewritings(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
         found = _everywhere(rule, expression, symbol)
         is_made = not is_given and found.has(sympy.Abs)
         yield found.replace(sympy.Abs, lambda e: e) if is_made else found
+    yield _outside_calls(_joined, expression, symbol)
     yield from _reflections(expression, symbol)
     yield from _without_overflow(expression, symbol)
 
@@ -83,6 +84,14 @@ def _everywhere(rule: Rewriting, expression: Expr, symbol: Symbol) -> Expr:
     if any(new is not old for new, old in zip(arguments, expression.args, strict=True)):
         expression = expression.func(*arguments)
     return rule(expression, symbol)
+
+
+def _outside_calls(rule: Rewriting, expression: Expr, symbol: Symbol) -> Expr:
+    """``rule`` at sums that are in no root and no function, whose arguments stay: the factors of
+    1 - t^2 beside sqrt((1 - t^2)^2 + c), which multiplied out has lost the digits of c."""
+    if expression.is_Mul or (expression.is_Pow and expression.exp.is_Integer):
+        return expression.func(*(_outside_calls(rule, e, symbol) for e in expression.args))
+    return rule(expression, symbol) if expression.is_Add else expression
 
 
 def _joined(expression: Expr, symbol: Symbol) -> Expr:

@@ -17,6 +17,7 @@ from types import ModuleType
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
+from sympy import oo
 
 from solvergen.algebra.evaluation import evaluate_mp, is_real, time_of
 from solvergen.measurement.grids import adversarial, falling
@@ -25,11 +26,13 @@ from solvergen.measurement.row_errors import (
     errors_of_step,
     is_weight,
     marks,
+    shifted,
 )
 from solvergen.program.table import Table, TablePhase, columns_of
 from solvergen.scalars.cells import is_resolved
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.rows import steps_of
+from solvergen.schedules.values import numeric_limit
 from solvergen.specification.solver import Solver
 from solvergen.symbols import t
 
@@ -272,15 +275,21 @@ def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidat
 
 
 def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -> Array:
-    """The relative errors of alpha or sigma of a module at some times."""
+    """The relative errors of alpha or sigma of a module at some times; 0 where they are 0 or
+    infinite."""
     schedule = solver.schedule
-    formula = schedule.substitute(getattr(schedule, name))
+    given = getattr(schedule, name)
+    formula = schedule.substitute(given)
+    limits = {float(end): numeric_limit(given, schedule, end) for end in schedule.domain}
     found = getattr(module, name)(times)
     errors = []
     for time, value in zip(times.tolist(), found.tolist(), strict=True):
-        truth = evaluate_mp(formula, t, time, DIGITS)
-        known = is_real(truth) and truth != 0
-        error = abs(mpmath.mpf(value) - truth) / abs(truth) if known else 0.0
+        with mpmath.workdps(DIGITS):
+            meant = {mpmath.mpf(time), shifted(time, schedule)}
+            truths = [evaluate_mp(formula, t, one, DIGITS) for one in meant]
+            truths = [one for one in truths if is_real(one) and one != 0]
+            known = bool(truths) and limits.get(time, 1) not in (0, oo)
+            error = min((abs(value - one) / abs(one) for one in truths), default=0) * known
         errors.append(float(error) if np.isfinite(value) else MISSING * bool(known))
     return np.nan_to_num(np.array(errors), nan=0.0, posinf=MISSING)
 

@@ -35,6 +35,9 @@ NODES = 24
 BEYOND = 1e-30
 """Of a factor next to an end whose limit there is 0, or the inverse of an infinite one."""
 
+ROUGHLY = 1e-6
+"""How near to a limit a value counts as the limit."""
+
 AGREEMENT = 1e-10
 """Of the float64 code with the 50 digits, relative to the largest coefficient of a row: it loses
 up to six digits on fine grids, and a wrong coefficient all."""
@@ -241,12 +244,15 @@ class PreciseReference(Reference):
         """A formula at a time; its limit at an end of the domain.
 
         What vanishes there is 0 itself: close to the end it is small, and nothing of it is right.
+        What is far from its limit has met a pole, as that of tan, on its other side.
         """
         schedule = self.weights.schedule
-        for end, exact in zip(schedule.domain, self._domain, strict=True):
-            if time == exact and numeric_limit(formula, schedule, end) == 0:
-                return mpmath.mpf(0)
         value = super().value(formula, time)
-        if is_real(value):
-            return value
-        return super().value(formula, self._inside(time))
+        for end, exact in zip(schedule.domain, self._domain, strict=True):
+            limit = numeric_limit(formula, schedule, end) if time == exact else None
+            if limit == 0:
+                return mpmath.mpf(0)
+            is_near = limit is None or (is_real(value) and abs(value / as_mp(limit) - 1) < ROUGHLY)
+            if not is_near:
+                return super().value(formula, self._inside(time))
+        return value if is_real(value) else super().value(formula, self._inside(time))

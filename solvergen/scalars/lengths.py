@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import (
     Expr,
+    Integer,
     Mul,
     Pow,
     Rational,
@@ -39,7 +40,7 @@ from sympy import (
     powsimp,
     simplify,
 )
-from sympy.codegen.cfunctions import expm1
+from sympy.codegen.cfunctions import expm1, log1p
 
 from solvergen.algebra import precision
 from solvergen.algebra.collection import collected
@@ -64,6 +65,7 @@ KAPPA = Symbol("kappa", real=True)
 WEDGE = alpha * sigma_s * expm1(-H)
 _DIFFERENCE = alpha_s * sigma - alpha * sigma_s
 
+ONE = Integer(1)
 GOOD, FAIR = 4e-15, 1e-13
 """A form with an error below the first is as good as any; one above the second loses digits."""
 DIGITS = 60
@@ -144,6 +146,9 @@ def difference_of(variable: Expr, schedule: NoiseSchedule, h: Expr | None) -> Ex
     """The difference of a function of t, alpha and sigma over a step."""
     at_time = at_schedule(variable, schedule)
     forms = [*differences(schedule.simplest(at_time)), *differences(schedule.stable(at_time))]
+    if isinstance(variable, log):
+        argument = schedule.stable(at_schedule(variable.args[0], schedule))
+        forms += differences(expand_log(log(argument), force=True, deep=False))
     if h is not None and is_ratio_variable(variable):
         forms += difference_of_ratio(variable)
     return _best(forms, at_time, schedule, h)
@@ -195,8 +200,24 @@ def _zeroth_moment(
     scale = cancel(ode.clock / expansion.variable)
     if gap is not None and not scale.free_symbols & {t, alpha, sigma}:
         return cancel(ode.factor * scale) * GAP
-    found = difference_of(ode.clock, ode.schedule, h)
-    return None if found is None else _quotient(cancel(ode.factor * found))
+    return _best_moment(ode, h)
+
+
+def _best_moment(ode: SemilinearODE, h: Expr | None) -> Expr | None:
+    """R_t (q_t - q_s), with the difference as it is and cancelled; c (1 - R_t/R_s) if q = c/R."""
+    factor, clock, schedule = ode.factor, ode.clock, ode.schedule
+    assert factor is not None
+    assert clock is not None
+    forms, found = list[Expr](), difference_of(clock, schedule, h)
+    if found is not None:
+        forms += [_quotient(cancel(factor * found)), factor * found]
+    product = cancel(factor * clock)
+    if not product.has(t, alpha, sigma):
+        growth = difference_of(log(factor), schedule, h)
+        if growth is not None:
+            moved = growth.args[0] if isinstance(growth, log1p) else expm1(growth)
+            forms.append(-product * moved)
+    return _best(forms, clock, schedule, h, factor)
 
 
 def _quotient(form: Expr) -> Expr:
@@ -216,15 +237,20 @@ def _power_of_ratio(clock: Expr) -> Expr | None:
 
 
 def _best(
-    forms: Iterable[Expr], formula: Expr, schedule: NoiseSchedule, h: Expr | None = None
+    forms: Iterable[Expr],
+    formula: Expr,
+    schedule: NoiseSchedule,
+    h: Expr | None = None,
+    scale: Expr = ONE,
 ) -> Expr | None:
-    """The shortest form of a difference of ``formula`` that is good; else the most accurate one."""
+    """The shortest form of a difference of ``formula``, times ``scale`` at its end, that is good;
+    else the most accurate one."""
     names = frozenset(name for name, _ in schedule.parameters)
     steps = Steps.of(schedule)
     candidates = list(dict.fromkeys(steps.signed(collected(one, names)) for one in forms))
     if not candidates:
         return None
-    exact = steps.differences(formula)
+    exact = steps.differences(formula, scale)
     found = {one: steps.error(one, exact, h) for one in candidates}
     good = [one for one in candidates if found[one] <= GOOD]
     if good:
@@ -295,26 +321,31 @@ class Steps:
 
         return form.replace(lambda one: one.is_Mul, flipped)
 
-    def differences(self, formula: Expr) -> list[Any]:
-        """formula(t) - formula(s) in many digits; infinite where one of them is no number."""
-        inside = self.schedule.substitute(formula)
-        low, high = map(float, self.schedule.domain)
-        ends = {
-            time: numeric_limit(formula, self.schedule, end)
-            for time, end in zip((low, high), self.schedule.domain, strict=True)
-        }
+    def differences(self, formula: Expr, scale: Expr = ONE) -> list[Any]:
+        """scale(t) (formula(t) - formula(s)) in many digits; infinite where one is no number."""
         digits = DIGITS_BESIDE_FLAT if has_flat_end(self.schedule) else DIGITS
         with mpmath.workdps(digits):
-            values = {
-                time: as_mp(limit) if limit is not None and limit.is_finite else mpmath.nan
-                for time, limit in ends.items()
-            }
-            last, first = (
-                [values.get(time) or evaluate_mp(inside, t, time, digits) for time in times]
-                for times in (self.end.tolist(), self.start.tolist())
+            last, first, scales = (
+                self._many_digits(one, times, digits)
+                for one, times in ((formula, self.end), (formula, self.start), (scale, self.end))
             )
-            pairs = zip(last, first, strict=True)
-            return [a - b if is_real(a) and is_real(b) else mpmath.inf for a, b in pairs]
+            return [
+                c * (a - b) if all(map(is_real, (a, b, c))) else mpmath.inf
+                for a, b, c in zip(last, first, scales, strict=True)
+            ]
+
+    def _many_digits(self, formula: Expr, times: NDArray[np.float64], digits: int) -> list[Any]:
+        """A formula of t, alpha and sigma at some times; at ends of the domain its limits."""
+        schedule = self.schedule
+        if formula.is_number:
+            return [as_mp(formula)] * len(times)
+        limits = {}
+        for end in schedule.domain:
+            limit = numeric_limit(formula, schedule, end)
+            is_finite = limit is not None and limit.is_finite
+            limits[float(end)] = as_mp(limit) if is_finite else mpmath.nan
+        inside = schedule.substitute(at_schedule(formula, schedule))
+        return [limits.get(one) or evaluate_mp(inside, t, one, digits) for one in times.tolist()]
 
     def error(self, form: Expr, exact: Sequence[Any], h: Expr | None) -> float:
         """The largest relative error of a form in float64."""

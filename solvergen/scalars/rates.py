@@ -26,12 +26,14 @@ Where lambda is finite and flat at an end, no rate in lambda is integrable by pa
 rates in the logit of time instead (``scalars.logit``).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from sympy import Expr, Integer, Piecewise, Pow, Rational, Symbol, diff, log
 
+from solvergen.algebra.accurate_form import stable_form
 from solvergen.algebra.evaluation import evaluate_mp_at, is_real
 from solvergen.algebra.radicals import reduced
 from solvergen.algebra.short_form import compact
@@ -224,7 +226,7 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
         forms.append(_with_logarithm(schedule))
         if errors(forms[-1:], schedule)[0] > GOOD:
             forms.append(_with_wronskian(schedule))
-        return most_accurate(forms, schedule)
+        return most_accurate([*forms, *_in_stable_form(slope, forms, schedule)], schedule)
     forms += [
         product_of(alpha * sigma**2, schedule) / schedule.alpha_prime,
         product_of(sigma**2, schedule) / schedule.f,
@@ -232,7 +234,17 @@ def time_rate(schedule: NoiseSchedule) -> Expr:
     if min(errors(forms, schedule)) > FAIR:
         squared = schedule.simplest(diff(schedule.alpha**2, t))
         forms.append(product_of(2 * alpha**2 * sigma**2, schedule) / squared)
-    return most_accurate(forms, schedule)
+    return most_accurate([*forms, *_in_stable_form(slope, forms, schedule)], schedule)
+
+
+def _in_stable_form(
+    slope: Expr | None, forms: Sequence[Expr], schedule: NoiseSchedule
+) -> Iterator[Expr]:
+    """The derivative of t(lambda) in the form that keeps its digits, where none of the others
+    does: at both ends t has lost those of a difference from it, and lambda has not."""
+    if slope is not None and not slope.has(Piecewise) and min(errors(forms, schedule)) > FAIR:
+        low, high = map(Rational, half_log_snr_range(schedule))
+        yield stable_form(slope, l, (low, high), schedule.parameters)
 
 
 def _with_logarithm(schedule: NoiseSchedule) -> Expr:

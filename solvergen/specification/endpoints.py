@@ -5,7 +5,8 @@ step may start or end there; the prediction no longer determines the integrand t
 finite value; gamma is infinite, so that a step there is of first order; gamma is finite, but the
 steps beside the end are not what they are inside.
 
-Where gamma is finite, the program is run on power series at the end (``solvergen.program.ends``).
+Where gamma is finite, the program is run on power series at the end (``solvergen.program.ends``),
+also where neither vanishes, but one of the two is none in gamma: 1 - t^(3/2) at t = 0.
 With the data integrand at sigma = 0 Phi goes to 0 and M0 is no O(h): a value at an inner stage, and
 one that is predicted, wins no power of h over the values that it is made from. What is left is the
 order of the supports that hold nothing but starts of steps: multistep:K keeps K, every other scheme
@@ -46,7 +47,7 @@ from solvergen.program.ends import End
 from solvergen.program.program import StepProgram
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import at_time, between, is_finite_at
-from solvergen.specification.puiseux import end_of
+from solvergen.specification.puiseux import end_of, has_branch
 from solvergen.symbols import alpha, sigma, t
 
 PLACES = {"start": ("alpha = 0",), "end": ("sigma = 0",)}
@@ -200,23 +201,22 @@ def _endpoint(
     obstacle = _obstacle(weights.ode, prediction, role, evaluates_at(program, role))
     if obstacle:
         return replace(found, obstacle=obstacle, order=None)
-    if found.place not in PLACES[role]:
+    variable, is_plain = weights.expansion.variable, found.place not in PLACES[role]
+    if is_plain and not has_branch(schedule, variable, role):
+        return found
+    finite = found.finite_variable
+    end = end_of(schedule, weights.ode.integrand, variable, role, order) if finite else None
+    if is_plain and (end is None or end.is_regular):
         return found
     if program.is_noisy:
         return replace(found, order=None)
-    end = _end(weights, role, order) if found.finite_variable else None
     if end is None:
-        power = _leading(weights, role, order, found.finite_variable)
+        power = _leading(weights, role, order, finite)
         left = min(Fraction(order), power)
-        return replace(found, order=left, logarithm=power == order and not found.finite_variable)
+        return replace(found, order=left, logarithm=power == order and not finite)
     if end.is_regular:
         return found
     return _left(found, weights, program, order, end)
-
-
-def _end(weights: Weights, role: str, order: int) -> End | None:
-    variable = weights.expansion.variable
-    return end_of(weights.schedule, weights.ode.integrand, variable, role, order)
 
 
 def _left(

@@ -16,7 +16,7 @@ from operator import mul
 from typing import Any
 
 import mpmath
-from sympy import Expr
+from sympy import Expr, Pow, Tuple, acos, asin, log
 
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import Parameterization
@@ -24,8 +24,8 @@ from solvergen.program.ends import End
 from solvergen.program.laurent import Laurent
 from solvergen.program.series import DECIMAL, Series
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.schedules.values import at_time
-from solvergen.symbols import alpha, sigma
+from solvergen.schedules.values import at_time, numeric_limit
+from solvergen.symbols import alpha, sigma, t
 
 CLOSE, CLOSER, LIMIT = 60, 120, 1500
 """Powers of 1/2: where leading powers are read off, and what counts as the end itself."""
@@ -70,6 +70,20 @@ def end_of(
     with DECIMAL.context():
         known = [one for one in series if one is not None]
         return _turned(role, m, known)
+
+
+@lru_cache(maxsize=256)
+def has_branch(schedule: NoiseSchedule, variable: Expr, role: str) -> bool:
+    """Whether alpha or sigma may be no power series in gamma at an end where neither vanishes:
+    t^(3/2) at t = 0, or gamma flat there."""
+    end = schedule.t_min if role == "end" else schedule.t_max
+    if _lead(schedule, role, variable) != 1:
+        return True
+    parts = Tuple(schedule.alpha, schedule.sigma)
+    bases = [one.base for one in parts.atoms(Pow) if one.has(t) and not one.exp.is_Integer]
+    bases += [one.args[0] for one in parts.atoms(log)]
+    bases += [1 - one.args[0] ** 2 for one in parts.atoms(acos, asin)]
+    return any(one.has(t) and numeric_limit(one, schedule, end) == 0 for one in bases)
 
 
 def _at(schedule: NoiseSchedule, role: str, formula: Expr, distance: Any, digits: int) -> Any:

@@ -110,8 +110,7 @@ def one(name: str, choice: int) -> dict[str, object]:
     seconds, reason = timed(compiled)
     worst = ""
     if not reason:
-        errors = searched(found[0], EFFORT)
-        worst = " / ".join(f"{one.error:.0e}" for one in (errors.worst, errors.beside))
+        worst = f"{searched(found[0], EFFORT).worst.error:.0e}"
     return {"seconds": seconds, "reason": reason, "worst": worst}
 
 
@@ -147,9 +146,8 @@ def report(found: list[list[str]]) -> str:
             "# Schedules of the literature",
             "`python benchmarks/literature.py --write`: processor seconds from the formulas to "
             "the text of a module, in a fresh process;\nthe worst coefficient that a search finds "
-            "against enclosures by python-flint, relative to the largest weight of a landing;\n"
-            "after the stroke that of steps so near to an end that floats of t are further apart "
-            "than 1e-10 of the distance to it.\nFormulas stand in benchmarks/literature.py.",
+            "against enclosures by python-flint, relative to the largest weight of a landing.\n"
+            "Formulas stand in benchmarks/literature.py.",
             markdown(HEADS, [tuple(row) for row in found]),
         )
     )

@@ -25,6 +25,16 @@ FORMS = {
     "root": (sqrt(1 + t) - 1, 0, None),
     "difference of squares": (1 - ((exp(-t) - exp(-2)) / (1 - exp(-2))) ** 2, 0, None),
     "sines": (sin(pi * t) / cos(pi * t / 2), 0, 2),
+    "factors beside a root": (
+        (1 - t**2) / sqrt(9 * (1 - t**2) ** 2 + sympy.Rational(1, 10**6)),
+        None,
+        0,
+    ),
+    "factors over a root": (
+        t * sqrt((1 - t) ** 4 + sympy.Rational(1, 10**7)) / (1 - t**3),
+        0,
+        np.inf,
+    ),
     "already stable": (t / (1 + t), 0, None),
 }
 

@@ -14,7 +14,7 @@ from solvergen.compiler import load_text
 from solvergen.errors import EmissionError, SolvergenError
 from solvergen.measurement.certificate import certified, draft, statement
 from solvergen.measurement.row_errors import RowError, SearchReference, errors_of_step, marks
-from solvergen.measurement.search import Candidate, Effort, cost_of, search
+from solvergen.measurement.search import Candidate, Effort, cost_of, scalar_errors, search
 from solvergen.scalars.reference import ReferenceScalars
 from solvergen.scalars.rows import steps_of
 from solvergen.symbols import t
@@ -110,6 +110,70 @@ def test_means_over_q_keep_their_digits_where_they_are_small(seed: int) -> None:
     grid = [*(1 - np.sort(10 ** random.uniform(-11, -7, 4))).tolist(), random.uniform(0.1, 0.9)]
     errors = errors_of_step(spec, module.coefficients(np.array(grid)), grid, 3)
     assert max(one.error for one in errors) < 3e-14
+
+
+def errors_beside(spec: sg.Solver, distances: list[float]) -> list[float]:
+    """The errors of the steps of a grid down from these distances to the noisy end."""
+    end = float(spec.schedule.t_max)
+    grid = [end - one for one in distances]
+    rows = draft(spec).coefficients(np.array(grid))
+    found = [errors_of_step(spec, rows, grid, n) for n in range(len(grid) - 1)]
+    assert all(found[1:])
+    return [one.error for errors in found for one in errors]
+
+
+@pytest.mark.slow_but(2)
+@pytest.mark.parametrize("variable", ["half_log_snr", "time"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["vp_alphabar", ("1 - t", "sqrt(t*(2 - t))"), ("cos(pi*t/2)", "sin(pi*t/2)"),
+     ("sqrt((1 - t)/(1 + t))", "sqrt(1 - alpha**2)")],
+)  # fmt: skip
+def test_steps_of_the_score_keep_their_digits_where_alpha_falls_to_0(
+    schedule: object, variable: str
+) -> None:
+    """M0 = alpha_t/alpha_s - 1 is 1e-4 there, and 1 in steps that are as long as the distance."""
+    if isinstance(schedule, tuple):
+        schedule = sg.NoiseSchedule(*schedule, name="falling")
+    spec = sg.Solver(schedule, "score", "score", variable, "multistep:2:ramp", limiter=None)
+    assert max(errors_beside(spec, [1e-9, 1.001e-9, 3e-8, 2e-6, 2.0002e-6, 0.4])) < 4e-14
+
+
+POLES = {
+    "tan": ("1/sqrt(1 + 9*tan(pi*t/2)**2)", "3*tan(pi*t/2)/sqrt(1 + 9*tan(pi*t/2)**2)"),
+    "both": ("1/(1 + 3*tan(pi*t/2))", "3*tan(pi*t/2)/(1 + 3*tan(pi*t/2))"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize("name", POLES)
+def test_a_pole_at_an_end_is_the_end(name: str) -> None:
+    """pi/2 in any number of digits is beside the pole: the tangent is large, of either sign."""
+    schedule = sg.NoiseSchedule(*POLES[name], name=name)
+    spec = sg.Solver(schedule, "flow", "data", "half_log_snr", "multistep:2:ramp", limiter=None)
+    module = draft(spec)
+    assert (module.alpha(1.0), module.sigma(1.0)) == (0.0, 1.0)
+    assert max(scalar_errors(spec, module, "alpha", np.array([1.0, 0.5]))) < 1e-15
+    assert max(errors_beside(spec, [0.0, 1e-9, 1e-4, 0.3, 1.0])) < 1e-14
+
+
+BETWEEN_FLOATS = {
+    "in t": ("cos(t)", "sin(t)", (0, "pi/2")),
+    "in the distance": ("sqrt(0.3 - t)", "t", ("0.1", "0.3")),
+    "in roots": ("sqrt(1 - sqrt(t + 0.0001))", "(t + 0.0001)**(1/4)", ("0", "0.9999")),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN_FLOATS)
+def test_an_end_between_two_floats_has_either_meaning(name: str) -> None:
+    """cos(t) knows how far a float is from pi/2; 0.3 - t how far it is from the float 0.3."""
+    alpha, sigma, domain = BETWEEN_FLOATS[name]
+    schedule = sg.NoiseSchedule(alpha, sigma, domain, name="between")
+    spec = sg.Solver(schedule, "data", "data", "half_log_snr", "multistep:2:ramp", limiter=None)
+    assert max(errors_beside(spec, [1e-9, 3e-9, 1e-6, 1e-3, 0.1])) < 4e-14
+    grid = [float(schedule.t_max) - 1e-6, 0.15]
+    wrong = draft(spec).coefficients(np.array(grid)) * (1 + 1e-9)
+    assert max(one.error for one in errors_of_step(spec, wrong, grid, 0)) > 1e-10
 
 
 @dataclass(frozen=True, eq=False)

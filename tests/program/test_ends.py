@@ -133,6 +133,36 @@ def test_computed_is_measured(choice: tuple[str, ...], role: str) -> None:
     assert abs(found - claimed) <= 0.15, (claimed, found)
 
 
+FRACTIONAL = {
+    "three halves": ("1 - t**1.5", "sqrt(0.01 + t**3)", "end"),
+    "five quarters": ("1 - t**1.25", "0.1 + t**1.25", "end"),
+    "late": ("(1 - t)**1.5 + 0.01", "1.001 - (1 - t)**1.5", "start"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "integrand", "variable", "expected"),
+    [
+        ("three halves", "data", "time", 3.0),
+        ("three halves", "flow", "time", 1.5),
+        ("three halves", "noise", "half_log_snr", 4.0),
+        ("five quarters", "noise", "time", 2.5),
+        ("late", "data", "time", 3.0),
+        ("late", "flow", "half_log_snr", 1.0),
+    ],
+)
+def test_a_flat_end_of_a_fractional_power_has_its_own_order(
+    name: str, integrand: str, variable: str, expected: float
+) -> None:
+    """Nothing vanishes there, and yet alpha, sigma and N may be no power series in gamma."""
+    *formulas, role = FRACTIONAL[name]
+    schedule = sg.NoiseSchedule(*formulas, name=name)
+    spec = solver(schedule, integrand, variable, "unipc:3")
+    assert spec.order == 4
+    assert getattr(spec.endpoints, role).order == expected
+    assert abs(min(beside_ends.power(spec, MIXTURE, role), 4) - expected) <= 0.15
+
+
 @pytest.mark.parametrize(
     "choice",
     [

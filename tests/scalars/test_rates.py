@@ -92,6 +92,14 @@ def test_rate_of_time_in_float64(name: str) -> None:
     assert error < 1e-12
 
 
+@pytest.mark.slow
+def test_rate_of_time_where_powers_cancel_at_both_ends() -> None:
+    """t has lost the digits of 1 - t^a at one end, and 1 - u^(1/b) those of t^a at the other."""
+    schedule = sg.NoiseSchedule("(1 - t**0.6)**1.4", "1 - (1 - t**0.6)**1.4")
+    (error,) = errors([time_rate(schedule)], schedule)
+    assert error < 1e-14
+
+
 def test_errors_are_measured() -> None:
     """A form that is wrong by 1e-9 is said to be, and loses."""
     schedule = sg.schedules.get("vp_linear")

@@ -42,7 +42,7 @@ def searched(solver: sg.Solver, effort: Effort = EFFORT) -> Found:
 
 
 def rows(name: str) -> Iterator[tuple[str, ...]]:
-    """Schedule, integrand, variable, rows, steps, the worst errors, and of what; or why not."""
+    """Schedule, integrand, variable, rows, steps, the worst error, and of what; or why not."""
     for integrand in INTEGRANDS:
         for expansion in EXPANSIONS:
             started = time.process_time()
@@ -51,20 +51,17 @@ def rows(name: str) -> Iterator[tuple[str, ...]]:
                 found = searched(solver)
             except SolvergenError as error:
                 reason = " ".join(str(error).split()).replace("|", "/")
-                yield (name, integrand, expansion, "", "", "refused", reason, "", "")
+                yield (name, integrand, expansion, "", "", "refused", reason, "")
                 continue
             worst = found.worst
             yield (
                 name, integrand, expansion, str(found.rows), str(found.steps),
                 f"{worst.error:.0e}", f"{worst.column}, {worst.start:.6g} to {worst.end:.6g}",
-                f"{found.beside.error:.0e}", f"{time.process_time() - started:.1f}",
+                f"{time.process_time() - started:.1f}",
             )  # fmt: skip
 
 
-HEADS = (
-    "schedule", "integrand", "expansion", "rows", "compared", "worst", "of, from t to t", "beside",
-    "s",
-)  # fmt: skip
+HEADS = ("schedule", "integrand", "expansion", "rows", "compared", "worst", "of, from t to t", "s")
 
 
 def markdown(heads: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
@@ -73,25 +70,21 @@ def markdown(heads: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
 
 
 def report(found: list[tuple[str, ...]]) -> str:
-    worst: dict[str, list[tuple[float, float]]] = {}
-    for name, *_, error, _, beside, _ in found:
+    worst: dict[str, tuple[float, int]] = {}
+    for name, *_, error, _, _ in found:
         if error != "refused":
-            worst.setdefault(name, []).append((float(error), float(beside)))
-    summary = [
-        (name, str(len(errors)), *(f"{max(one):.0e}" for one in zip(*errors, strict=True)))
-        for name, errors in worst.items()
-    ]
+            before, count = worst.get(name, (0.0, 0))
+            worst[name] = (max(before, float(error)), count + 1)
+    summary = [(name, str(count), f"{error:.0e}") for name, (error, count) in worst.items()]
     return "\n\n".join(
         (
             "# The worst coefficients that a search finds",
             f"`python benchmarks/certify.py --write`: {SCHEME}, prediction and integrand the same. "
             "Rows of adversarial grids; those\ncompared with enclosures by python-flint are the "
             "worst against finer panels, those beside the worst alpha and sigma,\nand random "
-            "ones. Errors relative to the largest weight of a landing; beside: those of steps so "
-            "near to an end that floats\nof t are further apart than 1e-10 of the distance to it; "
-            "seconds of a processor. Schedules that interpolate a table\nare not in it: their "
-            "formulas have no enclosures.",
-            markdown(("schedule", "combinations", "worst", "beside"), summary),
+            "ones. Errors relative to the largest weight of a landing; seconds of a processor. "
+            "Schedules that interpolate\na table are not in it: their formulas have no enclosures.",
+            markdown(("schedule", "combinations", "worst"), summary),
             "## Every combination",
             markdown(HEADS, found),
         )

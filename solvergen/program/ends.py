@@ -35,6 +35,9 @@ MAIN_STEPS = 3
 ITERATIONS = 500
 """An iteration that contracts by 0.8 changes no digit more after so many."""
 
+FEW = 3
+"""Powers of h that are computed first: an order that is lost is seldom more."""
+
 
 @dataclass(frozen=True)
 class EndPowers:
@@ -42,7 +45,7 @@ class EndPowers:
 
     Attributes:
         touching: by the steps up to the one that touches it; None if nothing is seen in what is
-            computed, which is order enough.
+            computed, which is order enough, or in as many powers as it takes to see the other.
         near: by one main step at a distance of a few steps, likewise.
     """
 
@@ -68,15 +71,19 @@ def powers(program: StepProgram, end: End, order: int) -> EndPowers:
 
 
 def _powers(program: StepProgram, end: End, order: int, ratios: tuple[Fraction, ...]) -> EndPowers:
-    """Those on steps of these lengths."""
+    """Those on steps of these lengths: in a few powers of h, and in all if nothing is seen there."""
     with DECIMAL.context():
-        problem = EndProblem.draw(end, order * end.root + 1)
-        near, touching = (_at_start if end.role == "start" else _at_end)(program, problem, ratios)
-
-        def of(power: int) -> Fraction | None:
-            return Fraction(power, end.root) if power < problem.length else None
-
-        return EndPowers(of(touching), of(near))
+        for count in (FEW, order) if order > FEW else (order,):
+            problem = EndProblem.draw(end, count * end.root + 1)
+            run = _at_start if end.role == "start" else _at_end
+            seen = [
+                Fraction(power, end.root) if power < problem.length else None
+                for power in run(program, problem, ratios)
+            ]
+            if seen != [None, None]:
+                break
+    near, touching = seen
+    return EndPowers(touching, near)
 
 
 def _at_end(

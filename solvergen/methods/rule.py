@@ -67,6 +67,9 @@ def is_constant(row: Row) -> bool:
 Moment = Callable[[int, int | None], Any]
 """(k, l) -> mu_k, or (M0_l/M0) mu_k^(l)."""
 
+Interpolation = Callable[[Sequence[Any], Sequence[Any]], list[Any]]
+"""(places r_j, moments mu_k) -> ell_j with sum_j r_j^k ell_j = mu_k."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -101,7 +104,11 @@ class Rule:
         return max(self.powers.values(), default=0)
 
     def weights(
-        self, places: Sequence[Any], moment: Moment, end_density: Callable[[], Any]
+        self,
+        places: Sequence[Any],
+        moment: Moment,
+        end_density: Callable[[], Any],
+        interpolation: Interpolation | None = None,
     ) -> list[Any]:
         """ell_j in whatever numbers the moments are.
 
@@ -109,6 +116,7 @@ class Rule:
             places: the positions r_j.
             moment: (k, l) -> mu_k, or (M0_l/M0) mu_k^(l) for a stage l.
             end_density: the density of q at the end over its mean.
+            interpolation: ``interpolated``, or the same for such numbers.
         """
         if self.rows:
             return [
@@ -116,13 +124,13 @@ class Rule:
                 for row in self.rows
             ]
         used = [self.used_moment(k, moment, end_density) for k in range(len(places))]
-        return interpolated(places, used)
+        return (interpolation or interpolated)(places, used)
 
     def used_moment(self, k: int, moment: Moment, end_density: Callable[[], Any]) -> Any:
         """The moment that stands in for mu_k in an interpolation."""
         factor = self.scale[k] if k < len(self.scale) else Fraction(1)
         if self.moments is Moments.EXACT or k == 0:
-            return factor * moment(k, None)
+            return moment(k, None) if factor == 1 else factor * moment(k, None)
         classical = factor / (k + 1)
         if self.moments is Moments.CLASSICAL:
             return classical * moment(0, None)
@@ -190,10 +198,3 @@ def interpolated(places: Sequence[Any], moments: Sequence[Any]) -> list[Any]:
         for i in range(k, count - 1):
             found[i] = found[i] - found[i + 1]
     return found
-
-
-def times_linear(poly: Sequence[Any], c0: Any, c1: Any) -> list[Any]:
-    """The coefficients of (c_0 + c_1 theta) times a polynomial."""
-    lower = [c0 * p for p in poly] + [0]
-    upper = [0] + [c1 * p for p in poly]
-    return [a + b for a, b in zip(lower, upper, strict=True)]

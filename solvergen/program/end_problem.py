@@ -39,7 +39,7 @@ from solvergen.errors import SchemeError
 from solvergen.program.grid_step import GridStep
 from solvergen.program.instructions import Combine
 from solvergen.program.laurent import Laurent
-from solvergen.program.series import DECIMAL, Series
+from solvergen.program.series import DECIMAL, Series, combination, interpolated
 
 DIMENSION = 2
 """Of the sample: one more than a scalar, whose derivatives commute."""
@@ -186,8 +186,7 @@ class EndProblem:
         moving = [self.at(one.coefficients, r) for one in self._moving]
         out = []
         for weights, direction in self.terms:
-            parts = zip(direction, (*x, *moving), strict=True)
-            line = sum((one * u for u, one in parts), Series.of([0], self.length, DECIMAL))
+            line = combination(direction, (*x, *moving))
             total = Series.of([weights[-1]], self.length, DECIMAL)
             for weight in weights[-2::-1]:
                 total = total * line + weight
@@ -339,5 +338,4 @@ class EndScalars(GridStep):
         def end_density() -> Series:
             return self.problem.end_density(end, start)
 
-        found = combine.weights(places, moment, end_density)
-        return [one * Series.of([1], self.problem.length, DECIMAL) for one in found]
+        return combine.weights(places, moment, end_density, interpolated)

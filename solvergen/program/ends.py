@@ -35,7 +35,7 @@ MAIN_STEPS = 3
 ITERATIONS = 500
 """An iteration that contracts by 0.8 changes no digit more after so many."""
 
-FEW = 3
+FEW = 2
 """Powers of h that are computed first: an order that is lost is seldom more."""
 
 
@@ -66,12 +66,12 @@ def powers(program: StepProgram, end: End, order: int) -> EndPowers:
     """
     if not program.is_limited:
         return _powers(program, end, order, UNEVEN)
-    found = _powers(program.unlimited, end, order, UNEVEN)
+    found = powers(program.unlimited, end, order)
     return found.and_also(_powers(program, end, order, EVEN))
 
 
 def _powers(program: StepProgram, end: End, order: int, ratios: tuple[Fraction, ...]) -> EndPowers:
-    """Those on steps of these lengths: in a few powers of h, and in all if nothing is seen there."""
+    """Those on steps of these lengths: in a few powers of h, or in all if nothing is seen there."""
     with DECIMAL.context():
         for count in (FEW, order) if order > FEW else (order,):
             problem = EndProblem.draw(end, count * end.root + 1)

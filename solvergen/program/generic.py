@@ -15,19 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
+from operator import mul
 from typing import Any
 
 import numpy as np
 
-from solvergen.methods.rule import times_linear
 from solvergen.program.grid_step import GridStep
 from solvergen.program.instructions import Combine
-from solvergen.program.series import Field, Series
+from solvergen.program.series import Field, Series, combination, interpolated
 
 DIMENSION = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """dy/dgamma = q'(gamma) N(R y, gamma), x = R y, with everything a polynomial.
 
@@ -91,14 +91,16 @@ class Problem:
         """N(x, gamma)."""
         out = []
         for component in self.terms:
-            total = Series.of([1], self.length, self.field)
+            weights, powers = [self.field.of(1)], [Series.of([1], self.length, self.field)]
             for weight, direction, slope, degree in component:
-                base = sum((one * u for u, one in zip(direction, x, strict=True)), gamma * slope)
-                total = total + base.power(degree) * weight
-            out.append(total)
+                base = combination((*direction, slope), (*x, gamma))
+                weights.append(weight)
+                powers.append(base.power(degree))
+            out.append(combination(weights, powers))
         return np.array(out, dtype=object)
 
-    def at(self, polynomial: Sequence[Any], place: Fraction) -> Series:
+    @lru_cache(maxsize=4096)  # noqa: B019 - a problem is one of a few
+    def at(self, polynomial: tuple[Any, ...], place: Fraction) -> Series:
         """A polynomial in gamma at gamma = place * h."""
         base, power, out = self.field.of(place), self.field.of(1), []
         for c in polynomial:
@@ -119,29 +121,36 @@ class Problem:
         """N along the exact solution."""
         return self.model(self.solution(place), place)
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - a problem is one of a few
     def mean(self, end: Fraction, start: Fraction, k: int) -> Series:
         """int_0^1 theta^k q'(gamma_s + theta (gamma_t - gamma_s)) dtheta."""
-        means = _power_means(end, start, k, self.length, self.field)
+        powers = _powers_between(end, start, self.length, self.field)
+        inverses = _inverses(k + self.length, self.field)[k:]
+        means = [self.field.reduced(sum(map(mul, one, inverses))) for one in powers]
         products = zip(self.clock_rate, means, strict=True)
-        return Series(tuple(self.field.reduced(c * one) for c, one in products), self.field)
+        return Series([self.field.reduced(c * one) for c, one in products], self.field)
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - a problem is one of a few
     def zeroth_moment(self, end: Fraction, start: Fraction) -> Series:
         """M0 = R(gamma_t) (q_t - q_s), without its factor h."""
         return self.at(self.factor, end) * self.mean(end, start, 0) * (end - start)
 
 
-@lru_cache(maxsize=4096)
-def _power_means(
-    end: Fraction, start: Fraction, k: int, length: int, field: Field
-) -> tuple[Any, ...]:
-    """int_0^1 theta^k (c_s + theta (c_t - c_s))^i dtheta for i < length, as elements."""
+@lru_cache(maxsize=1024)
+def _powers_between(end: Fraction, start: Fraction, length: int, field: Field) -> list[list[Any]]:
+    """(c_s + theta (c_t - c_s))^i for i < length, as polynomials in theta."""
     low, width = field.of(start), field.of(end - start)
-    means, poly = [], [field.of(1)]
-    for _ in range(length):
-        parts = (p * field.inverse(k + j + 1) for j, p in enumerate(poly))
-        means.append(field.reduced(sum(parts, field.of(0))))
-        poly = [field.reduced(one) for one in times_linear(poly, low, width)]
-    return tuple(means)
+    found = [[field.of(1)]]
+    for _ in range(length - 1):
+        lower, upper = [low * c for c in found[-1]] + [0], [0, *[width * c for c in found[-1]]]
+        found.append([field.reduced(a + b) for a, b in zip(lower, upper, strict=True)])
+    return found
+
+
+@cache
+def _inverses(count: int, field: Field) -> list[Any]:
+    """1, 1/2, .., 1/count: the means of 1, theta, .."""
+    return [field.inverse(k) for k in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -177,4 +186,4 @@ class ProblemScalars(GridStep):
         def end_density() -> Series:
             return self.problem.at(self.problem.clock_rate, end) / zeroth
 
-        return combine.weights(places, moment, end_density)
+        return combine.weights(places, moment, end_density, interpolated)

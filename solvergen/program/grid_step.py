@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from solvergen.methods.scheme import Kind, Node
@@ -28,8 +29,11 @@ class GridStep:
 
     def time(self, stage: int) -> Fraction:
         """The place of an evaluation."""
-        width = self.grid[self.n + 1] - self.grid[self.n]
-        return self.grid[self.n] + self.phase.position(stage) * width
+        return self.grid[self.n] + self.phase.position(stage) * self._width
+
+    @cached_property
+    def _width(self) -> Fraction:
+        return self.grid[self.n + 1] - self.grid[self.n]
 
     def conversion_at(self, stage: int) -> tuple[int, int]:
         """A and B."""

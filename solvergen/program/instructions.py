@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from solvergen.methods.limiter import Bound
-from solvergen.methods.rule import INTERPOLATION, Moment, Rule
+from solvergen.methods.rule import INTERPOLATION, Interpolation, Moment, Rule
 from solvergen.methods.scheme import CURRENT, Node, stage
 
 
@@ -48,12 +48,16 @@ class Combine:
         return sorted(range(len(self.support)), key=lambda j: self.support[j].index)
 
     def weights(
-        self, places: Sequence[Any], moment: Moment, end_density: Callable[[], Any]
+        self,
+        places: Sequence[Any],
+        moment: Moment,
+        end_density: Callable[[], Any],
+        interpolation: Interpolation | None = None,
     ) -> list[Any]:
         """ell_j by its rule (``Rule.weights``), within its bound."""
 
         def of(some: Sequence[Any]) -> list[Any]:
-            return self.rule.weights(some, moment, end_density)
+            return self.rule.weights(some, moment, end_density, interpolation)
 
         if self.bound is None:
             return of(places)

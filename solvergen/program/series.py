@@ -6,6 +6,8 @@ rational; one that is 0 at a point drawn at random from the field is 0 for every
 probability (degree of the coefficient as a polynomial in what was drawn)/2^61 (Schwartz 1980,
 J. ACM 27, Zippel 1979).
 
+A series of residues is one integer that they stand in side by side (``program.residues``).
+
 Logarithms and roots of places need real numbers, which are decimals of so many digits: what is
 smaller than half of them is 0. They are calculated within ``Field.context()``.
 """
@@ -17,12 +19,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import lru_cache
+from operator import mul
 from typing import Any, Union
 
-PRIME = 2**61 - 1
-SPACE = 16
-"""Bytes for a sum of 64 products of two residues."""
+from solvergen.program import residues
+from solvergen.program.residues import PRIME
 
 Scalar = Union[int, Fraction, Decimal, "Series"]
 
@@ -72,13 +74,25 @@ RATIONALS = Field()
 MODULAR = Field(PRIME)
 DECIMAL = Field(digits=60)
 
+ZERO = Decimal(0)
 
-@dataclass(frozen=True)
+
 class Series:
-    """c_0 + c_1 h + .. + c_K h^K + O(h^(K+1)); K is the length of the tuple minus one."""
+    """c_0 + c_1 h + .. + c_K h^K + O(h^(K+1)); K is the length less one.
 
-    coefficients: tuple[Any, ...]
-    field: Field = RATIONALS
+    Args:
+        coefficients: c_0, .., c_K, elements of the field.
+        field: what they are.
+    """
+
+    __slots__ = ("_coefficients", "_inverse", "_packed", "field", "length")
+
+    def __init__(self, coefficients: Iterable[Any], field: Field = RATIONALS) -> None:
+        known = tuple(coefficients)
+        self.field, self.length = field, len(known)
+        self._coefficients: tuple[Any, ...] | None = known
+        self._packed: int | None = None
+        self._inverse: Series | None = None
 
     @classmethod
     def of(
@@ -86,71 +100,107 @@ class Series:
     ) -> "Series":
         """The series with these leading coefficients, padded with zeros or cut to ``length``."""
         exact = [field.of(c) for c in coefficients][:length]
-        return cls(tuple(exact + [field.of(0)] * (length - len(exact))), field)
+        return cls(exact + [field.of(0)] * (length - len(exact)), field)
+
+    @property
+    def coefficients(self) -> tuple[Any, ...]:
+        """c_0, .., c_K."""
+        if self._coefficients is None:
+            self._coefficients = residues.unpacked(self.packed, self.length)
+        return self._coefficients
+
+    @property
+    def packed(self) -> int:
+        """Residues side by side in one integer."""
+        if self._packed is None:
+            self._packed = residues.packed(self.coefficients)
+        return self._packed
+
+    def _of_packed(self, packed: int) -> "Series":
+        found = Series.__new__(Series)
+        found.field, found.length, found._packed = self.field, self.length, packed
+        found._coefficients = found._inverse = None
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Series):
+            return NotImplemented
+        return self.field == other.field and self.coefficients == other.coefficients
+
+    def __hash__(self) -> int:
+        return hash((self.coefficients, self.field))
+
+    def __repr__(self) -> str:
+        return f"Series({self.coefficients}, {self.field})"
 
     def _lift(self, other: Scalar) -> "Series":
         if isinstance(other, Series):
             return other
-        return Series.of([other], len(self.coefficients), self.field)
-
-    def _like(self, coefficients: Iterable[Any]) -> "Series":
-        modulus = self.field.modulus
-        return Series(
-            tuple([c % modulus for c in coefficients] if modulus else coefficients), self.field
-        )
+        return Series.of([other], self.length, self.field)
 
     def __add__(self, other: Scalar) -> "Series":
-        theirs = self._lift(other).coefficients
-        return self._like(a + b for a, b in zip(self.coefficients, theirs, strict=True))
+        theirs = self._lift(other)
+        if self.field.modulus:
+            return self._of_packed(residues.sum_of(self.packed, theirs.packed, self.length))
+        pairs = zip(self.coefficients, theirs.coefficients, strict=True)
+        return Series([a + b for a, b in pairs], self.field)
 
     __radd__ = __add__
 
     def __neg__(self) -> "Series":
-        return self._like(-c for c in self.coefficients)
+        if self.field.modulus:
+            return self._of_packed(residues.difference_of(0, self.packed, self.length))
+        return Series([-c for c in self.coefficients], self.field)
 
     def __sub__(self, other: Scalar) -> "Series":
-        theirs = self._lift(other).coefficients
-        return self._like(a - b for a, b in zip(self.coefficients, theirs, strict=True))
+        theirs = self._lift(other)
+        if self.field.modulus:
+            return self._of_packed(residues.difference_of(self.packed, theirs.packed, self.length))
+        pairs = zip(self.coefficients, theirs.coefficients, strict=True)
+        return Series([a - b for a, b in pairs], self.field)
 
     def __mul__(self, other: Scalar) -> "Series":
-        if isinstance(other, int | Fraction | Decimal):
-            factor = self.field.of(other)
-            return self._like(c * factor for c in self.coefficients)
-        if not isinstance(other, Series):
+        if isinstance(other, Series):
+            return self._times(other)
+        if not isinstance(other, int | Fraction | Decimal):
             return NotImplemented  # an array of series multiplies element by element
-        if self.field == RATIONALS:
-            (ours, over), (theirs, under) = self._integers, other._integers
-            products = _product(ours, theirs, 0)
-            return Series(tuple(Fraction(c, over * under) for c in products), self.field)
+        factor = self.field.of(other)
         if self.field.modulus:
-            return self._like(_unpacked(self._packed * other._packed, len(self.coefficients)))
-        return self._like(_product(self.coefficients, other.coefficients, Decimal(0)))
+            return self._of_packed(residues.reduced(self.packed * factor, self.length))
+        return Series([c * factor for c in self.coefficients], self.field)
 
     __rmul__ = __mul__
 
-    @cached_property
+    def _times(self, other: "Series") -> "Series":
+        if self.field.modulus:
+            return self._of_packed(residues.product_of(self.packed, other.packed, self.length))
+        if self.field.digits:
+            return Series(_product(self.coefficients, other.coefficients, ZERO), self.field)
+        (ours, over), (theirs, under) = self._integers(), other._integers()
+        products = _product(ours, theirs, 0)
+        return Series([Fraction(c, over * under) for c in products], self.field)
+
     def _integers(self) -> tuple[list[int], int]:
         """Rational coefficients over a common denominator: their products need no reduction."""
         over = math.lcm(*(c.denominator for c in self.coefficients))
         return [c.numerator * (over // c.denominator) for c in self.coefficients], over
 
-    @cached_property
-    def _packed(self) -> int:
-        """Residues side by side in one integer: the product of two has those of the series."""
-        return int.from_bytes(
-            b"".join([c.to_bytes(SPACE, "little") for c in self.coefficients]), "little"
-        )
-
     def __truediv__(self, other: "Series") -> "Series":
         """Division by a series whose leading coefficient does not vanish."""
-        scale = self.field.inverse(other.coefficients[0])
-        rest, quotient = list(self.coefficients), []
-        for i in range(len(rest)):
-            q = self.field.reduced(rest[i] * scale)
-            quotient.append(q)
-            for j, b in enumerate(other.coefficients[: len(rest) - i], start=i):
-                rest[j] -= q * b
-        return self._like(quotient)
+        return self._times(other.inverse)
+
+    @property
+    def inverse(self) -> "Series":
+        """1 over the series: sum_j b_j i_(k-j) = 0 for k > 0."""
+        if self._inverse is None:
+            first, *rest = self.coefficients
+            scale = self.field.inverse(first)
+            found, backwards = [scale], rest[::-1]
+            for k in range(1, self.length):
+                total = sum(map(mul, backwards[self.length - 1 - k :], found), self.field.of(0))
+                found.append(self.field.reduced(-total * scale))
+            self._inverse = Series(found, self.field)
+        return self._inverse
 
     def __gt__(self, other: Scalar) -> bool:
         """Whether it is larger for small h > 0."""
@@ -174,21 +224,46 @@ class Series:
         for power, c in enumerate(self.coefficients):
             if not self.field.is_zero(c):
                 return power
-        return len(self.coefficients)
+        return self.length
+
+
+def combination(factors: Sequence[Any], series: Sequence[Series]) -> Series:
+    """A sum of series with elements of their field for factors."""
+    first = series[0]
+    if first.field.modulus:
+        total = sum(map(mul, factors, [one.packed for one in series]))
+        return first._of_packed(residues.reduced(total, first.length))
+    columns = zip(*(one.coefficients for one in series), strict=True)
+    return Series([sum(map(mul, factors, column)) for column in columns], first.field)
+
+
+def interpolated(places: Sequence[Fraction], moments: Sequence[Series]) -> list[Series]:
+    """ell_j with sum_j r_j^k ell_j = mu_k (``methods.rule``)."""
+    rows = _basis(tuple(places), moments[0].field)
+    return [combination(row, moments) for row in rows]
+
+
+@lru_cache(maxsize=1024)
+def _basis(places: tuple[Fraction, ...], field: Field) -> tuple[tuple[Any, ...], ...]:
+    """The coefficients of Lagrange's polynomials: prod_(i != j) (theta - r_i)/(r_j - r_i)."""
+    at, whole = [field.of(one) for one in places], [field.of(1)]
+    for r in at:
+        lower, upper = [-r * c for c in whole] + [0], [0, *whole]
+        whole = [field.reduced(a + b) for a, b in zip(lower, upper, strict=True)]
+    return tuple(_without(whole, r, field) for r in at)
+
+
+def _without(whole: Sequence[Any], r: Any, field: Field) -> tuple[Any, ...]:
+    """A polynomial over (theta - r), a zero, and over what that is at r."""
+    found, value = [whole[-1]], whole[-1]
+    for c in whole[-2:0:-1]:
+        found.append(field.reduced(found[-1] * r + c))
+        value = field.reduced(value * r + found[-1])
+    scale = field.inverse(value)
+    return tuple(field.reduced(c * scale) for c in reversed(found))
 
 
 def _product(ours: Sequence[Any], theirs: Sequence[Any], zero: Any) -> list[Any]:
     """sum_i ours_i theirs_(k-i), up to the length of both."""
-    total = [zero] * len(ours)
-    for i, a in enumerate(ours):
-        if a:
-            for j, b in enumerate(theirs[: len(ours) - i], start=i):
-                total[j] += a * b
-    return total
-
-
-def _unpacked(product: int, length: int) -> list[int]:
-    """The first coefficients of a product of ``Series._packed``."""
-    found = product.to_bytes(2 * SPACE * length, "little")
-    ends = range(0, SPACE * length, SPACE)
-    return [int.from_bytes(found[k : k + SPACE], "little") for k in ends]
+    count, backwards = len(ours), theirs[::-1]
+    return [sum(map(mul, ours, backwards[count - 1 - k :]), zero) for k in range(count)]

@@ -51,7 +51,7 @@ Polynomial = dict[tuple[int, int], tuple[Any, ...]]
 """(power of y, power of h) -> coefficients of the powers of c, gamma = c h."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoisyProblem(Problem):
     """dy = q' N(R y, gamma) dgamma + dB(v), x = R y, in one dimension.
 

@@ -56,6 +56,10 @@ PATIENCE = 24
 """Forms in a row without progress after which a fair one is taken: about the rules of
 two forms."""
 
+HOPELESS = 16
+"""Forms in a row without progress after which none is sought any more where none is right at all
+points, and at the ends: a distance to an end that is lost comes back in no other form."""
+
 PATIENCE_NEAR_ONE = PATIENCE // 4
 """The same where log1p has made a form fair, which was all that was wrong with it."""
 
@@ -75,6 +79,9 @@ be the best one there is, so it is worse than every right form and better than n
 WRONG = 1e-6
 """The error of a value that is none: half of the digits and more are lost, or the branch is. A form
 with fewer such points is better than one with more, whatever its worst error is."""
+
+LESS = 0.9
+"""What an error is multiplied by, at least, to be progress."""
 
 VANISHES, DIVERGES = mpmath.mpf("1e-3"), mpmath.mpf("1.5")
 """By what factor a value changes from 10^-30 to 10^-60 before an end where it tends to 0 or to
@@ -243,6 +250,7 @@ class _Search:
         self.errors: dict[Expr, float] = {}
         self.ranks: dict[Expr, tuple[int, float]] = {}
         self.patience = PATIENCE
+        self.latest = 0
 
     def run(self, expressions: Sequence[Expr], candidates: int) -> None:
         """Rewrite, best form first, until a form is good; the longer it takes, the worse may be
@@ -300,7 +308,10 @@ class _Search:
         errors = self.measure.errors(form, self.parameters)
         self.errors[form] = max(errors, default=0.0)
         right = [error for error in errors if error <= WRONG]
-        self.ranks[form] = (len(errors) - len(right), max(right, default=0.0))
+        wrong, error = len(errors) - len(right), max(right, default=0.0)
+        if not self.ranks or (wrong, error) < min((few, LESS * e) for few, e in self.ranks.values()):
+            self.latest = len(self.errors)
+        self.ranks[form] = (wrong, error)
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
         rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
         heapq.heappush(queue, (*rank, form))
@@ -312,8 +323,11 @@ class _Search:
         return bool(sympy.count_ops(rewritten) <= sympy.count_ops(form))
 
     def stalls(self) -> bool:
-        """Whether the last forms were no better than one before, that is good enough."""
+        """Whether the last forms were no better than one before, that is good enough, or if none
+        is, than any."""
         errors = list(self.errors.values())
+        if min(errors) > WRONG:
+            return len(errors) - self.latest >= HOPELESS
         before = min(errors[: -self.patience], default=float("inf"))
         return before <= FAIR and before <= min(errors[-self.patience :])
 

@@ -209,10 +209,16 @@ def _differences(
             yield Candidate.of(solver, short, len(short) - 2, MISSING)
         return
     laid_out = steps_of(solver.program, solver.table, marks(solver, grid))
-    for n, (number, first) in enumerate(laid_out):
-        rows = () if fine is found else enumerate(weights[number], first)
-        distances = [_distance(found[k, inside], fine[k, inside]) for k, inside in rows]
-        yield Candidate(tuple(grid), n, max(distances, default=0.0), number)
+    distances = np.zeros(len(laid_out))
+    if fine is not found:
+        for number in dict.fromkeys(number for number, _ in laid_out):
+            steps = [n for n, one in enumerate(laid_out) if one[0] == number]
+            firsts = np.array([laid_out[n][1] for n in steps])
+            for k, inside in enumerate(weights[number]):
+                rows = np.ix_(firsts + k, inside)
+                distances[steps] = np.maximum(distances[steps], _distances(found[rows], fine[rows]))
+    for n, (number, _) in enumerate(laid_out):
+        yield Candidate(tuple(grid), n, float(distances[n]), number)
 
 
 def _weights_of(table: Table, phase: TablePhase) -> list[list[int]]:
@@ -227,10 +233,11 @@ def _weights_of(table: Table, phase: TablePhase) -> list[list[int]]:
     ]
 
 
-def _distance(found: Array, fine: Array) -> float:
-    """The largest difference of weights, relative to the largest."""
-    largest = float(np.max(np.abs(fine), initial=0.0))
-    return float(np.max(np.abs(found - fine), initial=0.0)) / largest if largest > 0.0 else 0.0
+def _distances(found: Array, fine: Array) -> Array:
+    """Row by row the largest difference of weights, relative to the largest."""
+    largest = np.max(np.abs(fine), axis=1, initial=0.0)
+    differences = np.max(np.abs(found - fine), axis=1, initial=0.0)
+    return np.divide(differences, largest, out=np.zeros(largest.size), where=largest > 0.0)
 
 
 def _picked(candidates: list[Candidate], effort: Effort) -> Iterator[Candidate]:

@@ -265,5 +265,13 @@ def _without(whole: Sequence[Any], r: Any, field: Field) -> tuple[Any, ...]:
 
 def _product(ours: Sequence[Any], theirs: Sequence[Any], zero: Any) -> list[Any]:
     """sum_i ours_i theirs_(k-i), up to the length of both."""
-    count, backwards = len(ours), theirs[::-1]
+    count = len(ours)
+    few, many = sorted((ours, theirs), key=lambda one: count - one.count(0))
+    present = [(i, c) for i, c in enumerate(few) if c]
+    if 2 * len(present) < count:
+        total = [zero] * count
+        for i, c in present:
+            total[i:] = [a + c * b for a, b in zip(total[i:], many, strict=False)]
+        return total
+    backwards = theirs[::-1]
     return [sum(map(mul, ours, backwards[count - 1 - k :]), zero) for k in range(count)]

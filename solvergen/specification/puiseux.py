@@ -207,9 +207,10 @@ def _composed(one: Laurent, inverse: Series) -> Laurent:
     count = min(len(one.series.coefficients), len(inverse.coefficients))
     g = Series(inverse.coefficients[:count], DECIMAL)
     v = Series((Decimal(0), *g.coefficients[:-1]), DECIMAL)
-    total = Series.of([0], count, DECIMAL)
-    for c in one.series.coefficients[count - 1 :: -1]:
-        total = total * v + c
+    total = Series.of([0], 1, DECIMAL)
+    for k, c in enumerate(one.series.coefficients[count - 1 :: -1], start=1):
+        known = (*total.coefficients, Decimal(0))[:k]  # what is left multiplies it by v^(count - k)
+        total = Series(known, DECIMAL) * Series(v.coefficients[:k], DECIMAL) + c
     unit = Series(tuple(c / g.coefficients[0] for c in g.coefficients), DECIMAL)
     front = _power(unit, Fraction(one.lead)) * (g.coefficients[0] ** one.lead)
     found = (total * front).coefficients

@@ -3,7 +3,8 @@
     e^(-2 l)/(1 + e^(-2 l))    ->    v0 = -2*x0;  v1 = exp(v0);  v2 = 1 + v1;  v3 = v1/v2
 
 Every distinct part is computed once, integers stay integers, and fractions and constants take the
-precision that is in force when the program runs, so that one program serves every precision.
+precision that is in force when the program runs, so that one program serves every precision. What
+no symbol is in is computed once in each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -81,19 +82,41 @@ def program(expression: Expr, symbols: Sequence[Symbol]) -> Callable[..., Any]:
     writer = _Writer({symbol: f"x{k}" for k, symbol in enumerate(symbols)})
     value = writer.name(expression)
     arguments = ", ".join(writer.names[symbol] for symbol in symbols)
-    body = "\n    ".join([*writer.lines, f"return {value}"])
-    names: dict[str, Any] = dict(writer.globals)
-    exec(f"def run({arguments}):\n    {body}", names)
+    body, names = [*writer.lines, f"return {value}"], dict(writer.globals)
+    if writer.constants:
+        known = "".join(f"c{k}, " for k in range(len(writer.constants)))
+        exec(_function("constants", "", [*writer.constants, f"return {known}"]), names)
+        names["known"] = _in_every_precision(names["constants"])
+        body = [f"{known}= known()", *body]
+    exec(_function("run", arguments, body), names)
     run: Callable[..., Any] = names["run"]
     return run
 
 
+def _function(name: str, arguments: str, body: Sequence[str]) -> str:
+    return "\n    ".join([f"def {name}({arguments}):", *body])
+
+
+def _in_every_precision(constants: Callable[[], Any]) -> Callable[[], Any]:
+    """The same, computed once in each precision."""
+    held: dict[int, Any] = {}
+
+    def known() -> Any:
+        precision = mpmath.mp.prec
+        if precision not in held:
+            held[precision] = constants()
+        return held[precision]
+
+    return known
+
+
 class _Writer:
-    """The lines of a program, and the name or number that stands for every part."""
+    """The lines of a program, those that no symbol is in, and what stands for every part."""
 
     def __init__(self, names: Mapping[Basic, str]) -> None:
         self.names: dict[Basic, str] = dict(names)
         self.lines: list[str] = []
+        self.constants: list[str] = []
         self.globals: dict[str, Any] = {"mpf": mpmath.mpf, "sqrt": mpmath.sqrt}
 
     def name(self, part: Basic) -> str:
@@ -101,8 +124,9 @@ class _Writer:
         if part not in self.names:
             text = self.text(part)
             if not part.is_Integer:
-                self.lines.append(f"v{len(self.lines)} = {text}")
-                text = f"v{len(self.lines) - 1}"
+                lines, letter = (self.lines, "v") if part.free_symbols else (self.constants, "c")
+                lines.append(f"{letter}{len(lines)} = {text}")
+                text = f"{letter}{len(lines) - 1}"
             self.names[part] = text
         return self.names[part]
 

@@ -309,7 +309,10 @@ class _Search:
         self.errors[form] = max(errors, default=0.0)
         right = [error for error in errors if error <= WRONG]
         wrong, error = len(errors) - len(right), max(right, default=0.0)
-        if not self.ranks or (wrong, error) < min((few, LESS * e) for few, e in self.ranks.values()):
+        before = min(
+            ((few, LESS * e) for few, e in self.ranks.values()), default=(len(errors), 1.0)
+        )
+        if (wrong, error) < before:
             self.latest = len(self.errors)
         self.ranks[form] = (wrong, error)
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0

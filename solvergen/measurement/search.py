@@ -215,7 +215,7 @@ def _differences(
             steps = [n for n, one in enumerate(laid_out) if one[0] == number]
             firsts = np.array([laid_out[n][1] for n in steps])
             for k, inside in enumerate(weights[number]):
-                rows = np.ix_(firsts + k, inside)
+                rows = np.ix_(firsts + k, np.array(inside, dtype=np.intp))
                 distances[steps] = np.maximum(distances[steps], _distances(found[rows], fine[rows]))
     for n, (number, _) in enumerate(laid_out):
         yield Candidate(tuple(grid), n, float(distances[n]), number)

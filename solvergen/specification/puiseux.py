@@ -126,7 +126,7 @@ def _series(
             return None
         pole = _pole(values)
         values = [one * v**pole for one, v in zip(values, points, strict=True)]
-        found = _interpolated(points[:-1], values[:-1])
+        found = _interpolated(values[:-1])
         scale = max(map(abs, values))
         if abs(mpmath.polyval(found[::-1], points[-1]) - values[-1]) > scale * 1e-60:
             return None
@@ -140,18 +140,19 @@ def _pole(values: Sequence[Any]) -> int:
     return max(0, round(float(mpmath.log(abs(values[0] / values[1]), 2))))
 
 
-def _interpolated(points: Sequence[Any], values: Sequence[Any]) -> list[Any]:
-    """The coefficients of the polynomial through some values, by Newton's differences."""
-    ell = list(values)
-    for k in range(1, len(points)):
-        for j in range(len(points) - 1, k - 1, -1):
-            ell[j] = (ell[j] - ell[j - 1]) / (points[j] - points[j - k])
+def _interpolated(values: Sequence[Any]) -> list[Any]:
+    """The coefficients of the polynomial through values at the multiples of 2^-BITS, by Newton's
+    differences, in integers: in these multiples all divisors are whole."""
+    count, places = len(values), mpmath.mp.prec
+    ell = [int(mpmath.ldexp(one, places)) for one in values]
+    for k in range(1, count):
+        for j in range(count - 1, k - 1, -1):
+            ell[j] = (ell[j] - ell[j - 1]) // k
     found = [ell[-1]]
-    for c, point in zip(ell[-2::-1], points[-2::-1], strict=True):
-        shifted = [mpmath.mpf(0), *found]
-        found = [a - point * b for a, b in zip(shifted, [*found, mpmath.mpf(0)], strict=True)]
-        found[0] += c
-    return found
+    for point in range(count - 1, 0, -1):
+        found = [a - point * b for a, b in zip([0, *found], [*found, 0], strict=True)]
+        found[0] += ell[point - 1]
+    return [mpmath.ldexp(mpmath.mpf(c), BITS * k - places) for k, c in enumerate(found)]
 
 
 def _laurent(numbers: Sequence[Any], lead: int) -> Laurent:
@@ -178,6 +179,8 @@ def _turned(role: str, m: int, series: Sequence[Laurent]) -> End:
 def _power(unit: Series, exponent: Fraction) -> Series:
     """(1 + ..)^exponent: n p_n = sum_k (k (e + 1) - n) c_k p_(n-k)."""
     e, c = DECIMAL.of(exponent), unit.coefficients
+    if not any(c[1:]):
+        return unit
     rising = [k * (e + 1) * one for k, one in enumerate(c)]
     found = [Decimal(1)]
     for n in range(1, len(c)):

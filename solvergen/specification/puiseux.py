@@ -30,9 +30,9 @@ from solvergen.symbols import alpha, sigma, t
 CLOSE, CLOSER, LIMIT = 60, 120, 1500
 """Powers of 1/2: where leading powers are read off, and what counts as the end itself."""
 
-BITS, SPARE = 40, 7
+BITS, SPARE = 40, 12
 """Values lie at multiples of 2^-BITS, and there are so many more than coefficients: the last one
-that is kept is off by 10^-80 or so of those that follow it."""
+that is kept is off by 10^-140 or so of those that follow it."""
 
 LARGEST = 12
 """Denominators beyond are none that a person writes."""
@@ -118,7 +118,7 @@ def _series(
     if formula.is_number:
         return _laurent([formula, *[0] * (length - 1)], 0)
     count = length + SPARE
-    digits = int(BITS * 0.302 * count) + 80
+    digits = int(BITS * 0.302 * count) + 140
     with mpmath.workdps(digits):
         points = [mpmath.mpf(k) * mpmath.mpf(2) ** -BITS for k in range(1, count + 2)]
         values = [_at(schedule, role, formula, v**root, digits) for v in points]

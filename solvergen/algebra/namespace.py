@@ -76,7 +76,7 @@ _NAMES = """
     use_dynamic_shifting use_exponential_sigmas use_flow_sigmas use_karras_sigmas
     use_lu_lambdas v v_c value values variable variables variance variance_noise
     variance_type version view w warnings weyl where which whole wide width window
-    words wraps written ww x x_c x_i xp y y_c y_i z zero zeroth_moment
+    word words wraps written ww x x_c x_i xp y y_c y_i z zero zeroth_moment
 """
 
 NAMES = frozenset(_NAMES.split())

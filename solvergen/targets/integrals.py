@@ -39,7 +39,6 @@ class IntegralCode:
     moments: int
     kink_levels: str
     varying_factor: bool
-    damped: bool
     damps: str
     has_mass: bool
     has_variance: bool
@@ -76,7 +75,6 @@ def integral_code_of(formulas: Formulas) -> IntegralCode:
         moments=formulas.needs.moments,
         kink_levels=_kink_levels(formulas),
         varying_factor=found.is_transported,
-        damped=found.damped,
         damps=printer.damps(),
         has_mass=found.moments or found.mass,
         has_variance=found.variance,

@@ -21,7 +21,7 @@ from solvergen.algebra.numpy_code import items_code
 from solvergen.program.program import StepProgram
 from solvergen.scalars.formulas import Formulas
 from solvergen.targets.calls import Calls, reads_eta
-from solvergen.targets.formulas import INDENT
+from solvergen.targets.formulas import ARRAYS, INDENT
 from solvergen.targets.products import says, unpacked
 from solvergen.targets.rows import PhasePrinter
 
@@ -150,7 +150,7 @@ class StepScalars:
         items += ["mass"] if "mass" in names else []
         items += [f"*{means}"] if has_means else []
         returned = f"np.array([{', '.join(items)}])"
-        if any(form.is_number for form in self._conversions):
+        if not all(form.free_symbols & ARRAYS for form in self._conversions):
             returned = f"np.array(np.broadcast_arrays({', '.join(items)}))"
         reads = re.findall(r"\bh\b", returned)
         if len(reads) == 1 and "h" in names:

@@ -46,3 +46,26 @@ def test_a_run_of_one_phase_computes_its_own(scheme: str) -> None:
     text = sg.emit(sg.Solver("trigonometric", "noise", "data", "time", scheme), "numpy")
     assert "_steps(" not in text
     assert "def _main(t, s):" in text
+
+
+@pytest.mark.parametrize("scheme", ["multistep:2", "multistep:3", "unipc:2"])
+@pytest.mark.parametrize("rate", ["k", "3"])
+def test_a_conversion_may_be_the_same_at_all_times(scheme: str, rate: str) -> None:
+    """Of the flow of 1/(k t + 1) and t/(k t + 1) the noise has a constant part: k x."""
+    parameters = {"k": 2} if rate == "k" else {}
+    schedule = sg.NoiseSchedule(f"1/({rate}*t + 1)", f"t/({rate}*t + 1)", parameters=parameters)
+    module = sg.compile(sg.Solver(schedule, "flow", "noise", "time", scheme), "numpy")
+    grid = np.linspace(0.9, 0.1, STEPS + 1)
+    table, eps = module.coefficients(grid), np.array([0.5])
+    found = module.sample(lambda x, t: _flow(module, x, t, eps), np.array([1.0]), grid)
+    # The noise is eps all along, up to the differences that stand for derivatives.
+    x_0 = (1.0 - module.sigma(0.9) * eps) / module.alpha(0.9)
+    np.testing.assert_allclose(found, module.alpha(0.1) * x_0 + module.sigma(0.1) * eps, rtol=1e-9)
+    assert np.isfinite(table).all()
+
+
+def _flow(module: Any, x: Any, t: float, eps: Any) -> Any:
+    """alpha' x_0 + sigma' eps of the x_0 that x has with this noise, by differences."""
+    x_0, h = (x - module.sigma(t) * eps) / module.alpha(t), 1e-6
+    rates = [(one(t + h) - one(t - h)) / (2 * h) for one in (module.alpha, module.sigma)]
+    return rates[0] * x_0 + rates[1] * eps

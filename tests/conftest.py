@@ -3,6 +3,10 @@
 import one_thread  # noqa: F401 - before anything imports numpy
 import pytest
 import torch_extras  # noqa: F401 - before any test imports diffusers
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("no clock", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("no clock")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_schedules import schedules
 
@@ -23,7 +23,7 @@ CHOICES = st.sampled_from(
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, derandomize=True)
 @given(schedules(), CHOICES, st.sampled_from(["multistep:2", "multistep:3"]))
 def test_random_schedule_compiles_or_is_refused(schedule, choice, scheme) -> None:
     if isinstance(schedule, sg.ScheduleError):

@@ -100,7 +100,7 @@ expressions = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(expressions)
 def test_text_reads_back(expression: sympy.Expr) -> None:
     if expression.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I, sympy.re, sympy.im, sympy.arg):

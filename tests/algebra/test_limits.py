@@ -44,7 +44,7 @@ def test_known_limits_are_exact(name: str) -> None:
 POLYNOMIALS = st.lists(st.integers(-4, 4), min_size=2, max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(POLYNOMIALS, POLYNOMIALS, st.sampled_from([0, 1]))
 def test_quotients_of_polynomials(tops: list[int], bottoms: list[int], end: int) -> None:
     """A common zero cancels; what is left is the value, or the sign of the pole, from inside."""

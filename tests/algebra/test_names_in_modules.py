@@ -199,7 +199,7 @@ def test_definitions_that_are_none_are_refused_and_forgotten(wrong: dict) -> Non
     assert "identity_map" not in REGISTRY
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(min_size=1, max_size=5) | st.sampled_from(FUNCTIONS.split()), max_size=4))
 def test_accepted_names_become_distinct_identifiers(names: list[str]) -> None:
     try:

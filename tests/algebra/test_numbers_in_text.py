@@ -19,7 +19,7 @@ t = sg.t
 DECIMALS = st.from_regex(r"[0-9]{0,90}\.[0-9]{1,90}(e-?[0-9]{1,2})?", fullmatch=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(DECIMALS)
 def test_decimals_of_any_length_are_what_they_say(text: str) -> None:
     expected = Fraction(text)

@@ -81,7 +81,7 @@ formulas = st.builds(lambda a, b: a * b, atoms, atoms) | st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(formulas)
 def test_of_random_formulas(integrand: sympy.Expr) -> None:
     found = antiderivative(integrand, t, UNIT, VALUES)

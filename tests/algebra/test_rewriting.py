@@ -83,7 +83,7 @@ def test_angle_is_rationalised() -> None:
         assert_same(form, expression)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(COMPOSED)
 @example(log(2 - exp(-t)))
 @example(sqrt((1 - exp(-t)) ** 2))

@@ -86,7 +86,7 @@ PRODUCTS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PRODUCTS, PRODUCTS)
 def test_flipped_sums_are_positive_and_the_value_stays(one: Expr, other: Expr) -> None:
     """No power of a sum that is negative over the domain is left, but for the sign in front."""
@@ -100,7 +100,7 @@ def test_flipped_sums_are_positive_and_the_value_stays(one: Expr, other: Expr) -
         assert all(value(base) > 0 for base in sums)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PRODUCTS)
 def test_parts_of_a_logarithm_add_up(argument: Expr) -> None:
     """sum n F = log|argument|, and no F holds a power that could stand before it."""

@@ -109,7 +109,7 @@ def test_the_flow_is_finite_where_sigma_dot_is_infinite() -> None:
     np.testing.assert_allclose(predict(x, 0.0), -data / 2 - score / 2, rtol=1e-13)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(x=st.floats(-6, 6), time=st.floats(0.01, 0.99))
 def test_exact_flow_solves_the_ode(x: float, time: float) -> None:
     """dx/dt = model(x, t) along the flow, by a central difference in 40 digits."""
@@ -125,7 +125,7 @@ def test_exact_flow_solves_the_ode(x: float, time: float) -> None:
         assert abs(slope - predict(mpmath.mpf(x), time).item()) < mpmath.mpf(10) ** -15
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(x=st.floats(-8, 8))
 def test_exact_flow_is_a_monotone_group(x: float) -> None:
     middle = (0.6, 0.5)

@@ -5,7 +5,7 @@ import pickle
 import mpmath
 import pytest
 import sympy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from some_schedules import assert_derived, schedules
 from sympy import Rational, Symbol, cos, exp, pi, sin, sqrt
 
@@ -86,7 +86,7 @@ def test_limits_at_the_ends(name: str, pair: tuple[sympy.Expr, sympy.Expr]) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25)
 @given(schedules())
 def test_random_schedule_derives_and_inverts_or_is_refused(schedule) -> None:
     if isinstance(schedule, ScheduleError):

@@ -19,7 +19,7 @@ JSON = st.recursive(
 CHOICES = ("prediction", "integrand", "expansion", "scheme")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(JSON)
 def test_any_json_in_the_place_of_a_spec(spec: Any) -> None:
     with pytest.raises(sg.SolvergenError):

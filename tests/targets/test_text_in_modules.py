@@ -58,7 +58,7 @@ def test_names_that_a_docstring_cannot_hold_are_refused(name: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_docstring_is_the_text_that_it_was_made_of(text: str) -> None:
     source = literals.docstring(text)
@@ -75,7 +75,7 @@ PLAIN = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PLAIN)
 def test_a_literal_is_the_value_that_it_was_made_of(value: Any) -> None:
     assert ast.literal_eval(literals.literal(value)) == value

@@ -1,7 +1,7 @@
 """Grids by Levenberg-Marquardt."""
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solvergen.tuning import problems
@@ -14,7 +14,7 @@ from solvergen.tuning.teacher import EXACT, taught
 THETA = st.lists(st.floats(-8, 8), min_size=1, max_size=12).map(np.array)
 
 
-@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(derandomize=True)
 @given(THETA)
 def test_every_theta_is_a_grid(theta):
     grid = grid_of(theta, 0.9, 0.1)

@@ -78,8 +78,9 @@ class StepScalars:
 
     def _argument(self, phase: PhasePrinter, back: int) -> str:
         """``step``, or the length of one before if nothing else of it is read."""
-        is_length = self.is_length or (back and not _read(phase, back).keys() - {"h"})
-        name = "h" if self.is_length or (is_length and not self.numbered) else "step"
+        is_earlier = back > 0 and not self.numbered
+        only_length = is_earlier and not _read(phase, back).keys() - {"h"}
+        name = "h" if self.is_length or only_length else "step"
         return f"{name}_{back}" if back else name
 
     def unpacked(self, phase: PhasePrinter) -> Iterator[str]:

@@ -135,21 +135,40 @@ def test_a_grid_for_every_frame(target):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
+SEEDS = [7, 3, 11, 4]
+
+
+def alone_and_beside(solver, target, noises):
+    """The module, x and the model of a target, and the samples that each has alone with its noise,
+    which are those of the batch. ``noises`` makes the noise of seeds, of either module."""
+    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
+    x, model = as_target(target, X), model_of(target)
+    ends = [(x[n : n + 1], RAGGED[n], noises(single, [SEEDS[n]])) for n in range(len(X))]
+    runs = [single.sample(model, one, grid, noise=noise) for one, grid, noise in ends]
+    expected = np.concatenate([from_target(target, one) for one in runs])
+    found = from_target(target, module.sample(model, x, RAGGED, noise=noises(module, SEEDS)))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    return module, x, model, expected
+
+
+def of_seeds(_, seeds):
+    return seeds
+
+
+def on_paths(module, seeds):
+    return module.Brownian(seeds)
+
+
 @pytest.mark.slow_but(2)
 @pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
 @pytest.mark.parametrize("scheme", ["multistep:2", "singlestep:2"])
 def test_noise_of_a_sample_is_that_which_it_has_alone(target, scheme):
     solver = solver_of(STRAIGHT, scheme, stochasticity="eta: 1/2")
-    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
-    x, seeds, model = as_target(target, X), [7, 3, 11, 4], model_of(target)
-    runs = [single.sample(model, x[n : n + 1], RAGGED[n], noise=[seeds[n]]) for n in range(len(X))]
-    expected = np.concatenate([from_target(target, one) for one in runs])
-    found = from_target(target, module.sample(model, x, RAGGED, noise=seeds))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
-    stepper = module.Stepper(x[:3], RAGGED[:3], noise=seeds[:3])
+    module, x, model, expected = alone_and_beside(solver, target, of_seeds)
+    stepper = module.Stepper(x[:3], RAGGED[:3], noise=SEEDS[:3])
     stepper.step(model(stepper.x, stepper.t))
     stepper.keep([0, 2])
-    stepper.join(x[3:], RAGGED[3:], noise=seeds[3:])
+    stepper.join(x[3:], RAGGED[3:], noise=SEEDS[3:])
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))
     found = from_target(target, stepper.x)
@@ -162,29 +181,18 @@ def test_noise_of_a_sample_is_that_which_it_has_alone(target, scheme):
 def test_churn_of_a_sample_is_that_which_it_has_alone(target):
     """Noise is raised by the sample's own grid, no further than where its own run starts."""
     solver = solver_of(STRAIGHT, "singlestep:2", stochasticity="churn: h/4 + t/10")
-    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
-    x, seeds, model = as_target(target, X), [7, 3, 11, 4], model_of(target)
-    runs = [single.sample(model, x[n : n + 1], RAGGED[n], noise=[seeds[n]]) for n in range(len(X))]
-    expected = np.concatenate([from_target(target, one) for one in runs])
-    found = from_target(target, module.sample(model, x, RAGGED, noise=seeds))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    alone_and_beside(solver, target, of_seeds)
 
 
 @pytest.mark.parametrize("target", ["numpy", "numba", "torch"])
 def test_a_path_of_a_sample_is_that_which_it_has_alone(target):
     """``Brownian``, whatever the other samples' grids are, and after samples join and leave."""
     solver = solver_of(STRAIGHT, "singlestep:2", stochasticity="eta: 1/2")
-    single, module = sg.compile(solver.whose_modules(), target), sg.compile(solver, target)
-    x, seeds, model = as_target(target, X), [7, 3, 11, 4], model_of(target)
-    ends = [(x[n : n + 1], RAGGED[n], single.Brownian([seeds[n]])) for n in range(len(X))]
-    runs = [single.sample(model, one, grid, noise=path) for one, grid, path in ends]
-    expected = np.concatenate([from_target(target, one) for one in runs])
-    found = from_target(target, module.sample(model, x, RAGGED, noise=module.Brownian(seeds)))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
-    stepper = module.Stepper(x[:3], RAGGED[:3], noise=module.Brownian(seeds[:3]))
+    module, x, model, expected = alone_and_beside(solver, target, on_paths)
+    stepper = module.Stepper(x[:3], RAGGED[:3], noise=module.Brownian(SEEDS[:3]))
     stepper.step(model(stepper.x, stepper.t))
     stepper.keep([0, 2])
-    stepper.join(x[3:], RAGGED[3:], noise=module.Brownian(seeds[3:]))
+    stepper.join(x[3:], RAGGED[3:], noise=module.Brownian(SEEDS[3:]))
     while not stepper.done:
         stepper.step(model(stepper.x, stepper.t))
     np.testing.assert_allclose(from_target(target, stepper.x), expected[[0, 2, 3]], atol=1e-13)

@@ -35,9 +35,15 @@ def texts() -> dict[str, Callable[[], str]]:
     parabola = sg.NoiseSchedule(1 - t**2, (1 - (1 - t**2) ** 2) ** 0.5, name="parabola")
     cosine = ("vp_cosine", "noise", "noise", "time", "multistep:2")
     sub_vp = ("sub_vp", "noise", "noise", "half_log_snr", "multistep:2")
+    edm = ("edm", "data", "velocity", "theta", "multistep:3")
+    low = "atan(exp(-7.5))"
+    angle = f"{low} + (pi/2 - 2*{low})*t"
+    bounded = sg.NoiseSchedule(f"cos({angle})", f"sin({angle})", name="bounded")
 
     return {
         "emitted": lambda: sg.emit(sg.Solver(*cosine), "numpy"),
+        "measured": lambda: sg.emit(sg.Solver(*edm), "numpy"),
+        "warned": lambda: sg.emit(sg.Solver(bounded, "data", "score"), "numpy"),
         "derived": lambda: str(sections(sg.Solver(*sub_vp).weights)),
         "schedule": lambda: f"{parabola.f} {parabola.half_log_snr} {parabola.time_at_half_log_snr}",
     }
@@ -50,7 +56,7 @@ def main(speed: str, dps: str, order: str, few: str = "") -> None:
     mpmath.mp.dps = int(dps)
     makers = list(texts().items())
     if few:
-        makers = makers[2:]
+        makers = makers[-1:]
         print("ready", flush=True)
         sys.stdin.readline()
     found = {name: make() for name, make in (makers[::-1] if order == "reversed" else makers)}

@@ -4,6 +4,7 @@ The worst row that a search finds (``search``) is what the docstring says. Beyon
 is no module: the error names the scalar, the step, and alpha or sigma if it is their fault.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 
@@ -27,8 +28,8 @@ WRONG = 1e-2
 TIMES = 200
 SHARE = 1e-4
 """Of the error of a row; that of alpha or sigma which is at least that is its cause."""
-LEAST = 1e-14
-"""What is said at least: which error of some 1e-15 is largest is not the same everywhere."""
+LEAST = 1e-13
+"""What is said at least: errors of some 1e-15 to 1e-14 are not the same on every processor."""
 
 
 def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Found:
@@ -96,12 +97,13 @@ def statement(solver: Solver, module: ModuleType) -> str:
     found = certified(solver, module)
     bound = _bound(found.worst.error)
     text = (
-        f"Of {found.rows} steps on grids made to find errors, the worst {found.steps} were "
-        f"compared with their definitions in {DIGITS} digits: no coefficient is off by more than "
+        f"Of {found.rows} steps on grids made to find errors, the worst were compared "
+        f"with their definitions in {DIGITS} digits: no coefficient is off by more than "
         f"{bound:.0e} of the largest weight of its row."
     )
     if bound > WARNED:
-        text += f" WARNING: that is {_where(found.worst)}; {_advice(solver, module, found.worst)}."
+        near, advice = _near(module, found.worst.end), _advice(solver, module, found.worst, _near)
+        text += f" WARNING: that is {_what(found.worst)} in a step {near}; {advice}."
     beside = _bound(found.beside.error)
     if beside > max(bound, WARNED):
         text += (
@@ -124,20 +126,41 @@ def _bound(error: float) -> float:
     return float(10.0 ** np.ceil(np.log10(max(1.5 * error, LEAST))))
 
 
-def _where(worst: RowError) -> str:
-    what = "where the network is asked" if worst.column == "time" else f"the factor {worst.column}"
-    return f"{what} in the step from t = {worst.start!r} to {worst.end!r}"
+def _at(_: ModuleType, time: float) -> str:
+    return f"at t = {time!r}"
+
+
+def _near(module: ModuleType, time: float) -> str:
+    """The end that a time is beside, or a digit of it: what a docstring says on every processor.
+
+    Errors that are about as large as each other are not in the same order everywhere.
+    """
+    low, high = float(module.T_MIN), float(module.T_MAX)
+    share = (time - low) / (high - low)
+    return f"near t = {low if share < 0.1 else high if share > 0.9 else float(f'{time:.1g}'):g}"
+
+
+def _decade(error: float) -> float:
+    """The nearest power of ten."""
+    return float(10.0 ** np.round(np.log10(error)))
+
+
+def _what(worst: RowError) -> str:
+    return "where the network is asked" if worst.column == "time" else f"the factor {worst.column}"
 
 
 def _refusal(solver: Solver, module: ModuleType, worst: RowError, bound: float) -> str:
     size = "no number" if np.isinf(worst.error) else f"wrong by {worst.error:.0e}"
     return (
-        f"{solver.schedule.name}: {_where(worst)} is {size} of the largest weight of its row; "
-        f"expected at most {bound:.0e}: {_advice(solver, module, worst)}"
+        f"{solver.schedule.name}: {_what(worst)} in the step from t = {worst.start!r} to "
+        f"{worst.end!r} is {size} of the largest weight of its row; expected at most "
+        f"{bound:.0e}: {_advice(solver, module, worst, _at)}"
     )
 
 
-def _advice(solver: Solver, module: ModuleType, worst: RowError) -> str:
+def _advice(
+    solver: Solver, module: ModuleType, worst: RowError, where: Callable[[ModuleType, float], str]
+) -> str:
     """Whose fault it is, if it is that of alpha or sigma, and what can be done."""
     times = np.array([worst.start, worst.end])
     for name in ("alpha", "sigma"):
@@ -145,8 +168,9 @@ def _advice(solver: Solver, module: ModuleType, worst: RowError) -> str:
         k = int(np.argmax(errors))
         if errors[k] > max(WARNED, min(worst.error, 1.0) * SHARE):
             return (
-                f"{name} has a relative error of {errors[k]:.0e} at t = {times[k].item()!r}: write "
-                "it in a form that keeps its digits there, or shorten the domain"
+                f"{name} has a relative error of {_decade(errors[k]):.0e} "
+                f"{where(module, times[k].item())}: write it in a form that keeps its digits "
+                "there, or shorten the domain"
             )
     return (
         "write alpha and sigma in forms whose derivatives keep their digits there, choose another "

@@ -15,8 +15,8 @@ t = 5000, with order 2 (steps even in gamma). A run may end at t = 0, where sigm
 infinite there and no weights of higher order exist, so that one step is of first order and
 leaves order 2 up to a factor log(1/h) (steps even in time).
 
-Of 914 steps on grids made to find errors, the worst 27 were compared with their definitions in
-50 digits: no coefficient is off by more than 1e-14 of the largest weight of its row.
+Of 914 steps on grids made to find errors, the worst were compared with their definitions in 50
+digits: no coefficient is off by more than 1e-13 of the largest weight of its row.
 
 Sources: Hochbruck and Ostermann 2010 (Acta Numerica 19), exponential multistep methods; Lu et
 al. 2022b (arXiv:2211.01095); Zhang and Chen 2023 (arXiv:2204.13902).
@@ -199,7 +199,7 @@ def _factor(t, s):
 
 def _moment(t, s, h):
     """M0, the weight of N frozen over the step."""
-    return np.where(t < s, -alpha(t) * np.expm1(-h), alpha(s) * sigma(t) * np.expm1(h) / sigma(s))
+    return np.where(t < s, -np.expm1(-h), sigma(t) * np.expm1(h) / sigma(s))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(32)

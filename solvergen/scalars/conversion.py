@@ -18,6 +18,7 @@ from solvergen.derivation.parameterization import (
     on_circle,
 )
 from solvergen.scalars.forms import in_time
+from solvergen.scalars.schedule_formulas import ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.values import numeric_limit
 from solvergen.symbols import alpha, alpha_dot, sigma, sigma_dot, t
@@ -51,8 +52,9 @@ class Conversion:
         if symbols & {sigma_dot, t} or not all(_keeps_ends(one, schedule) for one in general):
             a, b = (schedule.simplest(at_schedule(one, schedule)) for one in general)
             return cls(in_time(a, schedule), in_time(b, schedule), None)
+        a, b = (one.xreplace(ScheduleFormulas.of(schedule).constants) for one in general)
         reads_slope = alpha_dot in symbols
-        return cls(*general, in_time(schedule.alpha_prime, schedule) if reads_slope else None)
+        return cls(a, b, in_time(schedule.alpha_prime, schedule) if reads_slope else None)
 
     def proved(self, shifts: bool, scales: bool) -> "Conversion":
         """The same with A = 0 unless it ``shifts``, and B = 1 unless it ``scales``."""

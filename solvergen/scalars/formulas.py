@@ -129,8 +129,11 @@ class Formulas:
     @lru_cache(maxsize=64)
     def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
         schedule, ode, table = solver.schedule, solver.ode, solver.table
-        pairs = _phases(solver, table.pairs) if adaptive else ()
-        named = {one.table.name: one for one in (*_phases(solver, table.phases), *pairs)}
+        in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)
+        converted = Conversion.of(solver.prediction, solver.integrand, schedule)
+        converted = converted.proved(*solver.converts)
+        pairs = _phases(solver, table.pairs, converted) if adaptive else ()
+        named = {one.table.name: one for one in (*_phases(solver, table.phases, converted), *pairs)}
         phases = tuple(named.values())
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
@@ -146,33 +149,43 @@ class Formulas:
             spread is not None and spread.has(VARIANCE),
         )
         noise.require_one_eta(ode, integrals)
-        in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)
         goes_on = ends_in_data and not in_schedule.reaches_data
         closed = ode.factor is not None or ode.base is not None
-        return cls(
-            in_schedule,
-            table,
-            solver.expansion.name,
-            solver.expansion.variable,
-            _time_at_gamma(solver),
-            Conversion.of(solver.prediction, solver.integrand, schedule).proved(*solver.converts),
-            Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
-            _to_data(solver),
-            lengths,
-            noise.integrating_factor(ode),
-            None if closed else in_time(ode.linear_coefficient, schedule),
-            moment,
-            needs,
-            exponent,
-            stretch,
-            spread,
-            ode.noise if ode.noise is not None and ode.noise.is_constant else None,
-            solver.stochasticity if solver.program.raises else None,
-            integrals,
-            phases,
-            pairs,
-            solver.limiter,
-        )._with_fixed_eta
+        return (
+            cls(
+                in_schedule,
+                table,
+                solver.expansion.name,
+                solver.expansion.variable,
+                _time_at_gamma(solver),
+                converted,
+                Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
+                _to_data(solver),
+                lengths,
+                noise.integrating_factor(ode),
+                None if closed else in_time(ode.linear_coefficient, schedule),
+                moment,
+                needs,
+                exponent,
+                stretch,
+                spread,
+                ode.noise if ode.noise is not None and ode.noise.is_constant else None,
+                solver.stochasticity if solver.program.raises else None,
+                integrals,
+                phases,
+                pairs,
+                solver.limiter,
+            )
+            ._at(in_schedule.constants)
+            ._with_fixed_eta
+        )
+
+    def _at(self, values: dict[Symbol, Expr]) -> "Formulas":
+        """The same with numbers for some of the symbols."""
+        names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
+        forms = {name: getattr(self, name) for name in names}
+        put_in = {name: form and form.xreplace(values) for name, form in forms.items()}
+        return replace(self, **put_in)
 
     @property
     def _with_fixed_eta(self) -> "Formulas":
@@ -181,12 +194,8 @@ class Formulas:
         rates = [one for one in (found.clock, found.spread, found.damping) if one is not None]
         if self.noise is None or not any(one.has(eta) for one in rates):
             return self
-        value = {eta: self.noise.value}
-        names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
-        forms = {name: getattr(self, name) for name in names}
-        put_in = {name: form and form.xreplace(value) for name, form in forms.items()}
         fixed = found.at(eta, self.noise.value)
-        return replace(self, noise=None, integrals=fixed, **put_in)
+        return replace(self._at({eta: self.noise.value}), noise=None, integrals=fixed)
 
     @property
     def is_noisy(self) -> bool:
@@ -201,7 +210,7 @@ class Formulas:
         scale, form = -alpha_s * sigma / (alpha * sigma_s), self.zeroth_moment
         for length in (H, -d) if self.schedule.is_half_log_snr else (H,):
             form = form.xreplace({expm1(-length): scale * expm1(length)})
-        return form
+        return form.xreplace(self.schedule.constants)
 
     @property
     def has_inner(self) -> bool:
@@ -364,9 +373,11 @@ def _time_at_gamma(solver: Solver) -> Expr | None:
     return found or closing(composed, variable, gamma, schedule)
 
 
-def _phases(solver: Solver, phases: tuple[TablePhase, ...]) -> tuple[PhaseFormulas, ...]:
+def _phases(
+    solver: Solver, phases: tuple[TablePhase, ...], converted: Conversion
+) -> tuple[PhaseFormulas, ...]:
     shapes, has_factor = solver.table.shapes, not solver.weights.no_linear_part
-    return tuple(PhaseFormulas.of(one, shapes, has_factor, solver.converts) for one in phases)
+    return tuple(PhaseFormulas.of(one, shapes, has_factor, converted.forms) for one in phases)
 
 
 def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:

@@ -35,12 +35,16 @@ class PhaseFormulas:
         table: TablePhase,
         shapes: tuple[Shape, ...],
         has_factor: bool,
-        converts: tuple[bool, bool],
+        converted: tuple[Expr, Expr],
     ) -> "PhaseFormulas":
-        """Put in the weights that are numbers, and Phi = 1 where there is no factor."""
+        """Put in the weights that are numbers, Phi = 1 where there is no factor, and those of A
+        and B that are the same number at all times."""
         intervals = Intervals(table.program)
         weights = landings.of_phase(table)
         numbers = {name: form for one in weights for name, form in one.numbers}
+        for i in table.program.evaluations:
+            pairs = zip(conversion(i), converted, strict=True)
+            numbers |= {name: form for name, form in pairs if form.is_number}
         same = _shared_scalars(intervals)
 
         def known(factor: Expr) -> Expr:
@@ -54,8 +58,8 @@ class PhaseFormulas:
         error = []
         for i in table.program.evaluations if table.error else ():
             factor, (a, b) = table.error.get(node_of(i), Integer(0)), conversion(i)
-            error += [known(factor * a)] if converts[0] else []
-            error.append(known(factor * b if converts[1] else factor))
+            error += [known(factor * a)] if converted[0] != 0 else []
+            error.append(known(factor * b))
         return cls(table, weights, rows, tuple(error))
 
     @property

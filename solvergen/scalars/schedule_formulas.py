@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 
-from sympy import Expr, Piecewise, log
+from sympy import Expr, Piecewise, Symbol, log
 
 from solvergen.algebra import functions, tables
 from solvergen.algebra.accurate_form import Parameters
@@ -16,8 +16,10 @@ from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.schedules.serialization import tables_of
 from solvergen.symbols import (
     alpha,
+    alpha_s,
     half_log_snr_symbol,
     sigma,
+    sigma_s,
     t,
 )
 
@@ -81,6 +83,12 @@ class ScheduleFormulas:
     def is_half_log_snr(self) -> bool:
         """Whether lambda takes the place of time (``scalars.levels``)."""
         return bool(self.half_log_snr == t)
+
+    @property
+    def constants(self) -> dict[Symbol, Expr]:
+        """alpha and sigma at both ends of a step, where they are the same number at all times."""
+        known = {alpha: self.alpha, alpha_s: self.alpha, sigma: self.sigma, sigma_s: self.sigma}
+        return {symbol: form for symbol, form in known.items() if form.is_number}
 
     @property
     def spacing(self) -> str:

@@ -56,7 +56,8 @@ def baked_settings(solver: Solver, times: Sequence[float]) -> dict[str, Any]:
 def _code(found: Conversion, formulas: Formulas) -> str:
     """The function that lists A and B; by that of the integrand, if that is the data."""
     spelling, lines = Spelling(formulas.schedule.parameters), []
-    if found.forms == formulas.conversion.forms and found.a != 0 and found.b != 1:
+    is_same = found.forms == formulas.conversion.forms
+    if is_same and not any(one.is_number for one in found.forms):
         pair = "*_conversion(t)"
     else:
         if found.alpha_dot is not None:

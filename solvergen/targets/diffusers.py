@@ -271,10 +271,9 @@ def _data_row(formulas: Formulas) -> str:
     assert to_data is not None
     first = table.phases[-1].rows[0]
     columns = {name: number for number, name in Sums.of(table, table.shapes[first.shape]).landing}
-    given = [
-        name for name, form, known in zip("ab", to_data.forms, (0, 1), strict=True) if form != known
-    ]
-    a, b = ("a" if "a" in given else "0"), ("b" if "b" in given else "1")
+    pairs = list(zip("ab", to_data.forms, strict=True))
+    given = [name for name, form in pairs if not form.is_number]
+    a, b = (str(form) if form.is_number else name for name, form in pairs)
     items = {0: "s", columns["x"]: a, columns["prediction"]: b}
     if len(table.kinds) > 1:
         items[1] = str(table.kinds.index(first.kind))

@@ -145,13 +145,12 @@ class PhasePrinter(PhaseNames):
     # A and B, Phi and M0
 
     def _conversions(self) -> Iterator[str]:
-        is_constant = (Integer(0), Integer(1))
         at, program = self.phase.intervals.first_at, self.phase.table.program
         for i in dict.fromkeys(map(at, program.evaluations)):
             if self.is_given and program.position(i) == START:
                 continue
-            pairs = zip(conversion(i), self.formulas.conversion.forms, is_constant, strict=True)
-            given = [symbol for symbol, form, constant in pairs if form != constant]
+            pairs = zip(conversion(i), self.formulas.conversion.forms, strict=True)
+            given = [symbol for symbol, form in pairs if not form.is_number]
             names = [self.short(one) if one in self.phase.read else "_" for one in given]
             if set(names) - {"_"}:
                 yield f"{unpacked(names, len(names))} = _conversion({self.time(node_of(i))})"

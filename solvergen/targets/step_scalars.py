@@ -52,8 +52,8 @@ class StepScalars:
         backs = [(one, back) for one in phases for back in range(len(one.times) - 1)]
         found = {name for one, back in backs for name in _read(one, back)}
         if found & {"a", "b"}:  # one function returns those that are no numbers
-            a, b = formulas.conversion.forms
-            found |= {name for name, given in (("a", a != 0), ("b", b != 1)) if given}
+            pairs = zip("ab", formulas.conversion.forms, strict=True)
+            found |= {name for name, form in pairs if not form.is_number}
         has_means = any(one.startswith("mu_") for one in found)
         means = (f"mu_{k}" for k in range(1, Calls(formulas).means_given + 1))
         names = (*(one for one in ORDER if one in found), *(means if has_means else ()))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Mul, Symbol, UnevaluatedExpr
+from sympy import Expr, Mul, Symbol, UnevaluatedExpr
 
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code
@@ -129,7 +129,7 @@ class StepPrinter:
             yield self._length()
         if formulas.reads_gap:
             yield self._gap()
-        if formulas.conversion.forms != (0, 1):
+        if not all(one.is_number for one in formulas.conversion.forms):
             yield self._conversion()
         if formulas.integrals.kappa:
             yield self._kappa()
@@ -364,16 +364,19 @@ def _called(form: Expr) -> Expr:
 
 
 def conversion_code(conversion: Conversion, spelling: Spelling, name: str, result: str) -> str:
-    """The function of those of A and B that are not 0 and 1."""
-    a, b = conversion.forms
-    names = [name for name, form, known in (("A", a, 0), ("B", b, 1)) if form != known]
-    forms = [form for form, known in ((a, Integer(0)), (b, Integer(1))) if form != known]
-    shown_a, shown_b = "A x + " if a != 0 else "", "B " if b != 1 else ""
-    says = f"{' and '.join(names)} of {result} = {shown_a}{shown_b}P."
+    """The function of those of A and B that are no numbers; empty if there are none."""
+    known = {"A": conversion.a, "B": conversion.b}
+    varies = {name: form for name, form in known.items() if not form.is_number}
+    if not varies:
+        return ""
+    shown = {name: name if name in varies else spelling.code(form) for name, form in known.items()}
+    terms = (("x", shown["A"]), ("P", shown["B"]))
+    total = " + ".join(name if one == "1" else f"{one} {name}" for name, one in terms if one != "0")
+    says = f"{' and '.join(varies)} of {result} = {total}."
     slope = conversion.alpha_dot
     lines = [] if slope is None else [f"alpha_dot = {spelling.at_times(slope)}"]
-    shown = [spelling.code(_called(one)) for one in forms]
-    text = f"\n{INDENT}".join([*lines, f"return {items_code(shown)}"])
+    codes = [spelling.code(_called(one)) for one in varies.values()]
+    text = f"\n{INDENT}".join([*lines, f"return {items_code(codes)}"])
     return f'def {name}(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'
 
 

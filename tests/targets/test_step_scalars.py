@@ -1,5 +1,6 @@
 """What phases read of a step is computed once for all steps of a run."""
 
+import ast
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -69,3 +70,32 @@ def _flow(module: Any, x: Any, t: float, eps: Any) -> Any:
     x_0, h = (x - module.sigma(t) * eps) / module.alpha(t), 1e-6
     rates = [(one(t + h) - one(t - h)) / (2 * h) for one in (module.alpha, module.sigma)]
     return rates[0] * x_0 + rates[1] * eps
+
+
+CONSTANTS = [
+    ("ve", "data"),
+    ("ve", "noise"),
+    ("edm", "noise"),
+    ("ve_geometric", "velocity"),
+    ("rectified_flow", "flow"),
+    ("flow_shifted", "flow"),
+    ("trigonometric", "velocity"),
+]
+
+
+@pytest.mark.parametrize("integrand", ["data", "noise", "velocity", "flow", "straight"])
+@pytest.mark.parametrize(("name", "prediction"), CONSTANTS)
+@pytest.mark.parametrize("scheme", ["multistep:3", "singlestep:2"])
+def test_what_is_the_same_number_at_all_times_is_written_as_one(
+    name: str, prediction: str, integrand: str, scheme: str
+) -> None:
+    """alpha = 1 is not called, and A = 1 or B = -1 is not looked up."""
+    solver = sg.Solver(name, prediction, integrand, scheme=scheme)
+    rows = sg.emit(solver, "numpy").partition("def coefficients")[2].partition("def _advance")[0]
+    constant = [one for one in ("alpha", "sigma") if getattr(solver.schedule, one).is_number]
+    assert not [one for one in constant if f"{one}(" in rows]
+    for function in ast.walk(ast.parse(f"def coefficients{rows}")):
+        if getattr(function, "name", "") == "_conversion":
+            returned = next(one for one in ast.walk(function) if isinstance(one, ast.Return))
+            for item in returned.value.elts:
+                assert {one.id for one in ast.walk(item) if isinstance(one, ast.Name)} - {"np"}

@@ -156,7 +156,8 @@ def grid(
     end: float | None = None,
     shift: float | None = None,
 ) -> NDArray[np.float64]:
-    """The decreasing times [steps + 1] that the solver's module has under these arguments.
+    """The decreasing times [steps + 1] that the solver's module has under these arguments, to the
+    last digit but one: the same on every processor, as numpy's are not.
 
     Raises:
         EmissionError: there is no such grid.

@@ -11,7 +11,7 @@ import sympy
 from numpy.typing import ArrayLike, NDArray
 from sympy import Expr, Symbol
 
-from solvergen.algebra import functions, precision, tables
+from solvergen.algebra import functions, precision, steady, tables
 from solvergen.algebra.mpmath_code import can_write, program
 from solvergen.algebra.numpy_code import ERF, HostPrinter
 from solvergen.algebra.root_sums import in_many_digits, root_logarithms
@@ -27,20 +27,21 @@ Parameters = tuple[tuple[Symbol, Expr], ...]
 def compiled(expression: Expr, symbols: tuple[Symbol, ...], modules: str) -> Callable[..., Any]:
     """``expression`` as a function of ``symbols``; ``modules`` is ``numpy`` or ``mpmath``.
 
-    In numpy by the operations that an emitted module takes, in their order.
+    In numpy by the operations that an emitted module takes, in their order; ``steady``, because
+    values decide which formulas are written.
     """
     in_float = modules == "numpy"
     if not can_write(expression):
         names = tables.namespace(expression, in_float) | functions.namespace(expression, in_float)
         names |= {root_logarithms.__name__: in_many_digits}
-        return sympy.lambdify(symbols, expression, modules=[names, modules])
+        libraries = [names, steady.FUNCTIONS, modules] if in_float else [names, modules]
+        return sympy.lambdify(symbols, expression, modules=libraries)
     if not in_float:
         return program(expression, symbols)
     names = {symbol: f"x{k}" for k, symbol in enumerate(symbols)}
     code = HostPrinter(names).doprint(expression)
-    known = {"np": np, ERF: np.vectorize(math.erf, otypes=[float])}
-    function: Callable[..., Any] = eval(f"lambda {', '.join(names.values())}: {code}", known)
-    return function
+    known = {ERF: np.vectorize(math.erf, otypes=[float])}
+    return steady.function(code, tuple(names.values()), known)
 
 
 def evaluate_float(

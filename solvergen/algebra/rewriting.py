@@ -271,7 +271,8 @@ def _square_root_of_square(expression: Expr, symbol: Symbol) -> Expr:
 
 def _positive_root(square: Expr, power: Rational) -> Expr:
     """square^power, where sqrt(c^2) is c."""
-    return sympy.powdenest(square**power, force=True).replace(sympy.Abs, lambda e: e)
+    found = sympy.powdenest(square**power, force=True)
+    return found if square.has(sympy.Abs) else found.replace(sympy.Abs, lambda e: e)
 
 
 def _square_root_of_quotient(expression: Expr, symbol: Symbol) -> Expr:

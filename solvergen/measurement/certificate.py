@@ -46,7 +46,8 @@ def certified(solver: Solver, module: ModuleType, effort: Effort = QUICK) -> Fou
     _require_positive(solver, module)
     finer = module
     if Formulas.of(solver).integrals.is_needed:
-        finer = load_text(rendering.coefficients_module(solver, finer=True), "solvergen_finer")
+        text = rendering.coefficients_module(solver, finer=True)
+        finer = load_text(text, "solvergen_finer", is_steady=True)
     found = search(solver, module, finer, effort)
     for worst, bound in ((found.worst, REFUSED), (found.beside, WRONG)):
         if not worst.error <= bound:
@@ -75,7 +76,7 @@ def _require_positive(solver: Solver, module: ModuleType) -> None:
 @lru_cache(maxsize=4)
 def draft(solver: Solver) -> ModuleType:
     """Its coefficients as code, which is measured, and asked for grids."""
-    return load_text(rendering.coefficients_module(solver), "solvergen_draft")
+    return load_text(rendering.coefficients_module(solver), "solvergen_draft", is_steady=True)
 
 
 def accuracy(solver: Solver) -> str:

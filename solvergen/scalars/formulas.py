@@ -24,10 +24,7 @@ from solvergen.algebra.differences import d
 from solvergen.derivation.parameterization import DATA, at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.derivation.stochasticity import Stochasticity
-from solvergen.program.table import (
-    Table,
-    TablePhase,
-)
+from solvergen.program.table import Table, TablePhase
 from solvergen.scalars import noise
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, in_time, inverse
@@ -38,16 +35,7 @@ from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
-from solvergen.symbols import (
-    alpha,
-    alpha_s,
-    eta,
-    gamma,
-    half_log_snr_symbol,
-    sigma,
-    sigma_s,
-    t,
-)
+from solvergen.symbols import alpha, alpha_s, eta, gamma, half_log_snr_symbol, sigma, sigma_s, t
 
 MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
@@ -79,8 +67,7 @@ class Formulas:
         needs: what the weights of all landings read.
         exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
         stretch: what a length is multiplied with in that density: 1, or 1 + eta^2.
-        spread: nu, in the symbols of M0, and ``VARIANCE`` where that is integrated; None without
-            noise.
+        spread: nu, likewise, and ``VARIANCE`` where that is integrated; None without noise.
         noise: what says eta of each step, where that is a matter of the run; None where it is
             fixed, or there is no noise.
         churn: what says by how much noise is raised before each step; None where it is not.
@@ -128,10 +115,9 @@ class Formulas:
     @classmethod
     @lru_cache(maxsize=64)
     def _chosen(cls, solver: Solver, adaptive: bool, ends_in_data: bool) -> "Formulas":
-        schedule, ode, table = solver.schedule, solver.ode, solver.table
-        in_schedule = replace(ScheduleFormulas.of(schedule), kinks=ode.kinks)
-        converted = Conversion.of(solver.prediction, solver.integrand, schedule)
-        converted = converted.proved(*solver.converts)
+        ode, table = solver.ode, solver.table
+        in_schedule = replace(ScheduleFormulas.of(solver.schedule), kinks=ode.kinks)
+        converted = _converted(solver)
         pairs = _phases(solver, table.pairs, converted) if adaptive else ()
         named = {one.table.name: one for one in (*_phases(solver, table.phases, converted), *pairs)}
         phases = tuple(named.values())
@@ -149,43 +135,37 @@ class Formulas:
             spread is not None and spread.has(VARIANCE),
         )
         noise.require_one_eta(ode, integrals)
-        goes_on = ends_in_data and not in_schedule.reaches_data
-        closed = ode.factor is not None or ode.base is not None
-        return (
-            cls(
-                in_schedule,
-                table,
-                solver.expansion.name,
-                solver.expansion.variable,
-                _time_at_gamma(solver),
-                converted,
-                Conversion.of(solver.prediction, DATA, schedule) if goes_on else None,
-                _to_data(solver),
-                lengths,
-                noise.integrating_factor(ode),
-                None if closed else in_time(ode.linear_coefficient, schedule),
-                moment,
-                needs,
-                exponent,
-                stretch,
-                spread,
-                ode.noise if ode.noise is not None and ode.noise.is_constant else None,
-                solver.stochasticity if solver.program.raises else None,
-                integrals,
-                phases,
-                pairs,
-                solver.limiter,
-            )
-            ._at(in_schedule.constants)
-            ._with_fixed_eta
+        found = cls(
+            in_schedule,
+            table,
+            solver.expansion.name,
+            solver.expansion.variable,
+            _time_at_gamma(solver),
+            converted,
+            _to_data(solver) if ends_in_data and not in_schedule.reaches_data else None,
+            _of_hooks(solver),
+            lengths,
+            noise.integrating_factor(ode),
+            _linear_coefficient(ode),
+            moment,
+            needs,
+            exponent,
+            stretch,
+            spread,
+            ode.noise if ode.noise is not None and ode.noise.is_constant else None,
+            solver.stochasticity if solver.program.raises else None,
+            integrals,
+            phases,
+            pairs,
+            solver.limiter,
         )
+        return found._at(in_schedule.constants)._with_fixed_eta
 
     def _at(self, values: dict[Symbol, Expr]) -> "Formulas":
         """The same with numbers for some of the symbols."""
         names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
         forms = {name: getattr(self, name) for name in names}
-        put_in = {name: form and form.xreplace(values) for name, form in forms.items()}
-        return replace(self, **put_in)
+        return replace(self, **{k: form and form.xreplace(values) for k, form in forms.items()})
 
     @property
     def _with_fixed_eta(self) -> "Formulas":
@@ -301,7 +281,8 @@ class Formulas:
     def reads_rises(self) -> bool:
         """Whether differences of a table are summed by its segments."""
         found, lengths = self.integrals, self.lengths
-        forms = (lengths.half_log_snr if self.reads_length else None, lengths.gap)
+        length = lengths.half_log_snr if self.reads_length else None
+        forms = (length, lengths.gap, self.zeroth_moment, self.spread)
         measured = found.timed and found.table is not None
         return measured or any(one is not None and one.has(tables.Rise) for one in forms)
 
@@ -335,12 +316,21 @@ class Formulas:
         return "\n".join([*lines, *map(str, weights)])
 
 
-def _to_data(solver: Solver) -> Conversion | None:
-    """From the prediction to the data, for modules with hooks."""
-    if not solver.hooks:
-        return None
-    found = Conversion.of(solver.prediction, DATA, solver.schedule)
-    return None if found.forms == (0, 1) else found
+def _converted(solver: Solver) -> Conversion:
+    """From the prediction to the integrand."""
+    found = Conversion.of(solver.prediction, solver.integrand, solver.schedule)
+    return found.proved(*solver.converts)
+
+
+def _to_data(solver: Solver) -> Conversion:
+    """From the prediction to the data."""
+    return Conversion.of(solver.prediction, DATA, solver.schedule)
+
+
+def _of_hooks(solver: Solver) -> Conversion | None:
+    """The same for modules with hooks, unless the data are predicted."""
+    found = _to_data(solver) if solver.hooks else None
+    return None if found is None or found.forms == (0, 1) else found
 
 
 def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:
@@ -378,6 +368,12 @@ def _phases(
 ) -> tuple[PhaseFormulas, ...]:
     shapes, has_factor = solver.table.shapes, not solver.weights.no_linear_part
     return tuple(PhaseFormulas.of(one, shapes, has_factor, converted.forms) for one in phases)
+
+
+def _linear_coefficient(ode: SemilinearODE) -> Expr | None:
+    """a(t), where Phi is integrated."""
+    is_open = ode.factor is None and ode.base is None
+    return in_time(ode.linear_coefficient, ode.schedule) if is_open else None
 
 
 def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:

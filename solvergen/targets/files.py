@@ -11,6 +11,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from solvergen.algebra import steady
 from solvergen.errors import EmissionError
 from solvergen.naming import shown
 
@@ -190,8 +191,11 @@ def _reason(path: str | Path, error: BaseException) -> str:
     )
 
 
-def load_text(source: str, name: str) -> ModuleType:
-    """Import an emitted numpy module from its text."""
+def load_text(source: str, name: str, is_steady: bool = False) -> ModuleType:
+    """Import an emitted numpy module from its text; ``steady`` if it decides what is written."""
     module = ModuleType(name)
-    exec(source, module.__dict__)
+    if is_steady:
+        steady.run(source, module.__dict__)
+    else:
+        exec(source, module.__dict__)
     return module

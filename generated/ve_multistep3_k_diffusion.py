@@ -167,7 +167,7 @@ def _main(s, step, h_1, h_2, limiter):
     ell_2 = (p * mu_1 - mu_2) / (q * apart)
     fewer = mu_1 / p  # ell_1 of two nodes, for the limiter
     least, least_of_all = 0.5 - limiter, 0.5 - 11 / 6 * limiter
-    part = (fewer >= least) * np.clip((least_of_all - fewer) / (ell_1 - fewer), 0.0, 1.0)
+    part = np.minimum(np.maximum((least_of_all - fewer) / (ell_1 - fewer), 0.0), fewer >= least)
     fewer = np.maximum((1.0 - part) * fewer, least)
     ell_1, ell_2 = fewer + part * ell_1, part * ell_2
     ell_0 = 1.0 - ell_1 - ell_2
@@ -183,23 +183,15 @@ def _first_order(s, step):
 def _steps(t, s):
     """What phases read of a step from s to t: h, phi, m, mu_1, mu_2."""
     h = _length(t, s)
-    return np.array([h, _factor(t, s), _moment(t, s, h), *_means(h)])
+    sigma_t, sigma_s = sigma(np.array([t, s]))
+    m = np.where(t < s, -np.expm1(-h), sigma_t * np.expm1(h) / sigma_s)
+    return np.array([h, sigma_t / sigma_s, m, *_means(h)])
 
 
 def _length(t, s):
     """lambda_t - lambda_s in all digits."""
     sign, t, s = np.sign(s - t), np.minimum(t, s), np.maximum(t, s)
     return sign * np.log1p((s - t) / t)
-
-
-def _factor(t, s):
-    """Phi, the integrating factor."""
-    return sigma(t) / sigma(s)
-
-
-def _moment(t, s, h):
-    """M0, the weight of N frozen over the step."""
-    return np.where(t < s, -np.expm1(-h), sigma(t) * np.expm1(h) / sigma(s))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(32)

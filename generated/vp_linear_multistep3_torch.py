@@ -141,13 +141,18 @@ def coefficients(timesteps, limiter=1.1):
     is at most ``limiter`` times what it is on even steps; np.inf does not bound it.
     """
     t = _checked(timesteps)
-    finite = np.isfinite(half_log_snr(t))
-    u = t[finite]
-    step = _steps(u[1:], u[:-1])
+    level = half_log_snr(t)
+    finite = np.isfinite(level)
+    u, level = t[finite], level[finite]
+    inner = time_at_half_log_snr(level[:1] + (level[1:2] - level[:1]) / 2.0)
+    last = np.concatenate([u[1:], inner, u[1:2]])
+    first = np.concatenate([u[:-1], u[:-1][:1], inner])
+    step = _steps(last, first)
+    step, parts = step[:, :-2], step[:, -2:]
     n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma
     ends = _first_order(t[n], _steps(t[n + 1], t[n])) if n.size else np.empty((0, 8))
     rows = np.concatenate([
-        ends[n == 0], _start_0(u[1:2], u[:1], step[:, :1]),
+        ends[n == 0], _start_0(u[:1], inner, step[:, :1], parts),
         _start_1(u[1:2], step[:, 1:2], step[0, :1], limiter),
         _main(u[2:-1], step[:, 2:], step[0, 1:-1], step[0, :-2], limiter), ends[n > 0],
     ])  # fmt: skip
@@ -156,14 +161,11 @@ def coefficients(timesteps, limiter=1.1):
     return rows
 
 
-def _start_0(t, s, step):
+def _start_0(s, u, step, parts):
     """The rows of steps 1/2:{0}; 1:{0, s1}."""
     h, a_0, b_0, _, m_2, mu_2_1, *_ = step
-    u = time_at_half_log_snr(half_log_snr(s) + h / 2.0)
-    g = _length(u, s)
-    a_1, b_1 = _conversion(u)
-    phi_1, m_1 = _factor(u, s), _moment(u, s, g)
-    phi_2_from_1 = _factor(t, u)
+    g, _, _, phi_1, m_1, *_ = parts[:, 0:1]
+    _, a_1, b_1, phi_2_from_1, *_ = parts[:, 1:2]
     ell_2_1 = mu_2_1 * h / g
     ell_2_0 = 1.0 - ell_2_1
     return _rows(
@@ -189,7 +191,7 @@ def _main(s, step, h_1, h_2, limiter):
     ell_2 = (p * mu_1 - mu_2) / (q * apart)
     fewer = mu_1 / p  # ell_1 of two nodes, for the limiter
     least, least_of_all = 0.5 - limiter, 0.5 - 11 / 6 * limiter
-    part = (fewer >= least) * np.clip((least_of_all - fewer) / (ell_1 - fewer), 0.0, 1.0)
+    part = np.minimum(np.maximum((least_of_all - fewer) / (ell_1 - fewer), 0.0), fewer >= least)
     fewer = np.maximum((1.0 - part) * fewer, least)
     ell_1, ell_2 = fewer + part * ell_1, part * ell_2
     ell_0 = 1.0 - ell_1 - ell_2
@@ -205,7 +207,10 @@ def _first_order(s, step):
 def _steps(t, s):
     """What phases read of a step from s to t: h, a, b, phi, m, mu_1, mu_2."""
     h = _length(t, s)
-    return np.array([h, *_conversion(s), _factor(t, s), _moment(t, s, h), *_means(h)])
+    both = np.array([t, s])
+    (alpha_t, alpha_s), (sigma_t, sigma_s) = alpha(both), sigma(both)
+    m = np.where(t < s, -alpha_t * np.expm1(-h), alpha_s * sigma_t * np.expm1(h) / sigma_s)
+    return np.array([h, 1 / alpha_s, -sigma_s / alpha_s, sigma_t / sigma_s, m, *_means(h)])
 
 
 def _length(t, s):
@@ -215,21 +220,6 @@ def _length(t, s):
     v = (1 / 2) * t * (2 * BETA_MIN + t * (BETA_MAX - BETA_MIN))
     w = -1 / 2 * (2 * BETA_MIN + s * (BETA_MAX - BETA_MIN) + t * (BETA_MAX - BETA_MIN)) * (s - t)
     return sign * (1 / 2) * np.log1p(-np.exp(u) * np.expm1(w) / np.expm1(v))
-
-
-def _conversion(t):
-    """A and B of N = A x + B P."""
-    return 1 / alpha(t), -sigma(t) / alpha(t)
-
-
-def _factor(t, s):
-    """Phi, the integrating factor."""
-    return sigma(t) / sigma(s)
-
-
-def _moment(t, s, h):
-    """M0, the weight of N frozen over the step."""
-    return np.where(t < s, -alpha(t) * np.expm1(-h), alpha(s) * sigma(t) * np.expm1(h) / sigma(s))
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(32)

@@ -110,22 +110,10 @@ def _first_order(s, step):
 def _steps(t, s):
     """What phases read of a step from s to t: h, a, b, phi, m, mu_1."""
     h = t - s
-    return np.array([h, *_conversion(s), _factor(t, s), _moment(t, s, h), *_means(h)])
-
-
-def _conversion(t):
-    """A and B of N = A x + B P."""
-    return 1 / alpha(t), -sigma(t) / alpha(t)
-
-
-def _factor(t, s):
-    """Phi, the integrating factor."""
-    return sigma(t) / sigma(s)
-
-
-def _moment(t, s, h):
-    """M0, the weight of N frozen over the step."""
-    return np.where(t > s, -alpha(t) * np.expm1(-h), alpha(s) * sigma(t) * np.expm1(h) / sigma(s))
+    both = np.array([t, s])
+    (alpha_t, alpha_s), (sigma_t, sigma_s) = alpha(both), sigma(both)
+    m = np.where(t > s, -alpha_t * np.expm1(-h), alpha_s * sigma_t * np.expm1(h) / sigma_s)
+    return np.array([h, 1 / alpha_s, -sigma_s / alpha_s, sigma_t / sigma_s, m, *_means(h)])
 
 
 _THETA, _THETA_WEIGHTS = np.polynomial.legendre.leggauss(32)

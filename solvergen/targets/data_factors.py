@@ -54,17 +54,13 @@ def baked_settings(solver: Solver, times: Sequence[float]) -> dict[str, Any]:
 
 
 def _code(found: Conversion, formulas: Formulas) -> str:
-    """The function that lists A and B; by that of the integrand, if that is the data."""
+    """The function that lists A and B."""
     spelling, lines = Spelling(formulas.schedule.parameters), []
-    is_same = found.forms == formulas.conversion.forms
-    if is_same and not any(one.is_number for one in found.forms):
-        pair = "*_conversion(t)"
-    else:
-        if found.alpha_dot is not None:
-            lines.append(f"alpha_dot = {spelling.at_times(found.alpha_dot)}")
-        varies = bool(found.b.free_symbols & ARRAYS)
-        b = spelling.code(called(found.b)) if varies else spelling.at_times(found.b)
-        pair = f"{spelling.code(called(found.a))}, {b}"
+    if found.alpha_dot is not None:
+        lines.append(f"alpha_dot = {spelling.at_times(found.alpha_dot)}")
+    varies = bool(found.b.free_symbols & ARRAYS)
+    b = spelling.code(called(found.b)) if varies else spelling.at_times(found.b)
+    pair = f"{spelling.code(called(found.a))}, {b}"
     lines.append(f"return np.stack(np.broadcast_arrays({pair}), axis=1).tolist()")
     says = '"""A and B of x_0 = A x + B P at the times t."""'
     body = f"\n{INDENT}".join([says, *lines])

@@ -81,6 +81,8 @@ def host_code_of(
         for one in formulas.phases
     ]
     given = StepScalars.of(formulas, program, phases) if is_given else None
+    phases = step_scalars.with_parts(given, program, phases)
+    given = StepScalars.of(formulas, program, phases) if is_given else None
     return HostCode(
         tables=tables_code(schedule.tables),
         constants=_constants(schedule.parameters),
@@ -127,7 +129,9 @@ def _step_functions(
     """What is computed once for all steps, and the functions of a step."""
     if given is not None and not given.is_length:
         yield given.function()
-    yield from StepPrinter(formulas).functions()
+    skipped = frozenset() if given is None or given.is_length else given.own
+    paired = len(formulas.phases) == 1 or (given is not None and given.calls_alone)
+    yield from StepPrinter(formulas, paired).functions(skipped)
     yield rows_code(formulas.table.width)
     if program.raises:
         yield churn.function(formulas)

@@ -8,7 +8,8 @@
 In a step of one landing its scalars need no index: phi, m, ell_0 are those of the step.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
@@ -37,10 +38,12 @@ class PhaseNames:
     Attributes:
         formulas: of the module.
         phase: what is spelled.
+        has_parts: whether it is given what is known of the parts of its steps.
     """
 
     formulas: Formulas
     phase: PhaseFormulas
+    has_parts: bool = field(default=False, kw_only=True)
 
     @cached_property
     def times(self) -> tuple[str, ...]:
@@ -238,16 +241,62 @@ class PhaseNames:
                 found["nu"] = self.short(spread(draw.stage))
             found |= self._conversion_at_start
         for one in (one for one in self.landings if self.steps_back(one) == back):
-            factor, moment = phi(one.stage), zeroth_moment(one.stage)
-            scalars = {"phi": factor}
-            if moment not in self.lengths_of_moments:
-                scalars["m"] = moment
-            found |= {k: self.short(name) for k, name in scalars.items() if name in self.phase.read}
-            if self.formulas.integrals.mass and self.reads_dense(one):
-                found["mass"] = self.mass(one.stage)
-            means = range(1, self.count(one) if self.calls.means_given else 0)
-            found |= {f"mu_{k}": self.short(moment_symbol(one.stage, k)) for k in means}
+            found |= self._of_interval(one)
         return found
+
+    def _of_interval(self, one: Combine) -> dict[str, str]:
+        """The names of those scalars of a landing's interval that belong to it as a whole."""
+        scalars, moment = {"phi": phi(one.stage)}, zeroth_moment(one.stage)
+        if moment not in self.lengths_of_moments:
+            scalars["m"] = moment
+        found = {k: self.short(name) for k, name in scalars.items() if name in self.phase.read}
+        if self.formulas.integrals.mass and self.reads_dense(one):
+            found["mass"] = self.mass(one.stage)
+        means = range(1, self.count(one) if self.calls.means_given else 0)
+        return found | {f"mu_{k}": self.short(moment_symbol(one.stage, k)) for k in means}
+
+    # What is known of the parts of a step
+
+    @cached_property
+    def parts(self) -> dict[tuple[str, str], dict[str, str]]:
+        """(end, start) of each part of a step that goes on as the run does, and the names of its
+        scalars that are read.
+        """
+        if not self.has_parts:
+            return {}
+        inner = (one for one in self.lengths.items() if one[0].startswith("g"))
+        found = {ends: {"h": name} for name, ends in inner}
+        for one in self.landings:
+            if self.steps_back(one) is None:
+                found[self.ends(one)] = found.get(self.ends(one), {}) | self._of_interval(one)
+        for symbol, ends in self.ratios:
+            found.setdefault(ends, {}).setdefault("phi", symbol.name)
+        places = {"s": START, "t": END} | {name: theta for theta, name in self.inner.items()}
+        found = {one: names for one, names in found.items() if places[one[0]] > places[one[1]]}
+        for i, names in self.conversions:
+            following = (ends for ends in found if ends[1] == self.time(node_of(i)))
+            if (first := next(following, None)) is not None:
+                found[first] |= names
+        return {ends: names for ends, names in found.items() if names}
+
+    @property
+    def ratios(self) -> Iterator[tuple[Symbol, tuple[str, str]]]:
+        """Phi from one stage to the next, and the times that it leads to and from."""
+        program = self.phase.table.program
+        for i in program.evaluations[1:]:
+            found = (phi(one.stage, i) for one in program.landings)
+            for symbol in (one for one in found if one in self.phase.read):
+                stage = int(symbol.name.removeprefix("phi_").split("_")[0])
+                yield symbol, (self.time(node_of(stage)), self.time(node_of(i)))
+
+    @property
+    def conversions(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """The evaluations behind the start of a step, and the names of A and B there."""
+        at, program = self.phase.intervals.first_at, self.phase.table.program
+        for i in dict.fromkeys(map(at, program.evaluations)):
+            if program.position(i) != START:
+                pairs = zip("ab", conversion(i), strict=True)
+                yield i, {k: self.short(one) for k, one in pairs if one in self.phase.read}
 
     @property
     def _conversion_at_start(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ index: phi, m, ell_0 are those of the step.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -26,6 +26,7 @@ from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import conversion, phi, spread, zeroth_moment
 from solvergen.scalars.intervals import START
 from solvergen.scalars.landings import LandingWeights, moment_symbol, uniform
+from solvergen.targets.calls import gamma_names
 from solvergen.targets.formulas import INDENT
 from solvergen.targets.phase_names import PhaseNames
 from solvergen.targets.products import (
@@ -95,8 +96,9 @@ class PhasePrinter(PhaseNames):
         lengths = [(name, self.calls.gap(*ends)) for name, ends in self.lengths.items()]
         if not self.is_given:
             yield from together(one for one in lengths if one[0].startswith("h"))
-        yield from together(self._inner_times())
-        yield from together(one for one in lengths if one[0].startswith("g"))
+        if not self.has_parts:
+            yield from together(self._inner_times())
+            yield from together(one for one in lengths if one[0].startswith("g"))
         yield from self._conversions()
         for combine in (one for one in self.landings if not self._is_known(one)):
             yield from together(self._factors(combine))
@@ -124,8 +126,9 @@ class PhasePrinter(PhaseNames):
         return f"{call_code('rows = _rows', rows)}\n{INDENT}return rows, {error}"
 
     def _is_known(self, combine: Combine) -> bool:
-        """Whether the scalars of a landing's interval are those of a whole step."""
-        return self.is_given and self.steps_back(combine) is not None
+        """Whether the scalars of a landing's interval are given."""
+        is_step = self.steps_back(combine) is not None
+        return self.is_given and (is_step or self.ends(combine) in self.parts)
 
     # Times and lengths
 
@@ -142,12 +145,29 @@ class PhasePrinter(PhaseNames):
             else:
                 yield name, f"time_at_{variable}({variable}(s) + {part})"
 
+    @property
+    def reads_level(self) -> bool:
+        """Whether gamma at the ends of its step gives the inner times that it is given."""
+        return self.has_parts and not (self.formulas.is_time or self.formulas.seeks_inner)
+
+    def inner_time(self, name: str, at: Mapping[str, str], level: str) -> str:
+        """An inner time of the first step of a run, from gamma at the times of the grid."""
+        theta = next(theta for theta, own in self.inner.items() if own == name)
+        if self.formulas.seeks_inner:
+            share = f"{float(theta.numerator)} / {float(theta.denominator)}"
+            return f"_inner({share}, {at['t']}, {at['s']})"
+        share = "" if theta.numerator == 1 else f"{float(theta.numerator)} * "
+        part = f"{level}[:1] + {share}({level}[1:2] - {level}[:1]) / {float(theta.denominator)}"
+        return part if self.formulas.is_time else f"{gamma_names(self.formulas)[1]}({part})"
+
     # A and B, Phi and M0
 
     def _conversions(self) -> Iterator[str]:
         at, program = self.phase.intervals.first_at, self.phase.table.program
         for i in dict.fromkeys(map(at, program.evaluations)):
             if self.is_given and program.position(i) == START:
+                continue
+            if self.time(node_of(i)) in {start for _, start in self.parts}:
                 continue
             pairs = zip(conversion(i), self.formulas.conversion.forms, strict=True)
             given = [symbol for symbol, form in pairs if not form.is_number]
@@ -178,11 +198,8 @@ class PhasePrinter(PhaseNames):
 
     def _ratios(self) -> Iterator[tuple[str, str]]:
         """Phi from one stage to the next."""
-        for i in self.phase.table.program.evaluations[1:]:
-            found = (phi(one.stage, i) for one in self.phase.table.program.landings)
-            for symbol in (one for one in found if one in self.phase.read):
-                stage = int(symbol.name.removeprefix("phi_").split("_")[0])
-                ends = (self.time(node_of(one)) for one in (stage, i))
+        for symbol, ends in self.ratios:
+            if self.parts.get(ends, {}).get("phi") != symbol.name:
                 yield symbol.name, self.calls.factor(*ends)
 
     # Means and weights
@@ -285,7 +302,7 @@ class PhasePrinter(PhaseNames):
             yield f"fewer = {quotient(mu_1, r_p)}  # ell_1 of two nodes, for the limiter"
             yield from together(zip(("least", "least_of_all"), least, strict=True))
             share = f"(least_of_all - fewer) / ({first} - fewer)"
-            yield f"part = (fewer >= least) * np.clip({share}, 0.0, 1.0)"
+            yield f"part = np.minimum(np.maximum({share}, 0.0), fewer >= least)"
             yield "fewer = np.maximum((1.0 - part) * fewer, least)"
             yield f"{first}, {last} = fewer + part * {first}, part * {last}"
 

@@ -4,7 +4,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import Table
 from solvergen.scalars.formulas import Formulas
 from solvergen.targets import churn, noise_arguments, step_scalars
-from solvergen.targets.calls import finite_code
+from solvergen.targets.calls import finite_code, gamma_names
 from solvergen.targets.formulas import INDENT
 from solvergen.targets.products import LINE
 from solvergen.targets.rows import PhasePrinter
@@ -41,16 +41,15 @@ def _joined(
         if len(calls) == 1:
             return f"rows = {calls[0]}"
         joined = _listed("rows = np.concatenate([", calls, "])")
-        return f"\n{INDENT}".join([*_once(given, "t", "eta"), joined])
+        return f"\n{INDENT}".join([*_once(given, "t", "eta", steps[0]), joined])
     first_order = phases[len(program.phases)]
     calls = [_sliced(given, one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
     chosen = "[0]" if first_order.phase.error else ""
     call = f"{first_order.name}({', '.join(_at_infinity(given, first_order))}){chosen}"
     lines = [
-        f"finite = {finite_code(formulas)}",
-        "u = t[finite]",
+        *_finite(formulas, steps[0]),
         *(["e_u = eta[finite[1:] & finite[:-1]]"] if formulas.noise is not None else []),
-        *_once(given, "u", "e_u"),
+        *_once(given, "u", "e_u", steps[0]),
         "n = np.flatnonzero(~(finite[1:] & finite[:-1]))  # steps from or to an infinite gamma",
         f"ends = {call} if n.size else {empty_rows(formulas.table)}",
         _listed("rows = np.concatenate([", ["ends[n == 0]", *calls, "ends[n > 0]"], "])"),
@@ -58,11 +57,40 @@ def _joined(
     return f"\n{INDENT}".join(lines)
 
 
-def _once(given: StepScalars | None, times: str, eta: str) -> list[str]:
-    """The statement that computes what all phases read of steps."""
+def _finite(formulas: Formulas, first: PhasePrinter) -> list[str]:
+    """Statements that find the times u at which gamma is finite, and gamma there if it is read."""
+    if not first.reads_level:
+        return [f"finite = {finite_code(formulas)}", "u = t[finite]"]
+    return [
+        f"level = {gamma_names(formulas)[0]}(t)",
+        "finite = np.isfinite(level)",
+        "u, level = t[finite], level[finite]",
+    ]
+
+
+def _once(
+    given: StepScalars | None, times: str, eta: str, first: PhasePrinter | None = None
+) -> list[str]:
+    """The statements that compute what all phases read of steps, and the first one of its parts."""
     if given is None:
         return []
-    return [f"{given.name} = {given.call(f'{times}[1:]', f'{times}[:-1]', eta)}"]
+    if first is None or not first.parts:
+        return [f"{given.name} = {given.call(f'{times}[1:]', f'{times}[:-1]', eta)}"]
+    at = {"t": f"{times}[1:2]", "s": f"{times}[:-1][:1]"}
+    at |= {name: name.replace("u", "inner") for name in first.inner.values()}
+    level = "level" if first.reads_level else times
+    lines = [f"{at[one]} = {first.inner_time(one, at, level)}" for one in first.inner.values()]
+    if level != times == "t":
+        lines.insert(0, f"level = {gamma_names(given.formulas)[0]}(t[:2])")
+    for name, whole, k in (("last", "1:", 0), ("first", ":-1", 1)):
+        joined = [f"{times}[{whole}]", *(at[ends[k]] for ends in first.parts)]
+        lines.append(_listed(f"{name} = np.concatenate([", joined, "])"))
+    count = len(first.parts)
+    return [
+        *lines,
+        f"step = {given.call('last', 'first')}",
+        f"step, parts = step[:, :-{count}], step[:, -{count}:]",
+    ]
 
 
 def _at_infinity(given: StepScalars | None, phase: PhasePrinter) -> list[str]:
@@ -108,8 +136,10 @@ def _sliced(
         if is_last:
             stop = -back if back else ""
         part = f"[{low or ''}:{stop}]"
-        if name == "limiter":
+        if name in ("limiter", "parts"):
             arguments.append(name)
+        elif name in phase.inner.values():
+            arguments.append(name.replace("u", "inner"))
         elif name == "eta":
             arguments.append(etas + part.removesuffix("[:]"))
         elif is_time or given is None:

@@ -11,21 +11,29 @@ only lengths are read there is no such function, and h itself is given.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from solvergen.algebra.numpy_code import items_code
 from solvergen.program.program import StepProgram
-from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.formulas import MASS, Formulas
+from solvergen.scalars.lengths import GAP, KAPPA, H
+from solvergen.symbols import alpha, alpha_dot, alpha_s, sigma, sigma_s, t
 from solvergen.targets.calls import Calls, reads_eta
-from solvergen.targets.formulas import ARRAYS, INDENT
+from solvergen.targets.end_values import is_falling, values_at_ends
+from solvergen.targets.formulas import ARRAYS, INDENT, Spelling
 from solvergen.targets.products import says, unpacked
 from solvergen.targets.rows import PhasePrinter
+from solvergen.targets.steps import CALLS, LONG, called
 
 ORDER = ("h", "a", "b", "phi", "m", "nu", "mass")
+FUNCTIONS = {"_length", "_gap", "_factor", "_moment", "_nu", "_means", "_end_density", "_inner"}
+"""Those of a step that a phase may call."""
+LENGTH = Symbol("length")
+"""lambda_t - lambda_s beside another gamma."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ class StepScalars:
         numbered: whether phases are called by their number, all in one way.
         reads_past: whether a phase reads the times of earlier steps.
         reads_eta: whether one reads eta.
+        own: the functions of a step that no phase calls, and that ``_steps`` spells itself, with
+            alpha and sigma computed once.
+        calls_alone: whether no phase calls functions of a step.
     """
 
     formulas: Formulas
@@ -45,12 +56,15 @@ class StepScalars:
     numbered: bool
     reads_past: bool
     reads_eta: bool
+    own: frozenset[str]
+    calls_alone: bool
 
     @classmethod
     def of(cls, formulas: Formulas, program: StepProgram, phases: Sequence[PhasePrinter]) -> Self:
         """What the functions of these phases read."""
         backs = [(one, back) for one in phases for back in range(len(one.times) - 1)]
         found = {name for one, back in backs for name in _read(one, back)}
+        found |= {name for one in phases for names in one.parts.values() for name in names}
         if found & {"a", "b"}:  # one function returns those that are no numbers
             pairs = zip("ab", formulas.conversion.forms, strict=True)
             found |= {name for name, form in pairs if not form.is_number}
@@ -59,7 +73,12 @@ class StepScalars:
         names = (*(one for one in ORDER if one in found), *(means if has_means else ()))
         read = {one for phase in phases for one in phase.reads}
         reads_past = any(one in read for phase in phases for one in phase.times[2:])
-        return cls(formulas, names, is_numbered(formulas, program), reads_past, "eta" in read)
+        own = _closed(formulas) - read
+        if "_moment" in own and has_means and _are_one_quadrature(formulas):
+            own |= {"_length"} if not read & {"_means", "_length", "_inner"} else set()
+        numbered = is_numbered(formulas, program)
+        alone = not read & FUNCTIONS
+        return cls(formulas, names, numbered, reads_past, "eta" in read, frozenset(own), alone)
 
     @property
     def is_length(self) -> bool:
@@ -73,8 +92,10 @@ class StepScalars:
         steps = [self._argument(phase, back) for back in range(len(phase.times) - 1)]
         if self.numbered:
             return (*(phase.times if self.reads_past else phase.times[:2]), *steps)
-        times = (one for one in phase.times if one in phase.reads)
-        return (*times, *(one for back, one in enumerate(steps) if _read(phase, back)))
+        times = [one for one in phase.times if one in phase.reads]
+        times += [one for one in phase.inner.values() if phase.has_parts]
+        read = (one for back, one in enumerate(steps) if _read(phase, back))
+        return (*times, *read, *(["parts"] if phase.parts else []))
 
     def _argument(self, phase: PhasePrinter, back: int) -> str:
         """``step``, or the length of one before if nothing else of it is read."""
@@ -92,6 +113,11 @@ class StepScalars:
                 names.pop()
             if names and argument.startswith("step"):
                 yield f"{unpacked(names, len(self.names))} = {argument}"
+        for n, read in enumerate(phase.parts.values()):
+            names = [read.get(name, "_") for name in self.names]
+            while names[-1] == "_":
+                names.pop()
+            yield f"{unpacked(names, len(self.names))} = parts[:, {n}:{n + 1}]"
 
     # In the module
 
@@ -133,27 +159,57 @@ class StepScalars:
         pairs = zip("ab", self.formulas.conversion.forms, strict=True)
         return [form for name, form in pairs if name in self.names]
 
+    def _own(self) -> tuple[list[str], dict[str, str]]:
+        """Statements, and the code of A and B, Phi and M0 after them, if they are no calls."""
+        forms: dict[str, Expr] = {}
+        if "_conversion" in self.own:
+            pairs = zip("ab", self.formulas.conversion.forms, strict=True)
+            forms |= {
+                name: form.xreplace({alpha: alpha_s, sigma: sigma_s})
+                for name, form in pairs
+                if name in self.names
+            }
+        if "_factor" in self.own and "phi" in self.names:
+            forms["phi"] = self.formulas.integrating_factor
+        if "_moment" in self.own and "m" in self.names:
+            forms |= dict(zip(("m", "rising"), _moments(self.formulas), strict=False))
+        lines, codes = _spelled(self.formulas, [*forms.values()])
+        found = dict(zip(forms, codes, strict=True))
+        if any(one.has(LENGTH) for one in forms.values()) and "_length" not in self.own:
+            lines.insert(0, f"{LENGTH} = _length(t, s)")
+        if "rising" in found:
+            both = f"{found['m']}, {found.pop('rising')}"
+            lines.append(f"m = np.where({is_falling(self.formulas)}, {both})")
+            found["m"] = "m"
+        return lines, found
+
     def function(self) -> str:
         """``_steps``; empty where it is not called."""
         if self.is_length:
             return ""
         calls, names = Calls(self.formulas), self.names
-        lines, items = [], ["h"] if "h" in names else []
+        (lines, spelled), items = self._own(), ["h"] if "h" in names else []
         has_means = any(one.startswith("mu_") for one in names)
-        items += ["*_conversion(s)"] if {"a", "b"} & {*names} else []
-        items += [calls.factor("t", "s")] if "phi" in names else []
+        if "_conversion" in self.own:
+            items += [spelled[one] for one in "ab" if one in names]
+        else:
+            items += ["*_conversion(s)"] if {"a", "b"} & {*names} else []
+        items += [spelled.get("phi", calls.factor("t", "s"))] if "phi" in names else []
         means, of_interval = calls.means("t", "s", "h"), "h"
         if self.formulas.integrals.mass and (has_means or calls.reads_mass or "mass" in names):
-            lines.append(f"mass, {'*means' if calls.means_given else '*_'} = {means}")
+            lines.insert(0, f"mass, {'*means' if calls.means_given else '*_'} = {means}")
             means, of_interval = "means", "mass" if calls.reads_mass else "h"
-        items += [calls.moment("t", "s", of_interval)] if "m" in names else []
+        if "_length" in self.own:
+            lines.insert(0, f"length, *means = {means}")
+            means = "means"
+        items += [spelled.get("m", calls.moment("t", "s", of_interval))] if "m" in names else []
         items += [calls.spread("t", "s", "h")] if "nu" in names else []
         items += ["mass"] if "mass" in names else []
         items += [f"*{means}"] if has_means else []
         returned = f"np.array([{', '.join(items)}])"
         if not all(form.free_symbols & ARRAYS for form in self._conversions):
             returned = f"np.array(np.broadcast_arrays({', '.join(items)}))"
-        reads = re.findall(r"\bh\b", returned)
+        reads = re.findall(r"\bh\b", "\n".join([*lines, returned]))
         if len(reads) == 1 and "h" in names:
             returned = re.sub(r"\bh\b", calls.gap("t", "s"), returned)
         elif reads:
@@ -176,6 +232,57 @@ def are_given(formulas: Formulas, program: StepProgram) -> bool:
 def is_numbered(formulas: Formulas, program: StepProgram) -> bool:
     """Whether a run calls the functions of its phases by their number."""
     return bool(program.closing or formulas.table.variants)
+
+
+def _closed(formulas: Formulas) -> set[str]:
+    """The functions of a step that have a formula in alpha, sigma and lengths alone."""
+    of_time = any(one.has(t, alpha_dot) for one in formulas.conversion.forms)
+    found = {"_moment"} if of_time else {"_moment", "_conversion"}
+    return found if formulas.integrating_factor is None else {*found, "_factor"}
+
+
+def _are_one_quadrature(formulas: Formulas) -> bool:
+    """Whether lambda_t - lambda_s, which only M0 reads, comes with the means over the step."""
+    found, reads = formulas.integrals, formulas.zeroth_moment.has(H)
+    if formulas.is_noisy or not formulas.is_time or formulas.is_half_log_snr or found.mass:
+        return False
+    return reads and found.moments and formulas.lengths.half_log_snr is None
+
+
+def _moments(formulas: Formulas) -> tuple[Expr, ...]:
+    """M0, and M0 of a step to larger lambda if it has another form, in h as ``_steps`` has it."""
+    names = {GAP: Symbol("h"), MASS: Symbol("mass")}
+    if not formulas.is_half_log_snr:
+        names[H] = LENGTH
+    forms = dict.fromkeys((formulas.zeroth_moment, formulas.rising_moment))
+    return tuple(one.xreplace(names) for one in forms)
+
+
+def _spelled(formulas: Formulas, forms: list[Expr]) -> tuple[list[str], list[str]]:
+    """Statements, those of alpha and sigma at the ends of steps first, and formulas after them."""
+    spelling = Spelling(formulas.schedule.parameters)
+    forms = [called(one, {KAPPA: CALLS[KAPPA]}) for one in forms]
+    parts, left = spelling.in_parts(*forms, longest=LONG)
+    return [*values_at_ends(forms), *parts], list(map(spelling.code, left))
+
+
+def with_parts(
+    given: StepScalars | None, program: StepProgram, phases: list[PhasePrinter]
+) -> list[PhasePrinter]:
+    """The phases, of which a start-up is given what is known of the parts of its first step.
+
+    That is taken once in a run, and so its parts are a few steps more of those that are computed
+    at once. Noise has its own parts, and a run by numbers does not know its first step.
+    """
+    first, *others = phases
+    if given is None or given.numbered or given.formulas.is_noisy or len(program.phases) < 2:
+        return phases
+    few = {"h", "a", "b"} if given.formulas.is_time else {"h"}  # which are computed as fast alone
+    return (
+        phases
+        if {*given.names} <= few or not first.inner
+        else [replace(first, has_parts=True), *others]
+    )
 
 
 def _read(phase: PhasePrinter, back: int) -> dict[str, str]:

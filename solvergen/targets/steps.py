@@ -8,7 +8,7 @@ Each is a line or two where its formula is closed, which is decided in ``scalars
 templates ``common/integrals.jinja`` and ``common/factor.jinja`` have those that are integrated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.formulas import MASS, VARIANCE, Formulas
 from solvergen.scalars.lengths import GAP, KAPPA, H
 from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
+from solvergen.targets.end_values import is_falling, values_at_ends
 from solvergen.targets.formulas import INDENT, Spelling
 from solvergen.targets.integrals import IntegralPrinter
 from solvergen.targets.products import in_parentheses
@@ -110,9 +111,15 @@ CALLS = {
 
 @dataclass(frozen=True)
 class StepPrinter:
-    """Spells for one module."""
+    """Spells for one module.
+
+    Attributes:
+        formulas: of the module.
+        paired: whether t and s are always as many: not in start-ups that a short run does without.
+    """
 
     formulas: Formulas
+    paired: bool
 
     @cached_property
     def _spelling(self) -> Spelling:
@@ -122,24 +129,25 @@ class StepPrinter:
     def _integrals(self) -> IntegralPrinter:
         return IntegralPrinter(self.formulas.integrals, self._spelling)
 
-    def functions(self) -> Iterator[str]:
-        """Those that the phases of the module call."""
+    def functions(self, skipped: frozenset[str] = frozenset()) -> Iterator[str]:
+        """Those that are called, without those that ``_steps`` spells itself."""
         formulas = self.formulas
-        if formulas.reads_length:
+        if formulas.reads_length and "_length" not in skipped:
             yield self._length()
         if formulas.reads_gap:
             yield self._gap()
-        if not all(one.is_number for one in formulas.conversion.forms):
+        constant = all(one.is_number for one in formulas.conversion.forms)
+        if not constant and "_conversion" not in skipped:
             yield self._conversion()
         if formulas.integrals.kappa:
             yield self._kappa()
-        if formulas.reads_factor:
+        if formulas.reads_factor and "_factor" not in skipped:
             yield self._factor()
-        if formulas.reads_moment:
+        if formulas.reads_moment and "_moment" not in skipped:
             yield self._moment()
         if formulas.spread is not None:
             yield self._spread()
-        yield from self._means()
+        yield from self._means("_length" in skipped)
         if formulas.seeks_inner:
             yield INNER.format(length="_length" if formulas.is_half_log_snr else "_gap")
         if formulas.needs.interpolation > WRITTEN_OUT or formulas.needs.is_general:
@@ -148,12 +156,19 @@ class StepPrinter:
             yield LIMITED
 
     @property
-    def _levels(self) -> str:
-        """What integrals run over at t and at s: lambda, or the logit of time."""
+    def _level(self) -> str:
+        """What integrals run over, a function of time: lambda or the logit; empty for time."""
         if self.formulas.integrals.logit is not None:
-            return "_logit(t), _logit(s)"
-        is_time = self.formulas.schedule.is_half_log_snr
-        return "t, s" if is_time else "half_log_snr(t), half_log_snr(s)"
+            return "_logit"
+        return "" if self.formulas.schedule.is_half_log_snr else "half_log_snr"
+
+    @property
+    def _levels(self) -> str:
+        """That at t and at s."""
+        if not self._level:
+            return "t, s"
+        both = "{0}(np.array([t, s]))" if self.paired else "{0}(t), {0}(s)"
+        return both.format(self._level)
 
     def _function(
         self,
@@ -162,14 +177,18 @@ class StepPrinter:
         *forms: Expr,
         either_way: bool = False,
         first: tuple[str, ...] = (),
+        at_ends: bool = False,
     ) -> str:
         """A function that returns a formula in t, s, alpha and sigma; a second one for t > s, and
-        what both read ``first``.
+        what both read ``first``, alpha and sigma ``at_ends`` among it.
 
         It may go ``either_way``: where t > s it is what it is from t to s, negated, because its
         form keeps the digits of steps to smaller times.
         """
-        lines, left = self._spelling.in_parts(*map(_called, forms), longest=LONG)
+        first = (*first, *(values_at_ends(forms) if at_ends else []))
+        calls = {KAPPA: CALLS[KAPPA]} if at_ends else CALLS
+        forms = tuple(called(one, calls) for one in forms)
+        lines, left = self._spelling.in_parts(*forms, longest=LONG)
         code, *rising = map(self._spelling.code, left)
         back = self.formulas.schedule.is_half_log_snr
         if [*left] == [t - s]:  # exact, and so either way
@@ -177,10 +196,10 @@ class StepPrinter:
         if either_way and not self.formulas.is_noisy:  # noise is added on the way down alone
             low, high = "np.minimum(t, s)", "np.maximum(t, s)"
             ends = f"np.sign(t - s), {high}, {low}" if back else f"np.sign(s - t), {low}, {high}"
-            lines = (f"sign, t, s = {ends}", *lines)
+            first = (f"sign, t, s = {ends}", *first)
             code = f"sign * {in_parentheses(code) if left[0].is_Add else code}"
         elif rising:
-            code = f"np.where({'t > s' if back else 't < s'}, {code}, {rising[0]})"
+            code = f"np.where({is_falling(self.formulas)}, {code}, {rising[0]})"
         body = [*first, *lines, f"return {code}"]
         text = f"\n{INDENT}".join(body)
         return f'def {head}:\n{INDENT}"""{says}"""\n{INDENT}{text}'
@@ -193,34 +212,35 @@ class StepPrinter:
         if not self.formulas.integrals.rows:  # dt/dlambda is a number
             head = f'def _length(t, s):\n{INDENT}"""{says}"""\n'
             return f"{head}{INDENT}return {found.in_proportion('last - first')}"
+        rows, line, code = self._integrated_length
+        return self._integrated("_length(t, s)", says, rows, code, line)
+
+    def _integrated(self, head: str, says: str, rows: list[str], code: str, *lines: str) -> str:
+        """A function that returns a code of these integrals, after further lines."""
+        found = self._integrals
+        levels = f"last, first = {self._levels}", f"{found.unpacked(rows)} = {found.call}"
+        text = f"\n{INDENT}".join([f'"""{says}"""', *levels, *lines, f"return {code}"])
+        return f"def {head}:\n{INDENT}{text}"
+
+    @property
+    def _integrated_length(self) -> tuple[list[str], str, str]:
+        """The integrals that lambda_t - lambda_s reads, a statement after them, and its code."""
+        found = self._integrals
         if self.formulas.integrals.levels:
+            line = "levels = half_log_snr(t) - half_log_snr(s)"
             whole = found.in_proportion("level")
-            return (
-                f'def _length(t, s):\n{INDENT}"""{says}"""\n'
-                f"{INDENT}last, first = {self._levels}\n"
-                f"{INDENT}{found.unpacked(['level', 'length'])} = {found.call}\n"
-                f"{INDENT}levels = half_log_snr(t) - half_log_snr(s)\n"
-                f"{INDENT}return np.where(np.isfinite(levels), {whole}, levels)"
-            )
-        return (
-            f'def _length(t, s):\n{INDENT}"""{says}"""\n'
-            f"{INDENT}last, first = {self._levels}\n"
-            f"{INDENT}{found.unpacked(['length'])} = {found.call}\n"
-            f"{INDENT}length = {found.in_proportion('last - first')}\n"
-            f"{INDENT}return np.where(np.isfinite(last - first), length, last - first)"
-        )
+            return ["level", "length"], line, f"np.where(np.isfinite(levels), {whole}, levels)"
+        line = f"length = {found.in_proportion('last - first')}"
+        return ["length"], line, "np.where(np.isfinite(last - first), length, last - first)"
 
     def _gap(self) -> str:
         form, says = self.formulas.lengths.gap, "gamma_t - gamma_s in all digits."
-        found = self._integrals
         if form is None:
-            return (
-                f'def _gap(t, s):\n{INDENT}"""{says}"""\n'
-                f"{INDENT}last, first = {self._levels}\n"
-                f"{INDENT}{found.unpacked(['length', 'width'])} = {found.call}\n"
-                f"{INDENT}return {found.in_proportion('width')}"
-            )
-        return self._function("_gap(t, s)", says, self._with_length(form), either_way=True)
+            width = self._integrals.in_proportion("width")
+            return self._integrated("_gap(t, s)", says, ["length", "width"], width)
+        form = self._with_length(form)
+        at_ends = self.paired or not self.formulas.is_noisy  # which are as many either way
+        return self._function("_gap(t, s)", says, form, either_way=True, at_ends=at_ends)
 
     def _with_length(self, form: Expr) -> Expr:
         """A formula in h, which is computed on the spot."""
@@ -237,12 +257,8 @@ class StepPrinter:
         if any(integrals.endless):
             names = [n for n, one in zip(("first", "last"), integrals.endless, strict=True) if one]
             kappa = f"np.where(np.isfinite({' - '.join(names)}), {kappa}, np.inf)"
-        return (
-            f'def _kappa(t, s):\n{INDENT}"""K_t - K_s, e^-kappa of what was is left."""\n'
-            f"{INDENT}last, first = {self._levels}\n"
-            f"{INDENT}{found.unpacked(['length', 'kappa'])} = {found.call}\n"
-            f"{INDENT}return {kappa}"
-        )
+        says = "K_t - K_s, e^-kappa of what was is left."
+        return self._integrated("_kappa(t, s)", says, ["length", "kappa"], kappa)
 
     def _factor(self) -> str:
         form = self.formulas.integrating_factor
@@ -263,13 +279,8 @@ class StepPrinter:
             head = f"_nu({', '.join(['t', 's', *passed, *_eta(form)])})"
             return self._function(head, says, form.xreplace({H: length}))
         variance = found.in_proportion("variance")
-        returned = self._spelling.code(_called(form).xreplace({VARIANCE: Symbol(variance)}))
-        return (
-            f'def _nu(t, s):\n{INDENT}"""{says}"""\n'
-            f"{INDENT}last, first = {self._levels}\n"
-            f"{INDENT}{found.unpacked(['length', 'variance'])} = {found.call}\n"
-            f"{INDENT}return {returned}"
-        )
+        returned = self._spelling.code(called(form).xreplace({VARIANCE: Symbol(variance)}))
+        return self._integrated("_nu(t, s)", says, ["length", "variance"], returned)
 
     def _moment(self) -> str:
         formulas, form = self.formulas, self.formulas.zeroth_moment
@@ -288,7 +299,7 @@ class StepPrinter:
 
     # Means of powers of theta
 
-    def _means(self) -> Iterator[str]:
+    def _means(self, with_length: bool) -> Iterator[str]:
         formulas = self.formulas
         if formulas.exponent is not None:
             if formulas.needs.moments > 1:
@@ -297,12 +308,13 @@ class StepPrinter:
                 yield self._exponential_density()
             return
         if formulas.integrals.moments or formulas.integrals.mass:
-            yield self._integrated_means()
+            yield self._integrated_means(with_length)
         if formulas.integrals.end_density:
+            level = f"{self._level}(t)" if self._level else "t"
             yield (
                 "def _end_density(t, s, gap, mass):\n"
                 f'{INDENT}"""dq/dgamma at t over its mean from s to t."""\n'
-                f"{INDENT}return _density({self._levels.partition(', ')[0]}) * gap / mass"
+                f"{INDENT}return _density({level}) * gap / mass"
             )
 
     @property
@@ -333,22 +345,24 @@ class StepPrinter:
             f"{INDENT}return {f'-{z} / np.expm1(-{z})' if grows else f'{z} / np.expm1({z})'}"
         )
 
-    def _integrated_means(self) -> str:
+    def _integrated_means(self, with_length: bool) -> str:
         found, integrals = self._integrals, self.formulas.integrals
         rows, returned, says = ["moments" if integrals.moments else "mass"], [], []
+        lines: list[str] = []
         if integrals.mass:
             rows.append("length")
             returned.append(found.in_proportion("moments[0]" if integrals.moments else "mass"))
             says.append("int q' from s to t")
+        if with_length:
+            own, line, code = self._integrated_length
+            rows, lines = [*rows, *own], [line]
+            returned.append(code)
+            says.append("lambda_t - lambda_s")
         if integrals.moments:
             returned.append("*(moments[1:] / moments[0])")
             says.append("mu_1, ..: the means of theta^k over q")
-        return (
-            f'def _means(t, s):\n{INDENT}"""{"; ".join(says)}."""\n'
-            f"{INDENT}last, first = {self._levels}\n"
-            f"{INDENT}{found.unpacked(rows)} = {found.call}\n"
-            f"{INDENT}return {items_code(returned)}"
-        )
+        shown = f"{'; '.join(says)}."
+        return self._integrated("_means(t, s)", shown, rows, items_code(returned), *lines)
 
 
 def _eta(form: Expr) -> tuple[str, ...]:
@@ -356,11 +370,11 @@ def _eta(form: Expr) -> tuple[str, ...]:
     return ("eta",) if form.has(eta) else ()
 
 
-def _called(form: Expr) -> Expr:
+def called(form: Expr, calls: Mapping[Symbol, Symbol] = CALLS) -> Expr:
     """A formula of a length with calls in it; c (s - t) is not multiplied out."""
     scaled = [one for one in form.atoms(Mul) if d in one.args and one.args[0].is_Number]
     kept = {one: one.xreplace({d: UnevaluatedExpr(s - t)}) for one in scaled if one != -d}
-    return form.xreplace(kept).xreplace({**CALLS, d: s - t})
+    return form.xreplace(kept).xreplace({**calls, d: s - t})
 
 
 def conversion_code(conversion: Conversion, spelling: Spelling, name: str, result: str) -> str:
@@ -375,7 +389,7 @@ def conversion_code(conversion: Conversion, spelling: Spelling, name: str, resul
     says = f"{' and '.join(varies)} of {result} = {total}."
     slope = conversion.alpha_dot
     lines = [] if slope is None else [f"alpha_dot = {spelling.at_times(slope)}"]
-    codes = [spelling.code(_called(one)) for one in varies.values()]
+    codes = [spelling.code(called(one)) for one in varies.values()]
     text = f"\n{INDENT}".join([*lines, f"return {items_code(codes)}"])
     return f'def {name}(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'
 

@@ -16,31 +16,25 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from sympy import Expr, Integer, Symbol, exp, factor_terms, log, sqrt
+from sympy import Expr, Integer, Symbol, exp, factor_terms, log
 from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra import tables
 from solvergen.algebra.differences import d
-from solvergen.derivation.parameterization import DATA, at_schedule
-from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.derivation.parameterization import DATA
 from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.program.table import Table, TablePhase
-from solvergen.scalars import noise
+from solvergen.scalars import integrated, noise
 from solvergen.scalars.conversion import Conversion
-from solvergen.scalars.forms import closing, in_time, inverse
+from solvergen.scalars.forms import closing, inverse
 from solvergen.scalars.integrals import Integrals
+from solvergen.scalars.integrated import MASS, VARIANCE, linear_coefficient, zeroth_moment
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import GAP, H, Lengths
 from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
-from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.specification.solver import Solver
 from solvergen.symbols import alpha, alpha_s, eta, gamma, half_log_snr_symbol, sigma, sigma_s, t
-
-MASS = Symbol("mass", positive=True)
-"""int_s^t q', where M0 is computed from what is integrated."""
-VARIANCE = Symbol("variance", positive=True)
-"""That of the noise over R^2, where it is integrated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +118,7 @@ class Formulas:
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
-        spread, moment = _spread(ode, lengths), _zeroth_moment(solver, lengths)
+        spread, moment = integrated.spread(ode, lengths), zeroth_moment(ode, lengths)
         gaps = needs.gaps or moment.has(GAP) or any(one.intervals.inner for one in phases)
         integrals = Integrals.of(
             solver,
@@ -146,7 +140,7 @@ class Formulas:
             _of_hooks(solver),
             lengths,
             noise.integrating_factor(ode),
-            _linear_coefficient(ode),
+            linear_coefficient(ode),
             moment,
             needs,
             exponent,
@@ -368,33 +362,3 @@ def _phases(
 ) -> tuple[PhaseFormulas, ...]:
     shapes, has_factor = solver.table.shapes, not solver.weights.no_linear_part
     return tuple(PhaseFormulas.of(one, shapes, has_factor, converted.forms) for one in phases)
-
-
-def _linear_coefficient(ode: SemilinearODE) -> Expr | None:
-    """a(t), where Phi is integrated."""
-    is_open = ode.factor is None and ode.base is None
-    return in_time(ode.linear_coefficient, ode.schedule) if is_open else None
-
-
-def _spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
-    """nu: closed, or R times the root of an integral."""
-    found = noise.spread(ode, lengths.half_log_snr)
-    if ode.noise is None or found is not None:
-        return found
-    return _shortest(ode.closed_factor, ode.schedule) * sqrt(VARIANCE)
-
-
-def _zeroth_moment(solver: Solver, lengths: Lengths) -> Expr:
-    """M0: from the length of the step; R times the integral of q' where q has no closed form."""
-    ode = solver.ode
-    if lengths.zeroth_moment is not None:
-        return lengths.zeroth_moment
-    return _shortest(ode.closed_factor, ode.schedule) * MASS
-
-
-def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:
-    """A function of alpha and sigma as that, unless it is a number for this schedule."""
-    at_time = schedule.simplest(at_schedule(factor, schedule))
-    if at_time.has(t) and factor.free_symbols <= {alpha, sigma, eta}:
-        return factor
-    return in_time(at_time, schedule)

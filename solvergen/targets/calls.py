@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sympy import Expr
 
-from solvergen.scalars.formulas import MASS, Formulas
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.integrated import MASS
 from solvergen.scalars.lengths import GAP, H
 from solvergen.symbols import eta
 from solvergen.targets.formulas import Spelling

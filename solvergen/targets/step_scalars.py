@@ -19,7 +19,8 @@ from sympy import Expr, Symbol
 
 from solvergen.algebra.numpy_code import items_code
 from solvergen.program.program import StepProgram
-from solvergen.scalars.formulas import MASS, Formulas
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.integrated import MASS
 from solvergen.scalars.lengths import GAP, KAPPA, H
 from solvergen.symbols import alpha, alpha_dot, alpha_s, sigma, sigma_s, t
 from solvergen.targets.calls import Calls, reads_eta

@@ -17,7 +17,8 @@ from sympy import Expr, Mul, Symbol, UnevaluatedExpr
 from solvergen.algebra.differences import d
 from solvergen.algebra.numpy_code import items_code
 from solvergen.scalars.conversion import Conversion
-from solvergen.scalars.formulas import MASS, VARIANCE, Formulas
+from solvergen.scalars.formulas import Formulas
+from solvergen.scalars.integrated import MASS, VARIANCE
 from solvergen.scalars.lengths import GAP, KAPPA, H
 from solvergen.symbols import alpha, alpha_s, eta, s, sigma, sigma_s, t
 from solvergen.targets.end_values import is_falling, values_at_ends

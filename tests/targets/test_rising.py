@@ -20,7 +20,7 @@ MIXTURE = problems.GaussianMixture(np.ones(2), np.array([[-1.0], [0.8]]), np.ful
 CHOICES = list(
     itertools.product(
         ["rectified_flow", "vp_linear", "vp_cosine", "ve", "sub_vp", "edm", "tables"],
-        ["noise", "data", "velocity", "straight", "flow"],
+        ["noise", "data", "velocity", "straight", "flow", "score"],
         ["half_log_snr", "time", "theta", "sigma/(alpha+sigma)"],
     )
 )
@@ -46,6 +46,18 @@ def test_rows_of_rising_grids_are_their_definitions(choices: tuple[str, str, str
         grid = np.sort(time_of(rng.uniform(-reach, reach, 6), low, high))
         rows = module.coefficients(grid)
         errors = [one for n in range(5) for one in errors_of_step(spec, rows, grid.tolist(), n)]
+        assert max(one.error for one in errors) < 1e-13
+
+
+@pytest.mark.parametrize("integrand", ["noise", "data", "velocity", "straight", "flow", "score"])
+@pytest.mark.parametrize("name", ["rectified_flow", "trigonometric", "flow_shifted", "vp_sigmoid"])
+def test_rows_up_to_noise_alone_are_their_definitions(name: str, integrand: str) -> None:
+    """To alpha = 0, where the clock of the score has run infinitely far: its rows were 0."""
+    for scheme in ("multistep:2", "singlestep:2"):
+        spec = sg.Solver(name, "data", integrand, "time", scheme, limiter=None)
+        grid = [0.3, 0.6, 0.9, 1.0]
+        rows = load_text(rendering.coefficients_module(spec), "up").coefficients(grid)
+        errors = [one for n in range(3) for one in errors_of_step(spec, rows, grid, n)]
         assert max(one.error for one in errors) < 1e-13
 
 

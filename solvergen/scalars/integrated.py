@@ -1,0 +1,83 @@
+"""a, nu and M0 where what they follow from is integrated, for want of a closed form.
+
+With R' = a R and q' = b/R a step has M0 = R_t int_s^t q'. Where R falls to 0 at t_max, and q grows
+without a bound, a run up to there has a limit all the same, the same from every s:
+
+    M0  ->  -b/a,    the ratio of q' and (1/R)'.
+
+It is written down where the product says 0, or a closed form loses digits at t_max.
+"""
+
+import numpy as np
+from sympy import Expr, Piecewise, Symbol, sqrt
+
+from solvergen.algebra.evaluation import as_mp
+from solvergen.derivation.parameterization import at_schedule
+from solvergen.derivation.semilinear import SemilinearODE
+from solvergen.scalars import noise
+from solvergen.scalars.forms import FAIR, in_time
+from solvergen.scalars.lengths import GAP, H, Lengths, Steps
+from solvergen.schedules.schedule import NoiseSchedule
+from solvergen.symbols import alpha, eta, sigma, t
+
+MASS = Symbol("mass", positive=True)
+"""int_s^t q', where M0 is computed from what is integrated."""
+VARIANCE = Symbol("variance", positive=True)
+"""That of the noise over R^2, where it is integrated."""
+
+
+def linear_coefficient(ode: SemilinearODE) -> Expr | None:
+    """a(t), where Phi is integrated."""
+    is_open = ode.factor is None and ode.base is None
+    return in_time(ode.linear_coefficient, ode.schedule) if is_open else None
+
+
+def spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
+    """nu: closed, or R times the root of an integral; None without noise."""
+    found = noise.spread(ode, lengths.half_log_snr)
+    if ode.noise is None or found is not None:
+        return found
+    return _shortest(ode.closed_factor, ode.schedule) * sqrt(VARIANCE)
+
+
+def zeroth_moment(ode: SemilinearODE, lengths: Lengths) -> Expr:
+    """M0: from the length of the step; R times the integral of q' where q has no closed form."""
+    schedule, moment = ode.schedule, lengths.zeroth_moment
+    if moment is None:
+        moment = _shortest(ode.closed_factor, schedule) * MASS
+    elif moment.has(H, GAP):  # the length of a step up to there is infinite
+        return moment
+    limit = _limit_at_last(ode)
+    if limit is None or _is_accurate(moment, limit, schedule):
+        return moment
+    return Piecewise((moment, t < schedule.t_max), (limit, True))
+
+
+def _is_accurate(moment: Expr, limit: Expr, schedule: NoiseSchedule) -> bool:
+    """Whether a closed form has the limit of steps up to t_max in float64."""
+    if moment.has(MASS):
+        return False
+    low, high = map(float, schedule.domain)
+    start = low + (high - low) * np.array([0.1, 0.5, 0.9])
+    steps = Steps(schedule, start, np.full(start.shape, high))
+    return steps.error(moment, [as_mp(schedule.substitute(limit))] * start.size, None) <= FAIR
+
+
+def _limit_at_last(ode: SemilinearODE) -> Expr | None:
+    """-b/a at t_max, where R is 0 there and no noise is added, which is on the way down alone."""
+    schedule = ode.schedule
+    if ode.noise is not None or ode.factor is None:
+        return None
+    if schedule.limit_at(at_schedule(ode.factor, schedule), schedule.t_max) != 0:
+        return None
+    ratio = -ode.nonlinear_coefficient / ode.linear_coefficient
+    found = schedule.limit_at(schedule.simplest(ratio), schedule.t_max)
+    return found if found.is_finite and found != 0 else None
+
+
+def _shortest(factor: Expr, schedule: NoiseSchedule) -> Expr:
+    """A function of alpha and sigma as that, unless it is a number for this schedule."""
+    at_time = schedule.simplest(at_schedule(factor, schedule))
+    if at_time.has(t) and factor.free_symbols <= {alpha, sigma, eta}:
+        return factor
+    return in_time(at_time, schedule)

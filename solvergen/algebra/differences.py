@@ -34,6 +34,7 @@ from sympy import (
     Pow,
     Rational,
     Symbol,
+    UnevaluatedExpr,
     acos,
     asin,
     atan,
@@ -226,6 +227,11 @@ def _table(f: Expr) -> Iterator[Expr]:
         yield Rise(table, t, s)
 
 
+def _kept(f: Expr) -> Iterator[Expr]:
+    """A sum that is not multiplied out."""
+    yield from differences(f.args[0])
+
+
 def _cases(f: Expr) -> Iterator[Expr]:
     """The branches' differences over their parts of [t, s]."""
     if any(condition.lhs != t for _, condition in f.args[:-1]):
@@ -260,6 +266,7 @@ _RULES: tuple[tuple[type | tuple[type, ...], Callable[[Expr], Iterator[Expr]]], 
     ((atan, asin, acos), _arc),
     (atan2, _angle),
     ((sinh, cosh, tanh), _hyperbolic),
+    (UnevaluatedExpr, _kept),
     (Interpolate, _table),
     (Piecewise, _cases),
 )

@@ -23,6 +23,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.traversal import bottom_up
 
 from solvergen.algebra import bounded
+from solvergen.algebra.distances import with_distance
 from solvergen.algebra.readable import area_argument, has_square_root, positive_sums
 
 MAX_TERMS = 5
@@ -108,7 +109,7 @@ def _exponential_difference(expression: Expr, symbol: Symbol) -> Expr:
             continue
         ratio = sympy.powsimp(-one / other, combine="exp")
         if isinstance(ratio, sympy.exp):
-            return expression - one - other - other * expm1(_factored(ratio.args[0]))
+            return expression - one - other - other * expm1(with_distance(_factored(ratio.args[0])))
     return expression
 
 

@@ -55,6 +55,7 @@ from sympy import (
 )
 from sympy.codegen.cfunctions import expm1, log1p
 
+from solvergen.algebra.readable import operations
 from solvergen.algebra.tables import Interpolate, Rise
 from solvergen.symbols import s, t
 
@@ -159,10 +160,10 @@ def _logarithm(f: Expr) -> Iterator[Expr]:
 
 def _fraction(quotient: Expr) -> Expr:
     """A quotient as one fraction in lowest terms, if it is not long; the shorter of the two."""
-    if quotient.count_ops() > LARGEST_QUOTIENT:
+    if operations(quotient) > LARGEST_QUOTIENT:
         return quotient
     forms = (quotient, factor_terms(quotient), _reduced(quotient))
-    return min(forms, key=lambda form: form.count_ops())
+    return min(forms, key=operations)
 
 
 def _reduced(quotient: Expr) -> Expr:

@@ -96,7 +96,7 @@ def at_schedule(expression: Expr, schedule: NoiseSchedule) -> Expr:
     slopes = {alpha_dot: schedule.alpha, sigma_dot: schedule.sigma}
     present = expression.free_symbols
     values |= {one: diff(function, t) for one, function in slopes.items() if one in present}
-    return expression.subs(values, simultaneous=True)
+    return expression.xreplace(values)
 
 
 def at_times(expression: Expr, schedule: NoiseSchedule) -> Expr:

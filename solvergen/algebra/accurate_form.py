@@ -32,7 +32,7 @@ from solvergen.algebra.evaluation import (
     substitute,
 )
 from solvergen.algebra.piecewise import by_branch
-from solvergen.algebra.readable import effort
+from solvergen.algebra.readable import effort, operations
 from solvergen.algebra.rewriting import rewritings, with_logarithms_near_one
 
 GOOD = 1.5e-15
@@ -52,15 +52,16 @@ FIRST_FORMS = 16
 MAX_CANDIDATES = 60
 """Forms in all: what sub_vp and vp_cosine, the hardest of the named schedules, take."""
 
-PATIENCE = 24
-"""Forms in a row without progress after which a fair one is taken: about the rules of
-two forms."""
+PATIENCE = 12
+"""Forms in a row without progress after which a fair one is taken: about the rules of one form,
+many of which change nothing."""
 
 HOPELESS = 16
 """Forms in a row without progress after which none is sought any more where none is right at all
-points, and at the ends: a distance to an end that is lost comes back in no other form."""
+points, and at the ends: a distance to an end that is lost comes back in no other form, and seldom
+a value at an end."""
 
-PATIENCE_NEAR_ONE = PATIENCE // 4
+PATIENCE_NEAR_ONE = PATIENCE // 2
 """The same where log1p has made a form fair, which was all that was wrong with it."""
 
 MAX_PARTS = 3
@@ -233,7 +234,7 @@ def most_accurate_rewriting(
     good.
     """
     search = _Search(measure, parameters)
-    shorter = min(map(sympy.count_ops, equals), default=MAX_SIZE) < sympy.count_ops(expressions[0])
+    shorter = min(map(operations, equals), default=MAX_SIZE) < operations(expressions[0])
     first = 1 if shorter else FIRST_FORMS if equals else MAX_CANDIDATES
     search.run(expressions, first)
     if equals and search.smallest() > GOOD:
@@ -303,7 +304,7 @@ class _Search:
 
     def push(self, queue: list[tuple[int, int, int, Expr]], form: Expr) -> None:
         """Measure a form; ones with small errors at most points are taken from the queue first."""
-        if form in self.errors or sympy.count_ops(form) > MAX_SIZE:
+        if form in self.errors or operations(form) > MAX_SIZE:
             return
         errors = self.measure.errors(form, self.parameters)
         self.errors[form] = max(errors, default=0.0)
@@ -316,23 +317,23 @@ class _Search:
             self.latest = len(self.errors)
         self.ranks[form] = (wrong, error)
         mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
-        rank = (round(mean), int(sympy.count_ops(form)), len(self.errors))
+        rank = (round(mean), operations(form), len(self.errors))
         heapq.heappush(queue, (*rank, form))
 
     def is_settled(self, rewritten: Expr, form: Expr) -> bool:
         """Whether a rewriting has every digit and is no longer than what it was made from."""
         if self.errors.get(rewritten, 1.0) > GOOD:
             return False
-        return bool(sympy.count_ops(rewritten) <= sympy.count_ops(form))
+        return operations(rewritten) <= operations(form)
 
     def stalls(self) -> bool:
         """Whether the last forms were no better than one before, that is good enough, or if none
         is, than any."""
         errors = list(self.errors.values())
-        if min(errors) > WRONG:
+        if min(errors) >= WRONG_END:
             return len(errors) - self.latest >= HOPELESS
         before = min(errors[: -self.patience], default=float("inf"))
-        return before <= FAIR and before <= min(errors[-self.patience :])
+        return before <= FAIR and LESS * before <= min(errors[-self.patience :])
 
     def smallest(self) -> float:
         """The smallest error of a form seen."""

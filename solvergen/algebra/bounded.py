@@ -18,6 +18,8 @@ from math import comb, lcm, prod
 import sympy
 from sympy import Dummy, Expr, Rational
 
+from solvergen.algebra.readable import operations
+
 MAX_TERMS = 1280
 """Of a numerator or a denominator: what dt/dlambda of vp_sigmoid has before it cancels, by far the
 most of the named schedules and their integrals. Three symbols in so many terms take .4 s."""
@@ -73,7 +75,7 @@ def _if_small(operation: Callable[[Expr], Expr], expression: Expr) -> Expr:
 @lru_cache(maxsize=10_000)
 def is_small(expression: Expr) -> bool:
     """Whether an expression may be worked on as a rational function."""
-    if sympy.count_ops(expression) > MAX_OPERATIONS:
+    if operations(expression) > MAX_OPERATIONS:
         return False
     inner = {e.base for e in expression.atoms(sympy.Pow) if not e.exp.is_Integer}
     inner |= {one for e in expression.atoms(sympy.Function) for one in e.args}

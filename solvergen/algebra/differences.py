@@ -34,6 +34,7 @@ from sympy import (
     Pow,
     Rational,
     Symbol,
+    UnevaluatedExpr,
     acos,
     asin,
     atan,
@@ -54,6 +55,7 @@ from sympy import (
 )
 from sympy.codegen.cfunctions import expm1, log1p
 
+from solvergen.algebra.readable import operations
 from solvergen.algebra.tables import Interpolate, Rise
 from solvergen.symbols import s, t
 
@@ -158,10 +160,10 @@ def _logarithm(f: Expr) -> Iterator[Expr]:
 
 def _fraction(quotient: Expr) -> Expr:
     """A quotient as one fraction in lowest terms, if it is not long; the shorter of the two."""
-    if quotient.count_ops() > LARGEST_QUOTIENT:
+    if operations(quotient) > LARGEST_QUOTIENT:
         return quotient
     forms = (quotient, factor_terms(quotient), _reduced(quotient))
-    return min(forms, key=lambda form: form.count_ops())
+    return min(forms, key=operations)
 
 
 def _reduced(quotient: Expr) -> Expr:
@@ -226,6 +228,11 @@ def _table(f: Expr) -> Iterator[Expr]:
         yield Rise(table, t, s)
 
 
+def _kept(f: Expr) -> Iterator[Expr]:
+    """A sum that is not multiplied out."""
+    yield from differences(f.args[0])
+
+
 def _cases(f: Expr) -> Iterator[Expr]:
     """The branches' differences over their parts of [t, s]."""
     if any(condition.lhs != t for _, condition in f.args[:-1]):
@@ -260,6 +267,7 @@ _RULES: tuple[tuple[type | tuple[type, ...], Callable[[Expr], Iterator[Expr]]], 
     ((atan, asin, acos), _arc),
     (atan2, _angle),
     ((sinh, cosh, tanh), _hyperbolic),
+    (UnevaluatedExpr, _kept),
     (Interpolate, _table),
     (Piecewise, _cases),
 )

@@ -181,8 +181,9 @@ class _Writer:
         if exponent.is_Rational and exponent < 0:
             return f"mpf(1) / {self.name(base**-exponent)}"
         if exponent.is_Rational and exponent.q == 2:
-            root = f"sqrt({self.name(base)})"
-            return root if exponent.p == 1 else f"{root}**{exponent.p}"
+            if exponent.p == 1:
+                return f"sqrt({self.name(base)})"
+            return f"{self.name(sympy.sqrt(base))}**{exponent.p}"
         if exponent.is_Rational and 2 < exponent.q <= LARGEST_ROOT:
             root = f"root({self.name(base)}, {exponent.q})"
             return root if exponent.p == 1 else f"{root}**{exponent.p}"

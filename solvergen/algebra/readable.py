@@ -5,14 +5,21 @@ all of them.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import sympy
 from sympy import Add, Expr, Mul, Pow
 
 
+@lru_cache(maxsize=20_000)
+def operations(expression: Expr) -> int:
+    """How many an expression takes; searches ask several times for each form."""
+    return int(sympy.count_ops(expression))
+
+
 def length(expression: Expr, penalty: int = 0) -> tuple[int, int]:
     """Operations, and what is added for parts that are awkward to read; then characters."""
-    return int(sympy.count_ops(expression)) + penalty, len(str(expression))
+    return operations(expression) + penalty, len(str(expression))
 
 
 def shortest(forms: Iterable[Expr], penalty: Callable[[Expr], int] = lambda _: 0) -> Expr:
@@ -20,14 +27,15 @@ def shortest(forms: Iterable[Expr], penalty: Callable[[Expr], int] = lambda _: 0
     first; texts are written for those alone.
     """
     found = list(forms)
-    costs = [int(sympy.count_ops(form)) + penalty(form) for form in found]
+    costs = [operations(form) + penalty(form) for form in found]
     best = [form for form, cost in zip(found, costs, strict=True) if cost == min(costs)]
     return best[0] if len(set(best)) == 1 else min(best, key=lambda form: len(str(form)))
 
 
+@lru_cache(maxsize=20_000)
 def effort(expression: Expr) -> tuple[int, str]:
     """Operations, then the text: of forms that are as long, the same one in every run."""
-    return int(sympy.count_ops(expression)), str(expression)
+    return operations(expression), str(expression)
 
 
 def positive_sums(

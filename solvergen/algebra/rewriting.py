@@ -23,7 +23,14 @@ from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.traversal import bottom_up
 
 from solvergen.algebra import bounded
-from solvergen.algebra.readable import area_argument, has_square_root, positive_sums
+from solvergen.algebra.distances import with_distance
+from solvergen.algebra.readable import (
+    area_argument,
+    effort,
+    has_square_root,
+    operations,
+    positive_sums,
+)
 
 MAX_TERMS = 5
 """Of a sum whose pairs are compared, and calls that are reflected one by one: longer ones come
@@ -108,7 +115,7 @@ def _exponential_difference(expression: Expr, symbol: Symbol) -> Expr:
             continue
         ratio = sympy.powsimp(-one / other, combine="exp")
         if isinstance(ratio, sympy.exp):
-            return expression - one - other - other * expm1(_factored(ratio.args[0]))
+            return expression - one - other - other * expm1(with_distance(_factored(ratio.args[0])))
     return expression
 
 
@@ -138,7 +145,7 @@ def _difference_of_power(
 
 
 def _longest_first(terms: Iterable[Expr]) -> list[Expr]:
-    return sorted(terms, key=lambda e: (-sympy.count_ops(e), str(e)))
+    return sorted(terms, key=lambda e: (-operations(e), effort(e)))
 
 
 def _logarithm_near_one(expression: Expr, symbol: Symbol) -> Expr:
@@ -327,7 +334,7 @@ def _without_overflow(expression: Expr, symbol: Symbol) -> Iterator[Expr]:
     x.
     """
     calls = [e for e in expression.atoms(sympy.exp) if e.has(symbol)]
-    for call in sorted(calls, key=lambda e: (sympy.count_ops(e), str(e)))[:2]:
+    for call in sorted(calls, key=effort)[:2]:
         yield _divided(expression, sympy.exp(-call.args[0]))
 
 

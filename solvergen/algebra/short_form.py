@@ -11,7 +11,7 @@ from solvergen.algebra.bounded import cancel, expand, factor
 from solvergen.algebra.evaluation import Domain, Parameters, evaluate_mp, is_real, substitute
 from solvergen.algebra.piecewise import by_branch
 from solvergen.algebra.radicals import IsNegative, reduced
-from solvergen.algebra.readable import length, positive_sums, shortest
+from solvergen.algebra.readable import length, operations, positive_sums, shortest
 from solvergen.algebra.roots import hide_constants
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.zero import vanishes
@@ -78,7 +78,7 @@ def _is_negative_at(is_negative: IsNegative, place: dict[Expr, Expr], e: Expr) -
 
 def _all_forms(expression: Expr) -> list[Expr]:
     """The expression and its rewritings, for which constants are single letters."""
-    if sympy.count_ops(expression) > MAX_SIZE:
+    if operations(expression) > MAX_SIZE:
         return [expression]
     hidden, constants = hide_constants(expression, {t})
     found = shortest(_forms(hidden), _nested).xreplace(constants)
@@ -97,10 +97,10 @@ def _forms(expression: Expr) -> Iterator[Expr]:
     if expression.has(sympy.sin, sympy.cos, sympy.tan):
         forms.extend(_trigonometric_forms(together))
     yield from forms
-    if sympy.count_ops(spread) > MAX_SIZE:
+    if operations(spread) > MAX_SIZE:
         return
     expanded = forms[-1] if forms[-1].is_polynomial(t) else expand(flat)
-    if sympy.count_ops(expanded) <= MAX_SIZE:
+    if operations(expanded) <= MAX_SIZE:
         yield sympy.collect(expanded, t)
 
 

@@ -92,13 +92,11 @@ class Parameterization:
 @lru_cache(maxsize=1024)
 def at_schedule(expression: Expr, schedule: NoiseSchedule) -> Expr:
     """``expression`` in t, alpha, sigma, alpha_dot, sigma_dot as a function of t alone."""
-    values = {
-        alpha: schedule.alpha,
-        sigma: schedule.sigma,
-        alpha_dot: diff(schedule.alpha, t),
-        sigma_dot: diff(schedule.sigma, t),
-    }
-    return expression.subs(values, simultaneous=True)
+    values = {alpha: schedule.alpha, sigma: schedule.sigma}
+    slopes = {alpha_dot: schedule.alpha, sigma_dot: schedule.sigma}
+    present = expression.free_symbols
+    values |= {one: diff(function, t) for one, function in slopes.items() if one in present}
+    return expression.xreplace(values)
 
 
 def at_times(expression: Expr, schedule: NoiseSchedule) -> Expr:
@@ -145,6 +143,7 @@ def rate(variable: Expr) -> Parameterization:
     )
 
 
+@lru_cache(maxsize=256)
 def conversion(prediction: Parameterization, integrand: Parameterization) -> tuple[Expr, Expr]:
     """(A, B) with  integrand = A x + B prediction, in the five symbols.
 

@@ -6,7 +6,7 @@ Gauss-Legendre panels of width 1. A step that touches an end is integrated to 10
 from it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -26,7 +26,7 @@ from solvergen.errors import EmissionError
 from solvergen.scalars.quadrature import gauss
 from solvergen.scalars.reference import Reference, ReferenceScalars
 from solvergen.scalars.rows import exact_rows, starts_of, steps_of
-from solvergen.schedules.values import all_at_time, numeric_limit
+from solvergen.schedules.values import numeric_limit, together_at
 from solvergen.specification.solver import Solver
 
 NODES = 24
@@ -177,8 +177,9 @@ class PreciseReference(Reference):
         In the precision that is in force, of so many digits.
         """
         gamma_s, sums = self.gamma(start), [mpmath.mpf(0)] * count
+        sampled = self._sampler(last)
         for u, weight in self._nodes(last, first):
-            factor, rate, gamma = self._sampled(last, u)
+            factor, rate, gamma = sampled(u)
             power = weight * factor * rate
             distance = gamma - gamma_s
             for k in range(count):
@@ -186,20 +187,26 @@ class PreciseReference(Reference):
                 power *= distance
         return sums
 
-    def _sampled(self, last: Any, u: Any) -> tuple[Any, Any, Any]:
-        """Phi(last, u), b(u) and gamma_u at a time inside the domain."""
+    def _sampler(self, last: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
+        """Phi(last, u), b(u) and gamma_u at times inside the domain, in the precision in force."""
         ode, schedule = self.weights.ode, self.weights.schedule
-        formulas = ode.factor, ode.nonlinear, self.weights.expansion.variable
-        found = None if ode.factor is None else all_at_time(formulas, schedule, u, mpmath.mp.dps)
-        if found is None:
-            return self.integrating_factor(last, u), self.value(ode.nonlinear, u), self.gamma(u)
-        factor, rate, gamma = found
-        return self._factor(last) / factor, rate, gamma
 
-    @lru_cache(maxsize=64)  # noqa: B019 - an instance lives for one run, in one precision
-    def _factor(self, time: Any) -> Any:
-        """R."""
-        return self.value(self.weights.ode.factor, time)
+        def apart(u: Any) -> tuple[Any, Any, Any]:
+            return self.integrating_factor(last, u), self.value(ode.nonlinear, u), self.gamma(u)
+
+        if ode.factor is None:
+            return apart
+        formulas = ode.factor, ode.nonlinear, self.weights.expansion.variable
+        at, factor_at_last = together_at(formulas, schedule), self.value(ode.factor, last)
+
+        def sampled(u: Any) -> tuple[Any, Any, Any]:
+            found = at(u)
+            if found is None:
+                return apart(u)
+            factor, rate, gamma = found
+            return factor_at_last / factor, rate, gamma
+
+        return sampled
 
     def integral(self, function: Any, end: Any, start: Any) -> Any:
         """The integral of a function of time from start to end."""
@@ -232,13 +239,11 @@ class PreciseReference(Reference):
             count = self.panel_count(abs(last - first))
             panel = (last - first) / count
             nodes, weights = gauss(self.node_count(abs(panel)), mpmath.mp.dps)
+            steps = [mpmath.exp(panel * x) for x in nodes]
+            rows = [(one, 1 / one, w * panel) for one, w in zip(steps, weights, strict=True)]
             for k in range(count):
-                for x, weight in zip(nodes, weights, strict=True):
-                    v = first + panel * (k + x)
-                    small = mpmath.exp(-abs(v))
-                    gap = (high - low) * small / (1 + small)
-                    time = high - gap if v > 0 else low + gap
-                    yield time, weight * panel * gap / (1 + small)
+                odds = mpmath.exp(first + panel * k)
+                yield from _panel(odds, 1 / odds, rows, low, high)
 
     def value(self, formula: Expr, time: Any) -> Any:
         """A formula at a time; its limit at an end of the domain.
@@ -256,3 +261,22 @@ class PreciseReference(Reference):
             if not is_near:
                 return super().value(formula, self._inside(time))
         return value if is_real(value) else super().value(formula, self._inside(time))
+
+
+def _panel(
+    odds: Any, inverse: Any, rows: Sequence[tuple[Any, Any, Any]], low: Any, high: Any
+) -> Iterator[tuple[Any, Any]]:
+    """The times of a panel and their weights in an integral over time.
+
+    ``odds`` is e^v at its start, of v = log((u - low)/(high - u)); the rows have e^(v' - v) of its
+    nodes, the inverse, and the weight in an integral over v.
+    """
+    width = high - low
+    for step, back, weight in rows:
+        small = odds * step
+        is_late = small > 1
+        if is_late:
+            small = inverse * back
+        whole = 1 + small
+        gap = width * small / whole
+        yield high - gap if is_late else low + gap, weight * gap / whole

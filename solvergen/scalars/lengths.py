@@ -18,6 +18,7 @@ nearer end is below ``GOOD``. A length for which there is none is t - s over the
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import mpmath
@@ -47,6 +48,7 @@ from solvergen.algebra.collection import collected
 from solvergen.algebra.differences import d, differences
 from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.algebra.mpmath_code import can_write
+from solvergen.algebra.readable import operations
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
@@ -250,11 +252,13 @@ def _best(
     candidates = list(dict.fromkeys(steps.signed(collected(one, names)) for one in forms))
     if not candidates:
         return None
-    exact = steps.differences(formula, scale)
-    found = {one: steps.error(one, exact, h) for one in candidates}
-    good = [one for one in candidates if found[one] <= GOOD]
-    if good:
-        return min(good, key=lambda form: (form.count_ops(), found[form]))
+    exact, found = steps.differences(formula, scale), dict[Expr, float]()
+    for _, alike in groupby(sorted(candidates, key=operations), operations):
+        same = {one: steps.error(one, exact, h) for one in alike}
+        best = min(same, key=lambda form: same[form])
+        if same[best] <= GOOD:
+            return best
+        found |= same
     best = min(candidates, key=lambda form: found[form])
     return best if found[best] <= FAIR else None
 

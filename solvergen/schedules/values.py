@@ -4,6 +4,7 @@ The schedule is evaluated once at a time, and every formula from the five number
 into one another, and no formula of one schedule is compiled.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -29,19 +30,29 @@ def at_time(
     return evaluate_mp_at(formula, symbols, values, digits)
 
 
-def all_at_time(
-    formulas: tuple[Expr, ...], schedule: NoiseSchedule, time: Any, digits: int
-) -> list[Any] | None:
-    """Several formulas at a time, what they share computed once; None if one is no real number."""
+def together_at(
+    formulas: tuple[Expr, ...], schedule: NoiseSchedule
+) -> Callable[[Any], list[Any] | None]:
+    """Several formulas as a function of time in the precision that is in force, what they share
+    computed once; None where one is no real number.
+    """
     together, symbols = _prepared(Tuple(*formulas), schedule)
     functions = Tuple(*(_function(one, schedule) for one in symbols))
-    with mpmath.workdps(digits):
+    numbers, values = compiled(functions, (t,), "mpmath"), compiled(together, symbols, "mpmath")
+
+    def at(time: Any) -> list[Any] | None:
         try:
-            numbers = compiled(functions, (t,), "mpmath")(as_mp(time))
-            found: list[Any] = compiled(together, symbols, "mpmath")(*map(as_mp, numbers))
+            found = values(*map(_as_real, numbers(time)))
         except (ZeroDivisionError, ValueError, OverflowError, TypeError):
             return None
-        return [as_mp(one) for one in found] if all(map(_is_number, found)) else None
+        return list(map(_as_real, found)) if all(map(_is_number, found)) else None
+
+    return at
+
+
+def _as_real(value: Any) -> Any:
+    """A value of a program, which is rounded as it is, as a number; an error if it is complex."""
+    return value if isinstance(value, mpmath.mpf) else as_mp(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -7,6 +7,8 @@ import sympy
 from sympy import cos, exp, log, pi, sin, sqrt, tan
 
 from solvergen.algebra.accurate_form import stable_form
+from solvergen.algebra.differences import d, differences
+from solvergen.algebra.distances import Kept
 from solvergen.algebra.evaluation import evaluate_float, evaluate_mp
 from solvergen.symbols import t
 
@@ -18,6 +20,8 @@ FORMS = {
     "logarithm": (log(1 + t), 0, None),
     "logarithm of an exponential": (-log(exp(10 * t) - 1) / 2, np.inf, None),
     "exponentials": (exp(-t) - exp(-1), None, 0),
+    "exponentials whose rate rounds products": (exp(-6 * t) - exp(-6), None, 0),
+    "sigmoid": (sqrt(1 / (1 + exp(-6)) - 1 / (1 + exp(-6 * t))), None, 0),
     "circle": (sqrt(1 - cos(pi * t / 2) ** 2), 0, 1),
     "cosine at its zero": (cos(pi * t / 2), 1, 0),
     "tangent at its pole": (log(tan(pi * t / 2)), -np.inf, np.inf),
@@ -68,6 +72,16 @@ def test_the_form_is_the_same_function() -> None:
         for point in (0.123, 0.456, 0.789):
             difference = evaluate_mp(form - expression, t, point)
             assert abs(difference) < mpmath.mpf("1e-45")
+
+
+def test_a_form_with_a_distance_that_is_kept_has_derivatives_and_differences() -> None:
+    form = stable_form(log(exp(6) - exp(6 * t)), t, UNIT)
+    assert form.has(Kept)
+    slope = sympy.diff(form, t)
+    assert not slope.has(sympy.Derivative)
+    assert abs(evaluate_mp(slope + 6 / (exp(6 - 6 * t) - 1), t, 0.3, 50)) < mpmath.mpf("1e-45")
+    assert all(one.has(d) for one in differences(form))
+    assert differences(form)
 
 
 def test_a_good_form_is_left_alone() -> None:

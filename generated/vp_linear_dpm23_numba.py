@@ -333,8 +333,7 @@ class AdaptiveStepper:
 
     for an estimate of O(h^k), with err_(n-1) >= 1e-4 (Soderlind 2003, ACM TOMS 29, 1). A step that
     is not taken is tried again with 0.9 h_n err_n^(-1/k), and the one after it is not longer.
-    ``reached`` is the time that is reached, ``accepted`` and ``rejected`` count trials,
-    ``max_steps`` at most.
+    ``reached`` is where it is; ``accepted`` and ``rejected`` count trials, ``max_steps`` at most.
     """
 
     def __init__(self, x, rtol, atol, start=None, end=None, max_steps=10_000):
@@ -382,11 +381,10 @@ class AdaptiveStepper:
                 f"then {self._t}; expected {self._end} within max_steps, in steps longer than the "
                 "spacing of float64: larger tolerances, or a model that is continuous"
             )
-        t, s = np.array([self._t]), np.array([self.reached])
         pair = _PAIRS[0 if np.isfinite(half_log_snr([self._t, self.reached])).all() else 1]
         function, self._power, self._reuses = pair
         with np.errstate(all="ignore"):
-            rows, error = function(t, s)
+            rows, error = function(np.array([self._t]), np.array([self.reached]))
         self._factors = [float(np.sum(one)) for one in error]
         if not np.isfinite([*rows.flat, *self._factors]).all():
             raise ValueError(

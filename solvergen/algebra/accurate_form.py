@@ -34,6 +34,7 @@ from solvergen.algebra.evaluation import (
 from solvergen.algebra.piecewise import by_branch
 from solvergen.algebra.readable import effort, operations
 from solvergen.algebra.rewriting import rewritings, with_logarithms_near_one
+from solvergen.algebra.steady import NUMPY
 
 GOOD = 1.5e-15
 """Seven roundings of 2^-52: what a formula of a dozen operations costs if nothing cancels."""
@@ -316,7 +317,7 @@ class _Search:
         if (wrong, error) < before:
             self.latest = len(self.errors)
         self.ranks[form] = (wrong, error)
-        mean = float(np.mean(np.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
+        mean = float(np.mean(NUMPY.log10(np.clip(errors, 1e-16, 1.0)))) if errors else 0.0
         rank = (round(mean), operations(form), len(self.errors))
         heapq.heappush(queue, (*rank, form))
 

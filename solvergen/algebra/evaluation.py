@@ -107,7 +107,7 @@ def time_of(logit: NDArray[np.float64], low: float, high: float) -> NDArray[np.f
     """t with log((t - low)/(high - t)) = logit: with the digits of the distance to the nearer end,
     as the emitted ``_time_at``.
     """
-    small = np.exp(-np.abs(logit))
+    small = steady.NUMPY.exp(-np.abs(logit))
     gap = (high - low) * small / (1.0 + small)
     return np.where(logit < 0.0, low + gap, high - gap)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvergen.algebra.evaluation import time_of
+from solvergen.algebra.steady import NUMPY
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ def adversarial(module: ModuleType, points: int, rounds: int) -> Iterator[Array]
         rounds: how many grids of each kind.
     """
     low, high = float(module.T_MIN), float(module.T_MAX)
-    reach = -np.log(CLOSEST)
+    reach = -NUMPY.log(CLOSEST)
     random = np.random.default_rng(SEED)
     for _ in range(rounds):
         logits = random.uniform(-reach, reach, points)
@@ -45,7 +46,7 @@ def adversarial(module: ModuleType, points: int, rounds: int) -> Iterator[Array]
         yield _clustered(random, points, low, high)
         few = random.uniform(-reach, reach, int(random.integers(4, 9)))
         yield falling(time_of(few, low, high), low, high)
-        width = 10.0 ** random.uniform(-3, 0)
+        width = NUMPY.power(10.0, random.uniform(-3, 0))
         near = random.uniform(-3, 3) + width * np.cumsum(random.uniform(0.5, 1.5, points))
         yield falling(time_of(near, low, high), low, high)
     levels = np.clip(module.half_log_snr(np.array([high, low])), -FAR, FAR)
@@ -63,7 +64,8 @@ def _clustered(random: np.random.Generator, points: int, low: float, high: float
     count = 6
     centres = time_of(random.uniform(-12.0, 12.0, count), low, high)
     distance = np.minimum(centres - low, high - centres)
-    offsets = 10.0 ** random.uniform(np.log10(SHORTEST), 0.0, (points // count, count))
+    exponents = random.uniform(NUMPY.log10(SHORTEST), 0.0, (points // count, count))
+    offsets = NUMPY.power(10.0, exponents)
     return falling((centres + random.choice([-1.0, 1.0]) * offsets * distance).ravel(), low, high)
 
 

@@ -1,14 +1,14 @@
 """A search for the rows of a module that are most wrong.
 
-The rows of adversarial grids (``grids``) are compared with those of a copy on finer panels, which
-costs nothing and finds what the quadrature does wrong; alpha, sigma, A and B are compared with many
-digits at some hundred times. Around the worst of both, and at random for what neither sees, rows
-are compared with an independent reference (``row_errors``), until its budget is spent; the first
-step of every phase is beside that. All of it is seeded and bounded in size: the same module has the
-same rows searched on every machine.
+The rows of adversarial grids (``grids``), down and up, are compared with those of a copy on finer
+panels, which costs nothing and finds what the quadrature does wrong; alpha, sigma, A and B are
+compared with many digits at some hundred times. Around the worst of both, and at random for what
+neither sees, rows are compared with an independent reference (``row_errors``), until its budget is
+spent; the first step of every phase is beside that. All of it is seeded and bounded in size: the
+same module has the same rows searched on every machine.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, zip_longest
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sympy import oo
 
 from solvergen.algebra.evaluation import evaluate_mp, is_real, time_of
+from solvergen.algebra.steady import NUMPY
 from solvergen.measurement.grids import adversarial, falling
 from solvergen.measurement.row_errors import (
     RowError,
@@ -125,8 +126,8 @@ def search(
     """
     candidates, rows = list[Candidate](), 0
     weights = [_weights_of(solver.table, phase) for phase in solver.table.phases]
-    for grid in adversarial(module, effort.points, effort.rounds):
-        candidates += _differences(solver, module, finer, grid.tolist(), weights)
+    for grid in _both_ways(solver, adversarial(module, effort.points, effort.rounds)):
+        candidates += _differences(solver, module, finer, grid, weights)
         rows += len(grid) - 1
     chosen = [*_beside_bad_scalars(solver, module), *_to_the_ends(solver, module)]
     chosen += _picked(candidates, effort)
@@ -147,6 +148,14 @@ def search(
         seen.add(one.phase)
         worst[is_plain] = _worst([worst[is_plain], found])
     return Found(rows, steps, worst[True], worst[False])
+
+
+def _both_ways(solver: Solver, grids: Iterable[Array]) -> Iterator[list[float]]:
+    """Every second grid upwards, as runs from data to noise go; none where noise is added, which
+    is on the way down alone."""
+    is_noisy = solver.ode.noise is not None or solver.program.raises
+    for n, grid in enumerate(grids):
+        yield (grid[::-1] if n % 2 and not is_noisy else grid).tolist()
 
 
 def _worst(errors: Sequence[RowError]) -> RowError:
@@ -263,7 +272,8 @@ def _to_the_ends(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
     """Runs that touch the ends of the domain."""
     low, high = float(module.T_MIN), float(module.T_MAX)
     inner = time_of(np.array([3.0, 1.0, -1.0, -3.0]), low, high).tolist()
-    for grid, step in (((high, *inner), 0), ((*inner, low), 3), ((high, inner[1], low), 1)):
+    runs = [((high, *inner), 0), ((*inner, low), 3), ((high, inner[1], low), 1)]
+    for grid, step in (*runs, ((*inner[::-1], high), 3)):
         yield Candidate.of(solver, grid, step, 0.0)
 
 
@@ -312,9 +322,10 @@ def cost_of(solver: Solver, one: Candidate) -> int:
     gap = 1e-40 * (high - low)
     start, end = (one.grid[one.step + k] for k in (0, 1))
     spread = [
-        float(np.log((max(time - low, gap)) / max(high - time, gap))) for time in (start, end)
+        float(NUMPY.log((max(time - low, gap)) / max(high - time, gap))) for time in (start, end)
     ]
-    kinks = sum(end < float(kink) < start for kink in solver.schedule.kinks)
+    first, last = min(start, end), max(start, end)
+    kinks = sum(first < float(kink) < last for kink in solver.schedule.kinks)
     panels = 1 + abs(spread[0] - spread[1]) + kinks / 3 + len(Intervals(phase).inner) / 2
     intervals = 1 + (phase.correction is not None)
     transported = 40 if solver.ode.factor is None else 1

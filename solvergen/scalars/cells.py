@@ -23,6 +23,7 @@ from sympy import log
 
 from solvergen.algebra import precision
 from solvergen.algebra.evaluation import compiled, evaluate_float, time_of
+from solvergen.algebra.steady import NUMPY
 from solvergen.derivation.weights import Weights
 from solvergen.errors import DerivationError
 from solvergen.scalars.logit import REACH, in_logit, logit_of
@@ -141,7 +142,7 @@ class FloatRates:
         with np.errstate(all="ignore"):
             if noise:
                 damping, spread = noise
-                kept = np.exp(-np.abs(width[:, None] * (damping @ (weights - below).T)))
+                kept = NUMPY.exp(-np.abs(width[:, None] * (damping @ (weights - below).T)))
                 clock, noise = clock * kept, [damping, spread * kept**2]
             totals = np.array([one @ weights for one in (clock, speed, time, *noise)])
             theta = speed @ below.T / totals[1][:, None]

@@ -49,6 +49,7 @@ from solvergen.algebra.differences import d, differences
 from solvergen.algebra.evaluation import as_mp, compiled, evaluate_mp, evaluate_mp_at, is_real
 from solvergen.algebra.mpmath_code import can_write
 from solvergen.algebra.readable import operations
+from solvergen.algebra.steady import NUMPY
 from solvergen.derivation.expansion import Expansion, is_ratio_variable
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
@@ -291,14 +292,14 @@ class Steps:
         low, high = float(schedule.t_min), float(schedule.t_max)
         middle = (low + high) / 2
         random = np.random.default_rng(SEED)
-        reach = -np.log(CLOSEST)
+        reach = -NUMPY.log(CLOSEST)
         u = random.uniform(-reach, reach, STEPS)
-        distance = (high - low) / (1.0 + np.exp(np.abs(u)))
+        distance = (high - low) / (1.0 + NUMPY.exp(np.abs(u)))
         start = np.where(u < 0, low + distance, high - distance)
-        length = distance * 2.0 ** -random.uniform(0, SHORTEST, STEPS)
+        length = distance * NUMPY.power(2.0, -random.uniform(0, SHORTEST, STEPS))
         end = start - length
         whole = np.sort(random.uniform(-reach / 2, reach / 2, (2, STEPS // 6)), axis=0)
-        far = low + (high - low) / (1.0 + np.exp(-whole))
+        far = low + (high - low) / (1.0 + NUMPY.exp(-whole))
         start = np.concatenate([start, far[1], [high, high, middle, high]])
         end = np.concatenate([end, far[0], [middle, high - CLOSEST, low, low]])
         kept = (end >= low) & (start <= high) & (end < start)

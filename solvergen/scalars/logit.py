@@ -24,6 +24,7 @@ from sympy import Expr, Integer, Mul, Rational, Symbol, diff, expand, log
 from solvergen.algebra.accurate_form import stable_form
 from solvergen.algebra.evaluation import compiled
 from solvergen.algebra.short_form import simplest
+from solvergen.algebra.steady import NUMPY
 from solvergen.scalars.forms import with_parameters
 from solvergen.schedules.schedule import NoiseSchedule
 from solvergen.symbols import half_log_snr_symbol, t
@@ -101,7 +102,7 @@ def _forms_in_float(schedule: NoiseSchedule) -> tuple[Callable[..., Array], ...]
 def at_logit(schedule: NoiseSchedule, logits: Array) -> dict[Expr, Array]:
     """lambda, t, dlambda/dt and dt/dv at values of v, in float64 as the module computes them."""
     low, high = map(float, schedule.domain)
-    small = np.exp(-np.abs(logits))
+    small = NUMPY.exp(-np.abs(logits))
     gap = (high - low) * small / (1.0 + small)
     numbers = [float(value) for _, value in schedule.parameters]
     with np.errstate(all="ignore"):
@@ -115,7 +116,7 @@ def at_logit(schedule: NoiseSchedule, logits: Array) -> dict[Expr, Array]:
 def logit_of(times: Array, schedule: NoiseSchedule) -> Array:
     """v at times."""
     low, high = map(float, schedule.domain)
-    found: Array = np.log((times - low) / (high - times))
+    found: Array = NUMPY.log((times - low) / (high - times))
     return found
 
 

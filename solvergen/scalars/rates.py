@@ -37,6 +37,7 @@ from solvergen.algebra.accurate_form import stable_form
 from solvergen.algebra.evaluation import evaluate_mp_at, is_real
 from solvergen.algebra.radicals import reduced
 from solvergen.algebra.short_form import compact
+from solvergen.algebra.steady import NUMPY
 from solvergen.algebra.substitutions import in_exponential
 from solvergen.algebra.tables import Interpolate, Slope, Table
 from solvergen.derivation.homogeneity import U, of_exponential
@@ -186,7 +187,7 @@ class Rates:
             points = [-inwards * FAR, inwards * (1.0 - FAR)]
             for form in (*self.falling, self.time):
                 with np.errstate(all="ignore"):
-                    last, before = np.log(np.abs(values(form, points, stable, schedule)))
+                    last, before = NUMPY.log(np.abs(values(form, points, stable, schedule)))
                     fall = before - last
                 if np.isfinite(fall) and fall > FLAT:
                     slowest = min(slowest, fall)
@@ -199,7 +200,7 @@ class Rates:
             points = np.array([side * FAR, side * (FAR - 1.0)])
             for form in self.falling:
                 with np.errstate(all="ignore"):
-                    last, before = np.log(np.abs(in_logit(form, schedule, points)))
+                    last, before = NUMPY.log(np.abs(in_logit(form, schedule, points)))
                     fall = before - last
                 if np.isfinite(fall) and fall > FLAT:
                     slowest = min(slowest, fall)

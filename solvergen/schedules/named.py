@@ -12,6 +12,7 @@ from sympy import Expr, Rational, Symbol, cos, exp, pi, sin, sqrt
 from solvergen import naming
 from solvergen.algebra import tables
 from solvergen.algebra.expressions import rational
+from solvergen.algebra.steady import NUMPY
 from solvergen.algebra.tables import Interpolate, Table
 from solvergen.errors import ScheduleError
 from solvergen.schedules.schedule import NoiseSchedule
@@ -190,11 +191,11 @@ def tabulated(
     if betas is None:
         column = tables.column("tabulated", alphas_cumprod)
         with np.errstate(all="ignore"):
-            log_alpha = np.log(column) / 2
+            log_alpha = NUMPY.log(column) / 2
     else:
         column = tables.column("tabulated", betas)
         with np.errstate(all="ignore"):
-            log_alpha = np.cumsum(np.log1p(-column)) / 2
+            log_alpha = np.cumsum(NUMPY.log1p(-column)) / 2
     _check_fractions(column)
     source = ALPHAS_CUMPROD if betas is None else BETAS
     return _of_log_alpha(log_alpha, _SOURCES[source], name)

@@ -5,8 +5,8 @@
 
 Every named schedule x integrand x variable that exists, third-order multistep steps: grids that
 are made to find errors (``solvergen.measurement.grids``), the rows that differ most from a copy on
-finer panels, those beside the worst values of alpha and sigma, and random ones, each compared with
-``acb.integral`` over the definitions. Errors are relative to the largest weight of a landing.
+finer panels, those beside the worst values of alpha, sigma, A and B, and random ones, each compared
+with ``acb.integral`` over the definitions. Errors are relative to the largest weight of a landing.
 """
 
 import argparse

@@ -32,24 +32,24 @@ CONSTANTS = frozenset(_CONSTANTS.split())
 _NAMES = """
     AdaptiveStepper Brownian ConfigMixin DDIMSchedulerOutput Normals Path Plan
     Scheduler SchedulerMixin SchedulerOutput Stepper Sweep a above accepted
-    add_noise advance after again ahead alpha alpha_dot alpha_s alpha_t
-    alphas_cumprod angle apart array arrays asked at at_start atol b back backwards
-    bar base_image_seq_len base_shift batch before begin begin_index below beside
-    beta_end beta_schedule beta_start betas bits both bounds c cache callback cells
-    centre centred change churn clip clipped clock closing cls coefficients column
-    columns combinations compiled config context copy cos count counts cut d damping
-    data deepcopy denoised density depth device difference disable distance
-    distances done dp draw drawn draws drop dtype dynamic dynamic_thresholding_ratio
-    dz e e_u early ell end ends err error eta evaluate evaluations even excess
-    expansion_variable expected extra_args f factor fall falls fewer ff final
-    final_sigmas_type finite first fits flat floats flow folded found from_config
-    from_data function g gamma gap generator get_velocity given goes_on got graph
-    grid grids groupby groups h half half_log_snr head high i index
-    index_for_timestep init_noise_sigma inner inputs inside integrating_factor
-    inverse invert is_first is_like is_one j jax jnp join judge k kappa keep keeps
-    kept key keys kind kinds kink kinks known kwargs l landing last last_steps lax
-    lay least least_of_all leaves left length level levels like limit limiter line
-    lines listed log log_alpha logit loop low lower m mask mass math
+    add_noise advance after again ahead alpha alpha_alpha_dot alpha_dot
+    alpha_dot_over_sigma alpha_s alpha_t alphas_cumprod angle apart array arrays
+    asked at at_start atol b back backwards bar base_image_seq_len base_shift batch
+    before begin begin_index below beside beta_end beta_schedule beta_start betas
+    bits both bounds c cache callback cells centre centred change churn clip clipped
+    clock closing cls coefficients column columns combinations compiled config
+    context copy cos count counts cut d damping data deepcopy denoised density depth
+    device difference disable distance distances done dp draw drawn draws drop dtype
+    dynamic dynamic_thresholding_ratio dz e e_u early ell end ends err error eta
+    evaluate evaluations even excess expansion_variable expected extra_args f factor
+    fall falls fewer ff final final_sigmas_type finite first fits flat floats flow
+    folded found from_config from_data function g gamma gap generator get_velocity
+    given goes_on got graph grid grids groupby groups h half half_log_snr head high
+    i index index_for_timestep init_noise_sigma inner inputs inside
+    integrating_factor inverse invert is_first is_like is_one j jax jnp join judge k
+    kappa keep keeps kept key keys kind kinds kink kinks known kwargs l landing last
+    last_steps lax lay least least_of_all leaves left length level levels like limit
+    limiter line lines listed log log_alpha logit loop low lower m mask mass math
     max_image_seq_len max_shift max_steps means measured memory met middle model
     model_output moment moments more moved mu n name namedtuple narrow needed new
     njit node noise noise_sampler noise_scale np nu num_inference_steps num_steps
@@ -64,19 +64,20 @@ _NAMES = """
     s_churn s_noise s_tmax s_tmin sample sample_adaptive sample_max_value samples
     save_directory save_pretrained scalars scale scale_model_input scale_noise
     scaled scales schedule_timesteps second seed seeds segments self set_begin_index
-    set_shift set_timesteps shape share shift shift_terminal side sigma sigma_max
-    sigma_min sigma_s sigma_t sigmas sign signs sin size slope slopes small
-    snr_shift_scale some source sources spacing speed spread stage start starts
-    state step step_index stepper steps steps_offset stretch sums sys t table tail
-    taken target tensor term terms theta third thresholded thresholding time time_at
-    time_at_expansion_variable time_at_half_log_snr time_shift time_shift_type
-    time_speed times timestep timestep_spacing timesteps to to_data tolerance
-    tolerances torch total tqdm trained_betas trange tree_flatten tree_unflatten
-    typing u uniform unsaid up upper use_beta_sigmas use_clipped_model_output
-    use_dynamic_shifting use_exponential_sigmas use_flow_sigmas use_karras_sigmas
-    use_lu_lambdas v v_c value values variable variables variance variance_noise
-    variance_type version view w warnings weyl where which whole wide width window
-    word words wraps written ww x x_c x_i xp y y_c y_i z zero zeroth_moment
+    set_shift set_timesteps shape share shift shift_terminal side sigma sigma_dot
+    sigma_dot_over_alpha sigma_max sigma_min sigma_s sigma_sigma_dot sigma_t sigmas
+    sign signs sin size slope slopes small snr_shift_scale some source sources
+    spacing speed spread stage start starts state step step_index stepper steps
+    steps_offset stretch sums sys t table tail taken target tensor term terms theta
+    third thresholded thresholding time time_at time_at_expansion_variable
+    time_at_half_log_snr time_shift time_shift_type time_speed times timestep
+    timestep_spacing timesteps to to_data tolerance tolerances torch total tqdm
+    trained_betas trange tree_flatten tree_unflatten typing u uniform unsaid up
+    upper use_beta_sigmas use_clipped_model_output use_dynamic_shifting
+    use_exponential_sigmas use_flow_sigmas use_karras_sigmas use_lu_lambdas v v_c
+    value values variable variables variance variance_noise variance_type version
+    view w warnings weyl where which whole wide width window word words wraps
+    written ww x x_c x_i xp y y_c y_i z zero zeroth_moment
 """
 
 NAMES = frozenset(_NAMES.split())

@@ -11,18 +11,20 @@ same module has the same rows searched on every machine.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise, zip_longest
+from itertools import islice, pairwise, zip_longest
 from types import ModuleType
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from sympy import oo
+from sympy import Expr, oo
 
-from solvergen.algebra.evaluation import evaluate_mp, is_real, time_of
+from solvergen.algebra.evaluation import compiled, evaluate_mp, is_real, time_of
 from solvergen.algebra.steady import NUMPY
+from solvergen.derivation.parameterization import conversion
 from solvergen.measurement.grids import adversarial, falling
 from solvergen.measurement.row_errors import (
+    ROUNDED,
     RowError,
     errors_of_step,
     is_weight,
@@ -31,11 +33,12 @@ from solvergen.measurement.row_errors import (
 )
 from solvergen.program.table import Table, TablePhase, columns_of
 from solvergen.scalars.cells import is_resolved
+from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.intervals import Intervals
 from solvergen.scalars.rows import steps_of
-from solvergen.schedules.values import numeric_limit
+from solvergen.schedules.values import numeric_limit, together_at
 from solvergen.specification.solver import Solver
-from solvergen.symbols import t
+from solvergen.symbols import alpha, sigma, t
 
 Array = NDArray[np.float64]
 
@@ -46,6 +49,8 @@ SURE = 1e-8
 DIGITS = 60
 TIMES = 96
 MISSING = float("inf")
+CONVERSION = "_conversion"
+"""What says A and B in a module."""
 NONE = RowError(0.0, "", 0.0, 0.0)
 
 
@@ -278,7 +283,8 @@ def _to_the_ends(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
 
 
 def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidate]:
-    """Steps that end where alpha or sigma of the module is most wrong."""
+    """Steps that end where alpha or sigma of the module is most wrong, and that start where A or B
+    is by more than roundings."""
     low, high = float(module.T_MIN), float(module.T_MAX)
     times = time_of(np.linspace(-32.0, 32.0, TIMES), low, high)
     times = falling(times, low, high)
@@ -289,6 +295,12 @@ def _beside_bad_scalars(solver: Solver, module: ModuleType) -> Iterator[Candidat
         grid = [end + gap * k for k in (4.0, 2.0, 1.0, 0.0) if end + gap * k < high]
         if len(grid) > 1:
             yield Candidate.of(solver, grid, len(grid) - 2, float(np.max(errors)))
+    for errors in conversion_errors(solver, module, times):
+        wrong = [k for k in np.argsort(-errors[:-1], kind="stable") if errors[k] > ROUNDED]
+        resolved = (k for k in wrong if is_resolved(float(times[k]), solver.schedule))
+        for k in dict.fromkeys([*wrong[:1], *islice(resolved, 1)]):
+            grid = [*times[max(k - 3, 0) : k + 1], times[min(k + 5, times.size - 1)]]
+            yield Candidate.of(solver, list(map(float, grid)), len(grid) - 2, float(errors[k]))
 
 
 def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -> Array:
@@ -309,6 +321,46 @@ def scalar_errors(solver: Solver, module: ModuleType, name: str, times: Array) -
             error = min((abs(value - one) / abs(one) for one in truths), default=0) * known
         errors.append(float(error) if np.isfinite(value) else MISSING * bool(known))
     return np.nan_to_num(np.array(errors), nan=0.0, posinf=MISSING)
+
+
+def conversion_errors(solver: Solver, module: ModuleType, times: Array) -> Array:
+    """The errors of those of A and B of a module that are no numbers, at falling times inside the
+    domain.
+
+    Relative to the largest value at a time and its neighbours, because A may be 0 between them.
+    """
+    forms = Formulas.of(solver).conversion.forms
+    pairs = zip(conversion(solver.prediction, solver.integrand), forms, strict=True)
+    general = tuple(one for one, form in pairs if not form.is_number)
+    if not general:
+        return np.zeros((0, times.size))
+    varying = [form for form in forms if not form.is_number]
+    found = np.array(np.broadcast_arrays(times, *_converted(module, varying, times)))[1:]
+    exact = together_at(general, solver.schedule)
+    gaps, sizes = np.zeros_like(found), np.zeros_like(found)
+    for k, time in enumerate(times.tolist()):
+        with mpmath.workdps(DIGITS):
+            meant = {mpmath.mpf(time), shifted(time, solver.schedule)}
+            truths = map(exact, meant)
+            columns = [np.array(one) for one in truths if one is not None]
+            if columns:
+                gaps[:, k] = np.min([np.abs(found[:, k] - one) for one in columns], axis=0)
+                sizes[:, k] = np.abs(columns[0])
+    around = np.pad(sizes, ((0, 0), (1, 1)))
+    largest = np.max([around[:, :-2], sizes, around[:, 2:]], axis=0)
+    is_known = (largest > 0.0) & np.isfinite(largest)
+    errors = np.divide(gaps, largest, out=np.zeros_like(gaps), where=is_known)
+    return np.nan_to_num(errors, nan=MISSING, posinf=MISSING)
+
+
+def _converted(module: ModuleType, forms: Sequence[Expr], times: Array) -> Sequence[Array]:
+    """A and B of a module; where steps spell these, they are formulas in alpha and sigma."""
+    function = getattr(module, CONVERSION, None)
+    with np.errstate(all="ignore"):
+        if function is not None:
+            return [*function(times)]
+        scales = module.alpha(times), module.sigma(times)
+        return [compiled(one, (alpha, sigma), "numpy")(*scales) for one in forms]
 
 
 def cost_of(solver: Solver, one: Candidate) -> int:

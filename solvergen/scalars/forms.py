@@ -54,11 +54,12 @@ def in_time(expression: Expr, schedule: NoiseSchedule) -> Expr:
 
 def error_in_float(form: Expr, expression: Expr, schedule: NoiseSchedule) -> float:
     """The worst error of a form of a function of t in float64, to the ends of the domain."""
-    return _exact(expression, schedule).error(form, schedule.parameters)
+    return exact_in_time(expression, schedule).error(form, schedule.parameters)
 
 
 @lru_cache(maxsize=64)
-def _exact(expression: Expr, schedule: NoiseSchedule) -> ExactValues:
+def exact_in_time(expression: Expr, schedule: NoiseSchedule) -> ExactValues:
+    """A function of t in many digits, to the ends of the domain."""
     low, high = (float(end) for end in schedule.domain)
     points = points_near_ends(low, high)
     return exact_values(schedule.substitute(expression), t, points, (low, high))
@@ -70,7 +71,7 @@ def _from_end(form: Expr, expression: Expr, schedule: NoiseSchedule) -> Expr:
 
     In 229/100 (1 - t) - 129/100 sin(pi (1 - t)/2)^2 the distance 1 - t is not multiplied out.
     """
-    exact = _exact(expression, schedule)
+    exact = exact_in_time(expression, schedule)
     error = exact.error(form, schedule.parameters)
     if error <= FAIR:
         return form

@@ -264,10 +264,9 @@ class Formulas:
     @property
     def reads_slopes(self) -> bool:
         """Whether the slope of a table is looked up."""
-        found, conversions = self.integrals, [self.conversion]
-        conversions += [self.to_data] if self.to_data else []
+        found, converted = self.integrals, self.conversion.written
         rates = (found.clock, found.speed, found.length, found.spread, found.damping)
-        converted = [form for one in conversions for form in (*one.forms, one.alpha_dot)]
+        converted += self.to_data.written if self.to_data else ()
         forms = (*rates, self.linear_coefficient, self.zeroth_moment, *converted)
         return any(one is not None and one.has(tables.Slope) for one in forms)
 
@@ -295,7 +294,7 @@ class Formulas:
             "t(lambda)": schedule.time_at_half_log_snr or "from a table",
             "gamma(t)": self.gamma,
             "t(gamma)": self.time_at_gamma or "from a table",
-            "alpha'(t)": self.conversion.alpha_dot,
+            **{str(name): form for name, form in self.conversion.slopes},
             "N": f"({a}) x + ({b}) prediction",
             "Phi(t, s)": self.integrating_factor or f"exp int_s^t {self.linear_coefficient}",
             "h": self.lengths.half_log_snr,

@@ -123,7 +123,7 @@ def _on_circle(prediction: Parameterization, integrand: Parameterization) -> Con
     a, b = map(on_circle, conversion(prediction, integrand))
     if (a + b).has(alpha_dot, sigma_dot):
         a, b = (on_circle(factor(one.subs(RATES))) for one in (a, b))
-    return Conversion(a, b, None)
+    return Conversion(a, b, ())
 
 
 def _lengths(solver: Solver, family: Formulas) -> Lengths | None:

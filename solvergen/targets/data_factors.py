@@ -56,8 +56,7 @@ def baked_settings(solver: Solver, times: Sequence[float]) -> dict[str, Any]:
 def _code(found: Conversion, formulas: Formulas) -> str:
     """The function that lists A and B."""
     spelling, lines = Spelling(formulas.schedule.parameters), []
-    if found.alpha_dot is not None:
-        lines.append(f"alpha_dot = {spelling.at_times(found.alpha_dot)}")
+    lines += [f"{name} = {spelling.at_times(called(one))}" for name, one in found.slopes]
     varies = bool(found.b.free_symbols & ARRAYS)
     b = spelling.code(called(found.b)) if varies else spelling.at_times(found.b)
     pair = f"{spelling.code(called(found.a))}, {b}"

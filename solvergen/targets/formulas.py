@@ -8,10 +8,11 @@ from sympy import Expr, Piecewise, Symbol
 
 from solvergen.algebra.accurate_form import Parameters
 from solvergen.algebra.numpy_code import host_code, shared
-from solvergen.symbols import alpha, alpha_dot, sigma, t
+from solvergen.scalars.conversion import SLOPES
+from solvergen.symbols import alpha, sigma, t
 
 INDENT = "    "
-ARRAYS = {t, alpha, sigma, alpha_dot}
+ARRAYS = {t, alpha, sigma, *SLOPES}
 """What is an array where a formula is computed at many times."""
 
 

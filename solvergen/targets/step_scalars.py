@@ -19,10 +19,11 @@ from sympy import Expr, Symbol
 
 from solvergen.algebra.numpy_code import items_code
 from solvergen.program.program import StepProgram
+from solvergen.scalars.conversion import SLOPES
 from solvergen.scalars.formulas import Formulas
 from solvergen.scalars.integrated import MASS
 from solvergen.scalars.lengths import GAP, KAPPA, H
-from solvergen.symbols import alpha, alpha_dot, alpha_s, sigma, sigma_s, t
+from solvergen.symbols import alpha, alpha_s, sigma, sigma_s, t
 from solvergen.targets.calls import Calls, reads_eta
 from solvergen.targets.end_values import is_falling, values_at_ends
 from solvergen.targets.formulas import ARRAYS, INDENT, Spelling
@@ -237,7 +238,7 @@ def is_numbered(formulas: Formulas, program: StepProgram) -> bool:
 
 def _closed(formulas: Formulas) -> set[str]:
     """The functions of a step that have a formula in alpha, sigma and lengths alone."""
-    of_time = any(one.has(t, alpha_dot) for one in formulas.conversion.forms)
+    of_time = any(one.has(t, *SLOPES) for one in formulas.conversion.forms)
     found = {"_moment"} if of_time else {"_moment", "_conversion"}
     return found if formulas.integrating_factor is None else {*found, "_factor"}
 

@@ -388,8 +388,7 @@ def conversion_code(conversion: Conversion, spelling: Spelling, name: str, resul
     terms = (("x", shown["A"]), ("P", shown["B"]))
     total = " + ".join(name if one == "1" else f"{one} {name}" for name, one in terms if one != "0")
     says = f"{' and '.join(varies)} of {result} = {total}."
-    slope = conversion.alpha_dot
-    lines = [] if slope is None else [f"alpha_dot = {spelling.at_times(slope)}"]
+    lines = [f"{name} = {spelling.at_times(called(one))}" for name, one in conversion.slopes]
     codes = [spelling.code(called(one)) for one in varies.values()]
     text = f"\n{INDENT}".join([*lines, f"return {items_code(codes)}"])
     return f'def {name}(t):\n{INDENT}"""{says}"""\n{INDENT}{text}'

@@ -74,6 +74,26 @@ def test_what_is_wrong_is_named(old: str, new: str, named: str) -> None:
     assert named in str(one.value)
 
 
+@pytest.mark.parametrize("which", [0, 1], ids="AB")
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_a_conversion_that_loses_digits_beside_an_end_is_found(which: int, end: str) -> None:
+    """Where alpha and sigma have theirs, and hardly a step of a grid starts."""
+    spec = sg.Solver(PARABOLA, "straight", "flow", "time", "multistep:2:ramp", limiter=None)
+    module = load_text(rendering.coefficients_module(spec), "whole")
+    assert certified(spec, module, SMALL).worst.error < 1e-13
+    whole = module._conversion
+
+    def wrong(time: np.ndarray) -> list[np.ndarray]:
+        found = list(whole(time))
+        distance = time if end == "low" else 1.0 - time
+        found[which] = found[which] * (1.0 + 1e-6 * np.exp(-((np.log(distance) + 9.0) ** 2)))
+        return found
+
+    module._conversion = wrong
+    with pytest.raises(EmissionError, match="of the largest weight of its row"):
+        certified(spec, module, SMALL)
+
+
 def test_an_error_between_the_bounds_is_a_warning() -> None:
     module = damaged(solver(), "return (1 - t)*(t + 1)", "return (1 - t)*(t + 1)*(1 + 1e-12)")
     assert "WARNING" in statement(solver(), module)

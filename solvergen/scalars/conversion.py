@@ -110,6 +110,22 @@ def _keeps_ends(form: Expr, schedule: NoiseSchedule) -> bool:
     return True
 
 
+def _is_lost(form: Expr, general: Expr, schedule: NoiseSchedule) -> bool:
+    """Whether a form in alpha, sigma and slopes is 0/0 at an end where A or B has a limit."""
+    slopes = {name: dot * by for name, (dot, by) in SLOPES.items() if form.has(name)}
+    read = {alpha: alpha, sigma: sigma, **slopes}
+    for end in schedule.domain if form.free_symbols <= read.keys() else ():
+        found = (numeric_limit(one, schedule, end) for one in (general, *read.values()))
+        limit, *parts = (float("nan") if one is None else float(one) for one in found)
+        if not np.isfinite(limit) or np.isnan(parts).any():
+            continue
+        floats = [np.float64(round(one, 20)) for one in parts]
+        with np.errstate(all="ignore"):
+            if np.isnan(compiled(form, tuple(read), "numpy")(*floats)):
+                return True
+    return False
+
+
 def _accurate(general: Expr, in_slope: bool, schedule: NoiseSchedule) -> Expr:
     """A or B in alpha, sigma and alpha', or else in t; where something cancels there, the first
     other form that is fair, or the best of them if that keeps far more digits."""
@@ -117,7 +133,8 @@ def _accurate(general: Expr, in_slope: bool, schedule: NoiseSchedule) -> Expr:
     if usual.is_number or (in_slope and not _may_cancel(usual)):
         return usual
     errors = dict[Expr, float]()
-    for form in chain([usual], _in_slopes(general, schedule)):
+    others = (one for one in _in_slopes(general, schedule) if not _is_lost(one, general, schedule))
+    for form in chain([usual], others):
         errors[form] = _error(form, general, schedule)
         if errors[form] <= FAIR:
             return form

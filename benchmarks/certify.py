@@ -3,10 +3,11 @@
     pip install ".[certify]"
     python benchmarks/certify.py [--schedule NAME ..] [--write]    # other rows of the table stay
 
-Every named schedule x integrand x variable that exists, third-order multistep steps: grids that
-are made to find errors (``solvergen.measurement.grids``), the rows that differ most from a copy on
-finer panels, those beside the worst values of alpha, sigma, A and B, and random ones, each compared
-with ``acb.integral`` over the definitions. Errors are relative to the largest weight of a landing.
+Every named schedule x integrand x variable that exists, third-order multistep steps, of a network
+that predicts data, or noise where data are integrated: grids that are made to find errors, down and
+up in noise (``solvergen.measurement.grids``), the rows that differ most from a copy on finer
+panels, those beside the worst values of alpha, sigma, A and B, and random ones, each compared with
+``acb.integral`` over the definitions. Errors are relative to the largest weight of a landing.
 """
 
 import argparse
@@ -47,7 +48,8 @@ def rows(name: str) -> Iterator[tuple[str, ...]]:
         for expansion in EXPANSIONS:
             started = time.process_time()
             try:
-                solver = sg.Solver(name, integrand, integrand, expansion, SCHEME)
+                prediction = "noise" if integrand == "data" else "data"
+                solver = sg.Solver(name, prediction, integrand, expansion, SCHEME)
                 found = searched(solver)
             except SolvergenError as error:
                 reason = " ".join(str(error).split()).replace("|", "/")
@@ -79,11 +81,12 @@ def report(found: list[tuple[str, ...]]) -> str:
     return "\n\n".join(
         (
             "# The worst coefficients that a search finds",
-            f"`python benchmarks/certify.py --write`: {SCHEME}, prediction and integrand the same. "
-            "Rows of adversarial grids; those\ncompared with enclosures by python-flint are the "
-            "worst against finer panels, those beside the worst alpha and sigma,\nand random "
-            "ones. Errors relative to the largest weight of a landing; seconds of a processor. "
-            "Schedules that interpolate\na table are not in it: their formulas have no enclosures.",
+            f"`python benchmarks/certify.py --write`: {SCHEME}; the network predicts data, or "
+            "noise where data are integrated. Rows of\nadversarial grids, down and up; those "
+            "compared with enclosures by python-flint are the worst against finer panels,\nthose "
+            "beside the worst alpha, sigma, A and B, and random ones. Errors relative to the "
+            "largest weight of a landing;\nseconds of a processor. Schedules that interpolate "
+            "a table are not in it: their formulas have no enclosures.",
             markdown(("schedule", "combinations", "worst"), summary),
             "## Every combination",
             markdown(HEADS, found),

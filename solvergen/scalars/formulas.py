@@ -17,10 +17,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sympy import Expr, Integer, Symbol, exp, factor_terms, log
-from sympy.codegen.cfunctions import expm1
 
 from solvergen.algebra import tables
-from solvergen.algebra.differences import d
 from solvergen.derivation.parameterization import DATA
 from solvergen.derivation.stochasticity import Stochasticity
 from solvergen.program.table import Table, TablePhase
@@ -28,13 +26,13 @@ from solvergen.scalars import integrated, noise
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.forms import closing, inverse
 from solvergen.scalars.integrals import Integrals
-from solvergen.scalars.integrated import MASS, VARIANCE, linear_coefficient, zeroth_moment
+from solvergen.scalars.integrated import MASS, VARIANCE, linear_coefficient, zeroth_moments
 from solvergen.scalars.landings import Needs
 from solvergen.scalars.lengths import GAP, H, Lengths
 from solvergen.scalars.phase_formulas import PhaseFormulas
 from solvergen.scalars.schedule_formulas import LONG, ScheduleFormulas
 from solvergen.specification.solver import Solver
-from solvergen.symbols import alpha, alpha_s, eta, gamma, half_log_snr_symbol, sigma, sigma_s, t
+from solvergen.symbols import eta, gamma, half_log_snr_symbol, t
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +56,7 @@ class Formulas:
             sigma_s, and ``KAPPA``; None where it is the exponential of a quadrature.
         linear_coefficient: a(t), which that integrates; else None.
         zeroth_moment: M0 in the same symbols, ``H``, ``GAP`` and ``MASS``.
+        rising_moment: that of a step to larger times.
         needs: what the weights of all landings read.
         exponent: k, where the clock has the density e^(k gamma) in gamma = lambda; else None.
         stretch: what a length is multiplied with in that density: 1, or 1 + eta^2.
@@ -84,6 +83,7 @@ class Formulas:
     integrating_factor: Expr | None
     linear_coefficient: Expr | None
     zeroth_moment: Expr
+    rising_moment: Expr
     needs: Needs
     exponent: Expr | None
     stretch: Expr
@@ -118,17 +118,11 @@ class Formulas:
         needs = Needs.of(tuple(one for phase in phases for one in phase.weights))
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
-        spread, moment = integrated.spread(ode, lengths), zeroth_moment(ode, lengths)
-        gaps = needs.gaps or moment.has(GAP) or any(one.intervals.inner for one in phases)
-        integrals = Integrals.of(
-            solver,
-            replace(needs, gaps=gaps),
-            lengths,
-            moment.has(MASS),
-            exponent is not None,
-            spread is not None and spread.has(VARIANCE),
-        )
-        noise.require_one_eta(ode, integrals)
+        spread = integrated.spread(ode, lengths)
+        is_quiet = not (ode.noise or solver.program.raises)
+        moment, rising = zeroth_moments(ode, lengths, goes_up=is_quiet)
+        inner = any(one.intervals.inner for one in phases)
+        integrals = _integrals(solver, replace(needs, gaps=needs.gaps or inner), moment, spread)
         found = cls(
             in_schedule,
             table,
@@ -142,6 +136,7 @@ class Formulas:
             noise.integrating_factor(ode),
             linear_coefficient(ode),
             moment,
+            rising,
             needs,
             exponent,
             stretch,
@@ -157,7 +152,10 @@ class Formulas:
 
     def _at(self, values: dict[Symbol, Expr]) -> "Formulas":
         """The same with numbers for some of the symbols."""
-        names = ("integrating_factor", "linear_coefficient", "zeroth_moment", "stretch", "spread")
+        names = (
+            *("integrating_factor", "linear_coefficient", "zeroth_moment", "rising_moment"),
+            *("stretch", "spread"),
+        )
         forms = {name: getattr(self, name) for name in names}
         return replace(self, **{k: form and form.xreplace(values) for k, form in forms.items()})
 
@@ -175,16 +173,6 @@ class Formulas:
     def is_noisy(self) -> bool:
         """Whether noise is added on the way."""
         return self.spread is not None or self.churn is not None
-
-    @property
-    def rising_moment(self) -> Expr:
-        """M0 of a step to larger times: with h < 0, also where alpha_t or sigma_s is 0."""
-        if self.is_noisy:
-            return self.zeroth_moment  # noise is added on the way down alone
-        scale, form = -alpha_s * sigma / (alpha * sigma_s), self.zeroth_moment
-        for length in (H, -d) if self.schedule.is_half_log_snr else (H,):
-            form = form.xreplace({expm1(-length): scale * expm1(length)})
-        return form.xreplace(self.schedule.constants)
 
     @property
     def has_inner(self) -> bool:
@@ -324,6 +312,17 @@ def _of_hooks(solver: Solver) -> Conversion | None:
     """The same for modules with hooks, unless the data are predicted."""
     found = _to_data(solver) if solver.hooks else None
     return None if found is None or found.forms == (0, 1) else found
+
+
+def _integrals(solver: Solver, needs: Needs, moment: Expr, spread: Expr | None) -> Integrals:
+    """What is left to integrate."""
+    needs = replace(needs, gaps=needs.gaps or moment.has(GAP))
+    lengths, (exponent, _) = Lengths.of(solver.ode, solver.expansion), _exponent(solver)
+    is_spread = spread is not None and spread.has(VARIANCE)
+    given = (moment.has(MASS), exponent is not None, is_spread)
+    found = Integrals.of(solver, needs, lengths, *given)
+    noise.require_one_eta(solver.ode, found)
+    return found
 
 
 def _exponent(solver: Solver) -> tuple[Expr | None, Expr]:

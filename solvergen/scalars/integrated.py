@@ -10,15 +10,19 @@ It is written down where the product says 0, or a closed form loses digits at t_
 
 import numpy as np
 from sympy import Expr, Piecewise, Symbol, sqrt
+from sympy.codegen.cfunctions import expm1
 
+from solvergen.algebra.differences import d
 from solvergen.algebra.evaluation import as_mp
 from solvergen.derivation.parameterization import at_schedule
 from solvergen.derivation.semilinear import SemilinearODE
 from solvergen.scalars import noise
-from solvergen.scalars.forms import FAIR, in_time
-from solvergen.scalars.lengths import GAP, H, Lengths, Steps
+from solvergen.scalars.forms import FAIR, GAIN, in_time
+from solvergen.scalars.lengths import GAP, GOOD, H, Lengths, Steps
+from solvergen.scalars.schedule_formulas import ScheduleFormulas
 from solvergen.schedules.schedule import NoiseSchedule
-from solvergen.symbols import alpha, eta, sigma, t
+from solvergen.schedules.values import STARTS
+from solvergen.symbols import alpha, alpha_s, eta, sigma, sigma_s, t
 
 MASS = Symbol("mass", positive=True)
 """int_s^t q', where M0 is computed from what is integrated."""
@@ -40,17 +44,47 @@ def spread(ode: SemilinearODE, lengths: Lengths) -> Expr | None:
     return _shortest(ode.closed_factor, ode.schedule) * sqrt(VARIANCE)
 
 
-def zeroth_moment(ode: SemilinearODE, lengths: Lengths) -> Expr:
-    """M0: from the length of the step; R times the integral of q' where q has no closed form."""
-    schedule, moment = ode.schedule, lengths.zeroth_moment
+def zeroth_moments(ode: SemilinearODE, lengths: Lengths, goes_up: bool) -> tuple[Expr, Expr]:
+    """M0 of a step to smaller times, and of one to larger times if a run ``goes_up``: from the
+    length of the step; R times the integral of q' where q has no closed form."""
+    moment = lengths.zeroth_moment
     if moment is None:
-        moment = _shortest(ode.closed_factor, schedule) * MASS
-    elif moment.has(H, GAP):  # the length of a step up to there is infinite
+        moment = _shortest(ode.closed_factor, ode.schedule) * MASS
+    is_level = ScheduleFormulas.of(ode.schedule).is_half_log_snr
+    if not goes_up or moment == -d:
+        return moment, moment
+    if is_level or moment.has(H, GAP):
+        return moment, with_growth(moment, is_level)
+    found, limit = _turned_if_better(ode, moment), _limit_at_last(ode)
+    if limit is None or _is_accurate(found, limit, ode.schedule):
+        return moment, found
+    limited = Piecewise((found, t < ode.schedule.t_max), (limit, True))
+    return (limited, limited) if found == moment else (moment, limited)
+
+
+def with_growth(moment: Expr, is_level: bool) -> Expr:
+    """M0 of a step to larger times, at whose end alpha, or at whose start sigma, may be 0."""
+    scale = -alpha_s * sigma / (alpha * sigma_s)
+    for length in (H, -d) if is_level else (H,):
+        moment = moment.xreplace({expm1(-length): scale * expm1(length)})
+    return moment
+
+
+def _turned_if_better(ode: SemilinearODE, moment: Expr) -> Expr:
+    """M0(t, s) as -Phi(t, s) M0(s, t), if that keeps far more digits on the way up."""
+    if moment.has(MASS) or ode.clock is None or ode.factor is None:
         return moment
-    limit = _limit_at_last(ode)
-    if limit is None or _is_accurate(moment, limit, schedule):
+    down = Steps.of(ode.schedule)
+    inside = down.start < float(ode.schedule.t_max)
+    up = Steps(ode.schedule, down.end[inside], down.start[inside])
+    exact = up.differences(ode.clock, ode.factor)
+    error = up.error(moment, exact, None)
+    phi = noise.integrating_factor(ode)
+    if error <= GOOD or phi is None:
         return moment
-    return Piecewise((moment, t < schedule.t_max), (limit, True))
+    way_back = moment.xreplace({**STARTS, **{v: k for k, v in STARTS.items()}, d: -d})
+    other = -phi * way_back
+    return other if up.error(other, exact, None) < error / GAIN else moment
 
 
 def _is_accurate(moment: Expr, limit: Expr, schedule: NoiseSchedule) -> bool:

@@ -23,6 +23,7 @@ from solvergen.derivation.expansion import TIME, is_ratio_variable
 from solvergen.derivation.parameterization import DATA, Parameterization, conversion, on_circle
 from solvergen.scalars.conversion import Conversion
 from solvergen.scalars.formulas import Formulas, ScheduleFormulas
+from solvergen.scalars.integrated import with_growth
 from solvergen.scalars.lengths import H, Lengths, difference_of_ratio
 from solvergen.schedules import named
 from solvergen.specification.solver import Solver
@@ -85,7 +86,8 @@ def in_half_log_snr(solver: Solver, prediction: Parameterization) -> Formulas | 
     if not is_known or reads_time or (time_at_gamma is None and found.has_inner):
         return None
     assert lengths is not None
-    assert lengths.zeroth_moment is not None
+    moment = lengths.zeroth_moment
+    assert moment is not None
     timed = Integer(1) if family.integrals.timed else None
     on_levels = replace(
         family,
@@ -94,7 +96,8 @@ def in_half_log_snr(solver: Solver, prediction: Parameterization) -> Formulas | 
         conversion=_on_circle(prediction, solver.integrand).proved(*solver.converts),
         data_conversion=found.data_conversion and _on_circle(prediction, DATA),
         lengths=lengths,
-        zeroth_moment=lengths.zeroth_moment,
+        zeroth_moment=moment,
+        rising_moment=moment if family.is_noisy else with_growth(moment, True),
         integrals=replace(family.integrals, length=timed, kinks=(), table=None),
     )
     return _with_rows_of(found, on_levels)

@@ -50,12 +50,20 @@ def test_rows_of_rising_grids_are_their_definitions(choices: tuple[str, str, str
 
 
 @pytest.mark.parametrize("integrand", ["noise", "data", "velocity", "straight", "flow", "score"])
-@pytest.mark.parametrize("name", ["rectified_flow", "trigonometric", "flow_shifted", "vp_sigmoid"])
-def test_rows_up_to_noise_alone_are_their_definitions(name: str, integrand: str) -> None:
-    """To alpha = 0, where the clock of the score has run infinitely far: its rows were 0."""
+@pytest.mark.parametrize(
+    "name", ["rectified_flow", "trigonometric", "flow_shifted", "vp_sigmoid", "vp_alphabar"]
+)
+@pytest.mark.parametrize(
+    ("variable", "grid"),
+    [("time", [0.3, 0.6, 0.9, 1.0]), ("half_log_snr", [0.02, 0.03, 1 - 1e-8, 1 - 9e-9])],
+)
+def test_rows_up_to_noise_alone_are_their_definitions(
+    name: str, integrand: str, variable: str, grid: list[float]
+) -> None:
+    """To alpha = 0, where the clock of the score has run infinitely far, its rows were 0; in a step
+    to beside there M0 was that of a ratio near 0, from the logarithm of 1 - (1 - ratio^2)."""
     for scheme in ("multistep:2", "singlestep:2"):
-        spec = sg.Solver(name, "data", integrand, "time", scheme, limiter=None)
-        grid = [0.3, 0.6, 0.9, 1.0]
+        spec = sg.Solver(name, "data", integrand, variable, scheme, limiter=None)
         rows = load_text(rendering.coefficients_module(spec), "up").coefficients(grid)
         errors = [one for n in range(3) for one in errors_of_step(spec, rows, grid, n)]
         assert max(one.error for one in errors) < 1e-13

@@ -64,7 +64,7 @@ def time_at_half_log_snr(l):  # noqa: E741
 @np.errstate(all="ignore")
 def expansion_variable(t):
     """gamma(t): sigma/alpha."""
-    return sigma(t) / alpha(t)
+    return sigma(t)
 
 
 @np.errstate(all="ignore")

@@ -154,7 +154,7 @@ class Formulas:
         """The same with numbers for some of the symbols."""
         names = (
             *("integrating_factor", "linear_coefficient", "zeroth_moment", "rising_moment"),
-            *("stretch", "spread"),
+            *("stretch", "spread", "gamma"),
         )
         forms = {name: getattr(self, name) for name in names}
         return replace(self, **{k: form and form.xreplace(values) for k, form in forms.items()})

@@ -115,3 +115,11 @@ def test_a_short_run_begins_like_a_long_one(name: str, expansion: str, scheme: s
         for steps in range(1, STEPS):
             rows = module.coefficients(times[: steps + 1])
             np.testing.assert_allclose(rows, whole[: len(rows)], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("variable", ["sigma/alpha", "sigma/(alpha+sigma)", "theta", "log(sigma)"])
+def test_a_variable_has_no_constant_scale(variable: str) -> None:
+    text = sg.emit(sg.Solver("ve", "data", "noise", variable, "singlestep:2"), "numpy")
+    own = text.partition("def expansion_variable")[2].partition("def ")[0]
+    assert "sigma(t)" in own
+    assert "alpha" not in own.partition("return")[2]

@@ -42,14 +42,15 @@ def texts() -> dict[str, Callable[[], str]]:
     bounded = sg.NoiseSchedule(f"cos({angle})", f"sin({angle})", name="bounded")
     roots = "0.002**(1/7) + t*(80**(1/7) - 0.002**(1/7))"
     karras = sg.NoiseSchedule("1", f"({roots})**7", name="karras")
-    grid = compiler.grid(sg.Solver("vp_cosine", "noise", "data"), 12, "half_log_snr", 0.98, 0.01)
+    linear = sg.Solver("vp_linear", "noise", "data")
+    grid = compiler.grid(linear, 20, "half_log_snr", 1.0, 0.001)
 
     return {
         "emitted": lambda: sg.emit(sg.Solver(*cosine), "numpy"),
         "measured": lambda: sg.emit(sg.Solver(*edm), "numpy"),
         "warned": lambda: sg.emit(sg.Solver(bounded, "data", "score"), "numpy"),
         "chosen": lambda: sg.emit(sg.Solver(karras, "flow", "velocity", "theta"), "numpy"),
-        "baked": lambda: sg.emit(sg.Solver("vp_cosine", "noise", "data"), "torch", timesteps=grid),
+        "baked": lambda: sg.emit(linear, "torch", timesteps=grid),
         "derived": lambda: str(sections(sg.Solver(*sub_vp).weights)),
         "schedule": lambda: f"{parabola.f} {parabola.half_log_snr} {parabola.time_at_half_log_snr}",
     }

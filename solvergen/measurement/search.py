@@ -158,9 +158,9 @@ def search(
 def _both_ways(solver: Solver, grids: Iterable[Array]) -> Iterator[list[float]]:
     """Every second grid upwards, as runs from data to noise go; none where noise is added, which
     is on the way down alone."""
-    is_noisy = solver.ode.noise is not None or solver.program.raises
+    goes_up = not Formulas.of(solver).is_noisy
     for n, grid in enumerate(grids):
-        yield (grid[::-1] if n % 2 and not is_noisy else grid).tolist()
+        yield (grid[::-1] if n % 2 and goes_up else grid).tolist()
 
 
 def _worst(errors: Sequence[RowError]) -> RowError:

@@ -196,7 +196,7 @@ def _error(form: Expr, general: Expr, schedule: NoiseSchedule) -> float:
     Where an end is no float, times beside it may be meant by their distances from it.
     """
     exact, found = at_schedule(general, schedule), float("inf")
-    for shift in {0: None} | {end - Rational(float(end)): None for end in schedule.domain}:
+    for shift in dict.fromkeys([0, *(end - Rational(float(end)) for end in schedule.domain)]):
         values = exact_in_time(exact.xreplace({t: t + shift}), schedule)
         found = min(found, _error_of_values(form, values, schedule))
         if found <= FAIR:

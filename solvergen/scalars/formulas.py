@@ -119,8 +119,8 @@ class Formulas:
         lengths = Lengths.of(ode, solver.expansion)
         exponent, stretch = _exponent(solver)
         spread = integrated.spread(ode, lengths)
-        is_quiet = not (ode.noise or solver.program.raises)
-        moment, rising = zeroth_moments(ode, lengths, goes_up=is_quiet)
+        goes_up = spread is None and not solver.program.raises
+        moment, rising = zeroth_moments(ode, lengths, goes_up)
         inner = any(one.intervals.inner for one in phases)
         integrals = _integrals(solver, replace(needs, gaps=needs.gaps or inner), moment, spread)
         found = cls(

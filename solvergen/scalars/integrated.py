@@ -98,9 +98,9 @@ def _is_accurate(moment: Expr, limit: Expr, schedule: NoiseSchedule) -> bool:
 
 
 def _limit_at_last(ode: SemilinearODE) -> Expr | None:
-    """-b/a at t_max, where R is 0 there and no noise is added, which is on the way down alone."""
+    """-b/a at t_max, where R is 0 there."""
     schedule = ode.schedule
-    if ode.noise is not None or ode.factor is None:
+    if ode.factor is None:
         return None
     if schedule.limit_at(at_schedule(ode.factor, schedule), schedule.t_max) != 0:
         return None

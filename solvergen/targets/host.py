@@ -80,9 +80,9 @@ def host_code_of(
         PhasePrinter(formulas, one, kind_codes(formulas.table, one.table), is_given)
         for one in formulas.phases
     ]
-    given = StepScalars.of(formulas, program, phases) if is_given else None
-    phases = step_scalars.with_parts(given, program, phases)
-    given = StepScalars.of(formulas, program, phases) if is_given else None
+    given = None
+    if is_given:
+        given, phases = step_scalars.for_phases(formulas, program, phases)
     return HostCode(
         tables=tables_code(schedule.tables),
         constants=_constants(schedule.parameters),

@@ -77,7 +77,7 @@ def _once(
     if first is None or not first.parts:
         return [f"{given.name} = {given.call(f'{times}[1:]', f'{times}[:-1]', eta)}"]
     at = {"t": f"{times}[1:2]", "s": f"{times}[:-1][:1]"}
-    at |= {name: name.replace("u", "inner") for name in first.inner.values()}
+    at |= {name: _of_run(name) for name in first.inner.values()}
     level = "level" if first.reads_level else times
     lines = [f"{at[one]} = {first.inner_time(one, at, level)}" for one in first.inner.values()]
     if level != times == "t":
@@ -91,6 +91,11 @@ def _once(
         f"step = {given.call('last', 'first')}",
         f"step, parts = step[:, :-{count}], step[:, -{count}:]",
     ]
+
+
+def _of_run(name: str) -> str:
+    """What a run calls an inner time u of its first step."""
+    return name.replace("u", "inner")
 
 
 def _at_infinity(given: StepScalars | None, phase: PhasePrinter) -> list[str]:
@@ -139,7 +144,7 @@ def _sliced(
         if name in ("limiter", "parts"):
             arguments.append(name)
         elif name in phase.inner.values():
-            arguments.append(name.replace("u", "inner"))
+            arguments.append(_of_run(name))
         elif name == "eta":
             arguments.append(etas + part.removesuffix("[:]"))
         elif is_time or given is None:

@@ -110,16 +110,17 @@ class StepScalars:
         """Statements that give what a phase reads of steps its names."""
         for back in range(len(phase.times) - 1):
             argument, read = self._argument(phase, back), _read(phase, back)
-            names = [read.get(name, "_") for name in self.names]
-            while names and names[-1] == "_":
-                names.pop()
-            if names and argument.startswith("step"):
-                yield f"{unpacked(names, len(self.names))} = {argument}"
+            if read and argument.startswith("step"):
+                yield f"{self._names(read)} = {argument}"
         for n, read in enumerate(phase.parts.values()):
-            names = [read.get(name, "_") for name in self.names]
-            while names[-1] == "_":
-                names.pop()
-            yield f"{unpacked(names, len(self.names))} = parts[:, {n}:{n + 1}]"
+            yield f"{self._names(read)} = parts[:, {n}:{n + 1}]"
+
+    def _names(self, read: dict[str, str]) -> str:
+        """What the scalars of a step are unpacked into, up to the last one that is read."""
+        names = [read.get(name, "_") for name in self.names]
+        while names[-1] == "_":
+            names.pop()
+        return unpacked(names, len(self.names))
 
     # In the module
 
@@ -268,8 +269,18 @@ def _spelled(formulas: Formulas, forms: list[Expr]) -> tuple[list[str], list[str
     return [*values_at_ends(forms), *parts], list(map(spelling.code, left))
 
 
-def with_parts(
-    given: StepScalars | None, program: StepProgram, phases: list[PhasePrinter]
+def for_phases(
+    formulas: Formulas, program: StepProgram, phases: list[PhasePrinter]
+) -> tuple[StepScalars, list[PhasePrinter]]:
+    """What phases that are given their steps read of them, and the phases with what they are given
+    of the parts of a step."""
+    given = StepScalars.of(formulas, program, phases)
+    parted = _with_parts(given, program, phases)
+    return (given if parted is phases else StepScalars.of(formulas, program, parted)), parted
+
+
+def _with_parts(
+    given: StepScalars, program: StepProgram, phases: list[PhasePrinter]
 ) -> list[PhasePrinter]:
     """The phases, of which a start-up is given what is known of the parts of its first step.
 
@@ -277,7 +288,7 @@ def with_parts(
     at once. Noise has its own parts, and a run by numbers does not know its first step.
     """
     first, *others = phases
-    if given is None or given.numbered or given.formulas.is_noisy or len(program.phases) < 2:
+    if given.numbered or given.formulas.is_noisy or len(program.phases) < 2:
         return phases
     few = {"h", "a", "b"} if given.formulas.is_time else {"h"}  # which are computed as fast alone
     return (

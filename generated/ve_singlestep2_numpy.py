@@ -83,12 +83,12 @@ def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shi
     last step may start at ``sigma_min``, and ``evaluations`` of the network be given, not steps.
     """
     if evaluations is not None:
-        options = spacing, start, end, rho, shift
         least = max((evaluations - EXTRA_EVALUATIONS) // EVALUATIONS_PER_STEP, 1)
         for n in (least, least + 1):
-            if len(coefficients(grid := timesteps(n, *options, sigma_min))) == evaluations:
+            grid = timesteps(n, spacing, start, end, rho, shift, sigma_min)
+            if len(coefficients(grid)) == evaluations:
                 return grid
-        raise ValueError(f"no grid {options} calls the network {evaluations} times; expected more")
+        raise ValueError(f"no grid calls the network {evaluations} times; expected a larger number")
     start, end = _checked([T_MAX if start is None else start, T_MIN if end is None else end])
     if sigma_min is not None and num_steps > 1:
         inner = float(time_at_half_log_snr(-np.log(sigma_min)))
@@ -142,7 +142,7 @@ def _main(t, s):
     ell_2_0 = 1.0 - ell_2_1
     return _rows(
         (s, 0, a_0 * m_1 + 1, 0, b_0 * m_1, 0, a_0, b_0),
-        (u, 1, 1, a_1 * ell_2_1 * m_2, b_1 * ell_2_1 * m_2, ell_2_0 * m_2),
+        (u, 1, 1, a_1 * ell_2_1 * m_2, b_1 * ell_2_1 * m_2, ell_2_0 * m_2, 0, 0),
     )
 
 
@@ -163,11 +163,8 @@ def _moment(t, s):
 
 def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, 8]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), 8))
-    for stage, row in enumerate(rows):
-        for column, values in enumerate(row):
-            table[:, stage, column] = values
-    return table.reshape(-1, 8)
+    columns = np.array([np.broadcast_arrays(*row) for row in rows])
+    return columns.transpose(2, 0, 1).reshape(-1, 8)
 
 
 def _advance(c, x, y, prediction, v_0):
@@ -211,32 +208,23 @@ class Stepper:
         if x.dtype != self._plan.rows.dtype:
             raise TypeError(f"x is {x.dtype}; planned for {self._plan.rows.dtype}")
         self.x, self.index = x, 0
+        self.t, self.done = self._plan.times[0], False
         self._start = self.x
         self._past = (np.zeros_like(x),)
 
     def __len__(self):
         return len(self._plan.rows)
 
-    @property
-    def done(self):
-        """Whether ``x`` is the sample."""
-        return self.index == len(self)
-
-    @property
-    def t(self):
-        """The time of the next evaluation; of the sample if the run is done."""
-        return self._plan.times[self.index]
-
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
-        prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
-        if prediction.shape != self._past[0].shape:
-            raise ValueError(f"x is {[*self.x.shape]}; expected {[*self._past[0].shape]}, as kept")
+        prediction = _output(model_output, self._past[0], self.done)
+        row = self._plan.rows[self.index]
         self.x, value = _advance(row, self._start, self.x, prediction, *self._past)
         self._past = (value,)
         if self._plan.ends[self.index]:
             self._start = self.x
         self.index += 1
+        self.t, self.done = self._plan.times[self.index], self.index == len(self)
 
 
 def sample(model, x, timesteps, callback=None):

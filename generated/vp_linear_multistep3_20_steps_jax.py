@@ -90,18 +90,12 @@ COEFFICIENTS = np.array([
 ])  # fmt: skip
 
 
-def _advance(c, x, prediction, n_1, n_2):
-    """x <- c_2 x + c_3 P + c_4 n_1 + c_5 n_2, and N = c_6 x + c_7 P."""
-    x_c, p, n_1, n_2 = (one.astype(c.dtype) for one in (x, prediction, n_1, n_2))
-    landing = c[2] * x_c + c[3] * p + c[4] * n_1 + c[5] * n_2
-    return landing.astype(x.dtype), (c[6] * x_c + c[7] * p).astype(x.dtype)
-
-
 @jax.jit
-def _step(row, x, prediction, n_1, n_2):
-    """x and the values for the next row."""
-    x, value = _advance(row, x, prediction, n_1, n_2)
-    return x, jnp.where(row[1] > 0, value, n_1), jnp.where(row[1] > 0, n_1, n_2)
+def _advance(c, x, prediction, n_1, n_2):
+    """x <- c_2 x + c_3 P + c_4 n_1 + c_5 n_2, and N = c_6 x + c_7 P, kept where c_1 is 1."""
+    landing = c[2] * x + c[3] * prediction + c[4] * n_1 + c[5] * n_2
+    value = (c[6] * x + c[7] * prediction).astype(x.dtype)
+    return landing.astype(x.dtype), jnp.where(c[1] > 0, value, n_1), jnp.where(c[1] > 0, n_1, n_2)
 
 
 def sample(model, x, callback=None):
@@ -115,7 +109,7 @@ def sample(model, x, callback=None):
         prediction = model(x, row[0])
         if getattr(prediction, "shape", None) != x.shape or jnp.iscomplexobj(prediction):
             raise TypeError(f"the model output is {prediction!r:.60}; expected floats {[*x.shape]}")
-        return _step(row, x, prediction, *past), None
+        return _advance(row, x, prediction, *past), None
 
     state = (x, *2 * (jnp.zeros_like(x),))
     if callback is None:  # one loop, for jit, grad, vmap and shard_map

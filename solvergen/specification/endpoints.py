@@ -108,9 +108,8 @@ class EndPoint:
                 f"gamma){self.loss}."
             )
         return (
-            f"A run may {self.role} at {where}; gamma is infinite there and no weights of higher "
-            "order exist, so that one step is of first order and leaves order "
-            f"{self.order}{factor} (steps even in time)."
+            f"A run may {self.role} at {where}: gamma is infinite, so that the step has no weights "
+            f"of higher order and leaves order {self.order}{factor} (steps even in time)."
         )
 
 

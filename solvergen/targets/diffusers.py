@@ -277,7 +277,7 @@ def _data_row(formulas: Formulas) -> str:
     items = {0: "s", columns["x"]: a, columns["prediction"]: b}
     if len(table.kinds) > 1:
         items[1] = str(table.kinds.index(first.kind))
-    listed = ", ".join(items.get(number, "0") for number in range(max(items) + 1))
+    listed = ", ".join(items.get(number, "0") for number in range(table.width))
     lines = [f"{items_code(given)} = _to_data(s)"] if given else []
     return f"\n{2 * INDENT}".join([*lines, f"rows = np.concatenate([rows, _rows(({listed}))])"])
 

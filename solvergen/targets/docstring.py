@@ -297,8 +297,8 @@ def _order(solver: Solver, any_grid: bool) -> str:
         )
     if solver.limiter is not None and any_grid:
         lines.append(
-            "The ``limiter`` bounds weights in steps much longer than before; the order is that on "
-            "grids whose steps grow by 1 + O(h)."
+            "That is on grids whose steps grow by 1 + O(h); in longer ones weights are blended "
+            "with those of fewer nodes: sum |ell| is at most ``limiter`` times that of even steps."
         )
     if solver.program.pairs and any_grid:
         lines.append(

@@ -14,7 +14,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import Table, TablePhase
 from solvergen.scalars.formulas import Formulas
 from solvergen.symbols import alpha, gamma, half_log_snr_symbol, sigma
-from solvergen.targets import churn, noise_arguments, step_scalars
+from solvergen.targets import churn, first_steps, noise_arguments, step_scalars
 from solvergen.targets.calls import gamma_names
 from solvergen.targets.definitions import library_code, tables_code
 from solvergen.targets.formulas import INDENT, Spelling
@@ -27,11 +27,6 @@ from solvergen.targets.steps import StepPrinter, rows_code
 from solvergen.targets.target import Library
 
 BISECTIONS = 100
-
-LIMITS = (
-    "In steps longer than those before, weights are blended with those of fewer nodes: sum |ell|\n"
-    f"{INDENT}is at most ``limiter`` times what it is on even steps; np.inf does not bound it."
-)
 
 
 @dataclass(frozen=True)
@@ -83,6 +78,7 @@ def host_code_of(
     given = None
     if is_given:
         given, phases = step_scalars.for_phases(formulas, program, phases)
+        phases = first_steps.joined(given, program, phases)
     return HostCode(
         tables=tables_code(schedule.tables),
         constants=_constants(schedule.parameters),
@@ -170,12 +166,10 @@ def _columns(formulas: Formulas) -> str:
     """The docstring of ``coefficients``."""
     table = formulas.table
     text = says(f"float64 [evaluations, {table.width}]: {columns_text(table)}.")
-    parts = [LIMITS] if formulas.limiter is not None else []
-    parts += [noise_arguments.says(formulas)] if formulas.is_noisy else []
-    if not parts:
+    if not formulas.is_noisy:
         return text
     first = text.removesuffix('"""').rstrip()
-    return "\n\n".join([first, *(INDENT + one for one in parts)]) + f'\n{INDENT}"""'
+    return f'{first}\n\n{INDENT}{noise_arguments.says(formulas)}\n{INDENT}"""'
 
 
 SPACINGS = {

@@ -17,8 +17,8 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
 from solvergen.targets.batches import Batches
-from solvergen.targets.functional import widened_passes
-from solvergen.targets.passes import Control, noise, values
+from solvergen.targets.functional import combination, kept, signature
+from solvergen.targets.passes import Control, Sums, noise, values
 from solvergen.targets.target import Library, Target
 
 INTERPOLATION = '''def _interp(t, x, y):
@@ -110,8 +110,8 @@ class _Step:
 
     @property
     def is_pass(self) -> bool:
-        """Whether what the pass returns is the state."""
-        return not self._control.mode and self.table.places < 2 and not self.table.keeps_start
+        """Whether what the pass returns is the state: no ``_KINDS`` say more."""
+        return self._control.mode != "kinds"
 
     @property
     def name(self) -> str:
@@ -150,9 +150,32 @@ class _Step:
 
     @property
     def passes(self) -> str:
-        """The source of every pass."""
+        """The source of every pass: sums in the dtype of the row, which is the wider one."""
+        return "\n\n\n".join(map(self._pass, range(len(self.table.shapes))))
+
+    def _pass(self, number: int) -> str:
+        table, shape = self.table, self.table.shapes[number]
+        sums = Sums.of(table, shape)
+        value = "prediction" if sums.copies else f"({combination(sums.value, {})})"
+        value = f"{value}.astype(x.dtype)" if shape.value else kept(table, shape)
+        lines = [f'"""{sums.formula(self.state[-1])}{self._says_kept}."""']
+        lines.append(f"landing = {combination(sums.landing, {})}")
+        returned = ["landing.astype(x.dtype)", *([value] if table.places else [])]
+        if self.is_pass and (table.places or table.keeps_start):
+            lines += [f"value = {value}"] if table.places else []
+            lines += ["landing = landing.astype(x.dtype)"] if table.keeps_start else []
+            landed = "landing" if table.keeps_start else returned[0]
+            lines += ["keeps = c[1] > 0"] if self._keeps == "keeps" else []
+            returned = [*self._start("landing", "c"), landed, *self._past()]
         jitted = "@jax.jit\n" if self.is_pass else ""
-        return jitted + widened_passes(self.table, "astype", "prediction.astype(x.dtype)")
+        body = "\n    ".join([*lines, f"return {', '.join(returned)}"])
+        return f"{jitted}{signature(table, number)}\n    {body}"
+
+    @property
+    def _says_kept(self) -> str:
+        """What the pass does with N and y where the column behind the time says so."""
+        said = {"keeps": ", kept where c_1 is 1", "ends": "; x <- y where c_1 is 1"}
+        return said.get(self._control.mode, "")
 
     def function(self) -> str:
         """The pass, then what the kind of the row says of the state; empty if that is nothing.
@@ -165,14 +188,21 @@ class _Step:
         given = ", ".join([*self.state, "prediction", *self.noise, *past])
         landed = f"{self.state[-1]}{', value' if self.past else ''}"
         lines = [
-            *self._unpacked(),
+            "kind = row[1].astype(jnp.int32)",
+            f"{self._fields} = zip(*_KINDS, strict=True)",
             f"{landed} = {self._call()}{given})",
             *(["written = (*past[:-1], value)"] if self._orders else []),
-            *(["keeps = row[1] > 0"] if self._keeps == "keeps" else []),
-            f"return {', '.join([*self._start(), self.state[-1], *self._past()])}",
+            f"return {', '.join([*self._start('y', 'row'), self.state[-1], *self._past()])}",
         ]
         body = "".join(f"\n    {line}" for line in lines)
         return f"@jax.jit\ndef _step(row, {given}):\n    {self._says}{body}"
+
+    @property
+    def _fields(self) -> str:
+        """What the columns of ``_KINDS`` are called."""
+        named = {"advance": "passes", "order": "orders", "ends": "ends", "repeats": "_"}
+        columns = ", ".join(named[one] for one in self._control.fields)
+        return f"({columns},)" if len(self._control.fields) == 1 else columns
 
     @property
     def _orders(self) -> bool:
@@ -182,34 +212,25 @@ class _Step:
     @property
     def _says(self) -> str:
         named = [*self.state, *(["the values"] if self.past else [])]
-        kind = ", by the kind of this one" if self._control.mode == "kinds" else ""
-        return f'"""{", ".join(named[:-1])} and {named[-1]} for the next row{kind}."""'
+        return f'"""{", ".join(named[:-1])} and {named[-1]} for the next row, by its kind."""'
 
     @property
     def _keeps(self) -> str:
         """How it is asked whether the value of the row is kept: of three and more, once."""
         if self._control.mode != "keeps":
             return ""
-        return "keeps" if self.table.places > 2 else "row[1] > 0"
-
-    def _unpacked(self) -> list[str]:
-        if self._control.mode != "kinds":
-            return []
-        named = {"advance": "passes", "order": "orders", "ends": "ends", "repeats": "_"}
-        columns = ", ".join(named[one] for one in self._control.fields)
-        columns = f"({columns},)" if len(self._control.fields) == 1 else columns
-        return ["kind = row[1].astype(jnp.int32)", f"{columns} = zip(*_KINDS, strict=True)"]
+        return "keeps" if self.table.places > 2 else "c[1] > 0"
 
     def _call(self) -> str:
         by_kind = "advance" in self._control.fields
         return "jax.lax.switch(kind, passes, row, " if by_kind else "_advance(row, "
 
-    def _start(self) -> list[str]:
+    def _start(self, landed: str, row: str) -> list[str]:
         """The start of the next row's step, where it is kept."""
         if not self.table.keeps_start:
             return []
         if self._control.mode == "ends":
-            return ["jnp.where(row[1] > 0, y, x)"]
+            return [f"jnp.where({row}[1] > 0, {landed}, x)"]
         return ["jax.lax.select_n(kind, *(y if one else x for one in ends))"]
 
     def _past(self) -> list[str]:

@@ -21,7 +21,7 @@ from functools import cached_property
 from sympy import Expr, Integer, Symbol
 
 from solvergen.algebra.numpy_code import tuple_code
-from solvergen.methods.scheme import Node, Stage
+from solvergen.methods.scheme import CURRENT, Kind, Node, Stage
 from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import conversion, phi, spread, zeroth_moment
 from solvergen.scalars.intervals import START
@@ -51,10 +51,12 @@ class PhasePrinter(PhaseNames):
     Attributes:
         codes: the column behind the time: the kind of each row; empty if that needs no column.
         is_given: whether it is given what is known of whole steps, and computes the rest alone.
+        begins: whether it also takes the step before, whose earliest node is at infinity.
     """
 
     codes: tuple[str, ...] = ()
     is_given: bool = False
+    begins: bool = False
 
     @property
     def name(self) -> str:
@@ -85,7 +87,8 @@ class PhasePrinter(PhaseNames):
             str(Stage(one.position, one.support, one.rule, one.base, one.mirrored))
             for one in landings
         ]
-        text = f"The rows of steps {'; '.join(shown)}."
+        begins = f"; at first node -{len(self.times) - 2} is at infinity" if self.begins else ""
+        text = f"The rows of steps {'; '.join(shown)}{begins}."
         if len(text) <= DOCSTRING_WIDTH:
             return text
         lines = f";\n{2 * INDENT}".join(shown)
@@ -112,11 +115,9 @@ class PhasePrinter(PhaseNames):
         for n, (row, factors) in enumerate(
             zip(self.phase.table.rows, self.phase.rows, strict=True)
         ):
-            items = [self.time(node_of(row.stage)), *self.codes[n : n + 1]]
-            items += map(self.code, factors)
-            while items[-1] in ("0", "0.0"):  # the table is filled with zeros
-                items.pop()
-            rows.append(items)
+            rows.append(
+                [self.time(node_of(row.stage)), *self.codes[n : n + 1], *map(self.code, factors)]
+            )
         if not self.phase.error:
             return call_code("return _rows", rows)
         error = tuple_code(map(self.code, self.phase.error))
@@ -286,25 +287,59 @@ class PhasePrinter(PhaseNames):
         moments: list[str],
         least: list[str],
     ) -> Iterator[str]:
-        """ell_p = (mu_2 - r_q mu_1)/(r_p (r_p - r_q)), and ell_q likewise; the third node is 0."""
+        """The weights of two nodes beside the base, and how they are bounded."""
+        first, last = (self.short(name) for name, _ in others)
+        is_behind = combine.base == CURRENT and all(node.kind is Kind.PAST for _, node in others)
+        spelled = self._behind if is_behind else self._anywhere
+        *lines, fewer = spelled(combine, others, moments[1:])
+        yield from lines
+        if least:
+            yield f"fewer = {fewer}  # ell_1 of two nodes, for the limiter"
+            yield from together(zip(("least", "least_of_all"), least, strict=True))
+            share = f"(least_of_all - fewer) / ({first} - fewer)"
+            yield f"part = np.minimum(np.maximum({share}, 0.0), fewer >= least)"
+            yield "fewer = np.maximum((1.0 - part) * fewer, least)"
+            yield f"{first}, {last} = fewer + part * {first}, part * {last}"
+
+    def _anywhere(
+        self, combine: Combine, others: list[tuple[Symbol, Node]], moments: list[str]
+    ) -> Iterator[str]:
+        """ell_p = (mu_2 - r_q mu_1)/(r_p (r_p - r_q)), ell_q likewise; ell_p without q at the end.
+
+        The third node is the base, r = 0.
+        """
         (p, node_p), (q, node_q) = others
         start, index = combine.base, "" if self.is_single else f"_{combine.stage}"
         ends = {"p": (start, node_p), "q": (start, node_q), "apart": (node_q, node_p)}
         ratios = {name + index: self.ratio(combine, *one) for name, one in ends.items()}
         yield from together((name, ratio) for name, ratio in ratios.items() if ratio != "1.0")
         r_p, r_q, apart = (name if ratio != "1.0" else ratio for name, ratio in ratios.items())
-        _, mu_1, mu_2 = moments
+        mu_1, mu_2 = moments
         below_p, below_q = (in_parentheses(product(one, apart)) for one in (r_p, r_q))
         yield f"{self.short(p)} = ({mu_2} - {product(r_q, mu_1)}) / {below_p}"
         yield f"{self.short(q)} = ({product(r_p, mu_1)} - {mu_2}) / {below_q}"
-        if least:
-            first, last = self.short(p), self.short(q)
-            yield f"fewer = {quotient(mu_1, r_p)}  # ell_1 of two nodes, for the limiter"
-            yield from together(zip(("least", "least_of_all"), least, strict=True))
-            share = f"(least_of_all - fewer) / ({first} - fewer)"
-            yield f"part = np.minimum(np.maximum({share}, 0.0), fewer >= least)"
-            yield "fewer = np.maximum((1.0 - part) * fewer, least)"
-            yield f"{first}, {last} = fewer + part * {first}, part * {last}"
+        yield quotient(mu_1, r_p)
+
+    def _behind(
+        self, combine: Combine, others: list[tuple[Symbol, Node]], moments: list[str]
+    ) -> Iterator[str]:
+        """The same for nodes behind the step, in p = 1/r_p, q = 1/r_q and r = r_p/(r_q - r_p).
+
+        ell_p = p (1 + r) (mu_1 - q mu_2), ell_q = q r (p mu_2 - mu_1) with q = p r/(1 + r): sums of
+        terms of one sign, which also hold for q = 0, a node at infinity.
+        """
+        (first, node_p), (last, node_q) = others
+        index = "" if self.is_single else f"_{combine.stage}"
+        p, q, r = (f"{name}{index}" for name in "pqr")
+        near = in_parentheses(self.distance(node_p, combine.base))
+        apart = in_parentheses(self.distance(node_q, node_p))
+        mu_1, mu_2 = moments
+        scaled = in_parentheses(mu_2)
+        yield f"{p}, {r} = -{in_parentheses(self.interval(combine))} / {near}, {near} / {apart}"
+        yield f"{q} = {p} * {r} / (1.0 + {r})  # the nodes are at 1 / {p} and 1 / {q}"
+        yield f"{self.short(first)} = {p} * (1.0 + {r}) * ({mu_1} - {q} * {scaled})"
+        yield f"{self.short(last)} = {q} * {r} * ({p} * {scaled} - {mu_1})"
+        yield f"{p} * {in_parentheses(mu_1)}"
 
     def _least(self, combine: Combine) -> list[str]:
         """(1 - c A_k)/2 for k = 2, .., the least sum of the negative ones of k weights."""

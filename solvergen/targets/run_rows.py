@@ -35,14 +35,12 @@ def _joined(
     if step_scalars.is_numbered(formulas, program):
         first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
         return _by_number(given, first, formulas)
-    steps = phases[: len(program.phases)]
     if program.at_infinity is None:
-        calls = [_sliced(given, one, n, ("t", "eta"), len(steps)) for n, one in enumerate(steps)]
-        if len(calls) == 1:
-            return f"rows = {calls[0]}"
+        calls = [_sliced(given, one, n, ("t", "eta"), len(phases)) for n, one in enumerate(phases)]
         joined = _listed("rows = np.concatenate([", calls, "])")
-        return f"\n{INDENT}".join([*_once(given, "t", "eta", steps[0]), joined])
-    first_order = phases[len(program.phases)]
+        joined = f"rows = {calls[0]}" if len(calls) == 1 else joined
+        return f"\n{INDENT}".join([*_once(given, "t", "eta", phases[0]), joined])
+    *steps, first_order = phases
     calls = [_sliced(given, one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
     chosen = "[0]" if first_order.phase.error else ""
     call = f"{first_order.name}({', '.join(_at_infinity(given, first_order))}){chosen}"
@@ -85,12 +83,8 @@ def _once(
     for name, whole, k in (("last", "1:", 0), ("first", ":-1", 1)):
         joined = [f"{times}[{whole}]", *(at[ends[k]] for ends in first.parts)]
         lines.append(_listed(f"{name} = np.concatenate([", joined, "])"))
-    count = len(first.parts)
-    return [
-        *lines,
-        f"step = {given.call('last', 'first')}",
-        f"step, parts = step[:, :-{count}], step[:, -{count}:]",
-    ]
+    parts = f"np.split({given.call('last', 'first')}, [-{len(first.parts)}], axis=1)"
+    return [*lines, f"step, parts = {parts}"]
 
 
 def _of_run(name: str) -> str:
@@ -149,6 +143,8 @@ def _sliced(
             arguments.append(etas + part.removesuffix("[:]"))
         elif is_time or given is None:
             arguments.append(grid + part)
+        elif low < 0:
+            arguments.append(f"np.append(np.inf, {given.part(name, f':{stop}')})")
         else:
             arguments.append(given.part(name, part[1:-1]))
     return f"{phase.name}({', '.join(arguments)}){'[0]' if phase.phase.error else ''}"

@@ -91,7 +91,7 @@ class StepScalars:
 
     def arguments(self, phase: PhasePrinter) -> tuple[str, ...]:
         """The times, and the steps and lengths, the latest first: those that are read."""
-        steps = [self._argument(phase, back) for back in range(len(phase.times) - 1)]
+        steps = [self.argument(phase, back) for back in range(len(phase.times) - 1)]
         if self.numbered:
             return (*(phase.times if self.reads_past else phase.times[:2]), *steps)
         times = [one for one in phase.times if one in phase.reads]
@@ -99,7 +99,7 @@ class StepScalars:
         read = (one for back, one in enumerate(steps) if _read(phase, back))
         return (*times, *read, *(["parts"] if phase.parts else []))
 
-    def _argument(self, phase: PhasePrinter, back: int) -> str:
+    def argument(self, phase: PhasePrinter, back: int) -> str:
         """``step``, or the length of one before if nothing else of it is read."""
         is_earlier = back > 0 and not self.numbered
         only_length = is_earlier and not _read(phase, back).keys() - {"h"}
@@ -109,7 +109,7 @@ class StepScalars:
     def unpacked(self, phase: PhasePrinter) -> Iterator[str]:
         """Statements that give what a phase reads of steps its names."""
         for back in range(len(phase.times) - 1):
-            argument, read = self._argument(phase, back), _read(phase, back)
+            argument, read = self.argument(phase, back), _read(phase, back)
             if read and argument.startswith("step"):
                 yield f"{self._names(read)} = {argument}"
         for n, read in enumerate(phase.parts.values()):

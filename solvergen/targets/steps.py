@@ -95,11 +95,8 @@ def _means(h):
 
 ROWS = '''def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, {width}]."""
-    table = np.zeros((np.broadcast(*rows[0]).size, len(rows), {width}))
-    for stage, row in enumerate(rows):
-        for column, values in enumerate(row):
-            table[:, stage, column] = values
-    return table.reshape(-1, {width})'''
+    columns = np.array([np.broadcast_arrays(*row) for row in rows])
+    return columns.transpose(2, 0, 1).reshape(-1, {width})'''
 
 CALLS = {
     alpha: Symbol("alpha(t)"),

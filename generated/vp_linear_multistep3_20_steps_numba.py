@@ -11,7 +11,7 @@ The network predicts noise; data, N = x0, is integrated in gamma = lambda. A ste
     ell_j = mean of the Lagrange basis of its nodes over q = alpha/sigma
 
 A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-up; computed on
-power series with exact rational coefficients.
+power series with exact rational numbers.
 
 The coefficients of its 20 steps were computed in 50 digits and rounded once.
 

@@ -11,11 +11,10 @@ The network predicts noise; data, N = x0, is integrated in gamma = lambda. A ste
     ell_j = mean of the Lagrange basis of its nodes over q = alpha/sigma
 
 A run has order 3: local error O(h^4) in a main step, O(h^3) left by the start-up; computed on
-power series with exact rational coefficients. That is on grids whose steps grow by 1 + O(h); in
-longer ones weights are blended with those of fewer nodes: sum |ell| is at most ``limiter``
-times that of even steps. A run may start at t = 1, with order 3 (steps even in gamma). A run
-may end at t = 0, where sigma = 0: gamma is infinite, so that the step has no weights of higher
-order and leaves order 1 (steps even in time).
+power series with exact rational numbers. That holds while steps grow by 1 + O(h); longer ones
+blend weights with those of fewer nodes: sum |ell| is at most ``limiter`` times that of even
+steps. A run may start at t = 1, with order 3 (steps even in gamma). A run may end at t = 0,
+where sigma = 0: gamma is infinite, and a first-order step leaves order 1 (steps even in time).
 
 Of 866 steps on grids made to find errors, the worst were compared with their definitions in 50
 digits: no coefficient is off by more than 1e-13 of the largest weight of its row.
@@ -110,8 +109,7 @@ def timesteps(num_steps=None, spacing="time", start=None, end=None, rho=7.0, shi
     if not (num_steps >= 1 and rho > 0 and shift > 0 and np.isfinite(to([start, end])).all()):
         got = f"{num_steps} steps, {spacing!r} from {start} to {end}, rho = {rho}, shift = {shift}"
         raise ValueError(f"got {got}; expected steps, rho, shift > 0, a spacing finite at ends")
-    grid = np.array(back(np.linspace(*to([start, end]), num_steps + 1)))
-    left = (grid - end) / (start - end)
+    left = (back(np.linspace(*to([start, end]), num_steps + 1)) - end) / (start - end)
     grid = end + (start - end) * shift * left / (1.0 + (shift - 1.0) * left)
     grid[[0, -1]] = start, end
     return _checked(grid)
@@ -130,8 +128,7 @@ def _checked(timesteps):
 def coefficients(timesteps, limiter=1.1):
     """float64 [evaluations, 8]: t, the kind of row, factors of x, P, n_1, n_2; of x, P in N."""
     t = _checked(timesteps)
-    level = half_log_snr(t)
-    finite = np.isfinite(level)
+    finite = np.isfinite(level := half_log_snr(t))
     u, level = t[finite], level[finite]
     inner = time_at_half_log_snr(level[:1] + (level[1:2] - level[:1]) / 2.0)
     last = np.concatenate([u[1:], inner, u[1:2]])
@@ -218,7 +215,7 @@ def _means(h):
 def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, 8]."""
     columns = np.array([np.broadcast_arrays(*row) for row in rows])
-    return columns.transpose(2, 0, 1).reshape(-1, 8)
+    return np.ascontiguousarray(columns.transpose(2, 0, 1)).reshape(-1, 8)
 
 
 @jax.jit
@@ -244,16 +241,12 @@ def _output(output, x, done=False):
 
 @jax.tree_util.register_pytree_node_class
 class Plan:
-    """The coefficients of a run, computed once and rounded once, to float32, or float64 for that.
-
-    A pytree, so that jit, grad and vmap see its ``rows``.
-    """
+    """The coefficients of a run, rounded once: a pytree, so that jit, grad and vmap see ``rows``."""
 
     def __init__(self, timesteps, dtype=jnp.float32, limiter=1.1):
         if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(f"dtype is {dtype}; expected float16, bfloat16, float32 or float64")
-        rows = coefficients(timesteps, limiter)
-        dtype = jnp.promote_types(dtype, jnp.float32)
+        rows, dtype = coefficients(timesteps, limiter), jnp.promote_types(dtype, jnp.float32)
         self.rows = jnp.asarray(rows, dtype)
         self.times = jnp.asarray(np.append(rows[:, 0], timesteps[-1]), dtype)
 
@@ -270,8 +263,7 @@ class Plan:
 class Stepper:
     """One run: ``t`` is where the model is needed next and ``x`` its input there, until ``done``.
 
-    For loops of your own: ``sample`` is one scan. ``timesteps`` may be a Plan, ``index`` counts
-    evaluations; x is of any floating dtype.
+    For loops of your own; ``timesteps`` may be a Plan, ``index`` counts evaluations.
     """
 
     def __init__(self, x, timesteps):
@@ -280,8 +272,7 @@ class Stepper:
         self._plan = timesteps if isinstance(timesteps, Plan) else Plan(timesteps, x.dtype)
         if self._plan.rows.dtype != jnp.promote_types(x.dtype, jnp.float32):
             raise TypeError(f"x is {x.dtype}; planned for {self._plan.rows.dtype}")
-        self.x, self.index = x, 0
-        self.t, self.done = self._plan.times[0], False
+        self.x, self.index, self.t, self.done = x, 0, self._plan.times[0], False
         self._past = 2 * (jnp.zeros_like(x),)
 
     def __len__(self):
@@ -289,29 +280,24 @@ class Stepper:
 
     def step(self, model_output):
         """Go on with the model's prediction at (``x``, ``t``)."""
-        prediction = _output(model_output, self._past[0], self.done)
-        row = self._plan.rows[self.index]
+        prediction, row = _output(model_output, self.x, self.done), self._plan.rows[self.index]
+        if prediction.shape != self._past[0].shape:
+            raise ValueError(f"x is {[*self.x.shape]}; expected {[*self._past[0].shape]}, as kept")
         self.x, *self._past = _advance(row, self.x, prediction, *self._past)
         self.index += 1
         self.t, self.done = self._plan.times[self.index], self.index == len(self)
 
 
 def sample(model, x, timesteps, callback=None):
-    """From x to timesteps[-1]; model(x, t) returns the noise prediction.
-
-    One lax.scan over the evaluations, for jit, grad, vmap and shard_map; a loop with a callback.
-    """
+    """From x to timesteps[-1], by lax.scan without a callback; model(x, t) predicts noise."""
     stepper = Stepper(x, timesteps)
-    if callback is not None:
-        while not stepper.done:
-            stepper.step(model(stepper.x, stepper.t))
-            if callback(stepper) is True:
-                break
-        return stepper.x
+    while callback is not None and not stepper.done:
+        stepper.step(model(stepper.x, stepper.t))
+        if callback(stepper) is True or stepper.done:
+            return stepper.x
 
     def evaluate(state, row):
         x, *past = state
         return _advance(row, x, _output(model(x, row[0]), x), *past), None
 
-    state, _ = jax.lax.scan(evaluate, (stepper.x, *stepper._past), stepper._plan.rows)
-    return state[0]
+    return jax.lax.scan(evaluate, (stepper.x, *stepper._past), stepper._plan.rows)[0][0]

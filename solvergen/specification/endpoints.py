@@ -108,8 +108,8 @@ class EndPoint:
                 f"gamma){self.loss}."
             )
         return (
-            f"A run may {self.role} at {where}: gamma is infinite, so that the step has no weights "
-            f"of higher order and leaves order {self.order}{factor} (steps even in time)."
+            f"A run may {self.role} at {where}: gamma is infinite, and a first-order step leaves "
+            f"order {self.order}{factor} (steps even in time)."
         )
 
 

@@ -279,8 +279,7 @@ def _field(solver: Solver) -> str:
 def _order(solver: Solver, any_grid: bool) -> str:
     lead = "A run has" if solver.stochasticity is None else "Without noise a run has"
     lines = [
-        f"{lead} {solver.order_report}; computed on power series with {_field(solver)} "
-        "coefficients."
+        f"{lead} {solver.order_report}; computed on power series with {_field(solver)} numbers."
     ]
     repeat = solver.scheme.main.iteration
     if repeat is not None:
@@ -297,8 +296,8 @@ def _order(solver: Solver, any_grid: bool) -> str:
         )
     if solver.limiter is not None and any_grid:
         lines.append(
-            "That is on grids whose steps grow by 1 + O(h); in longer ones weights are blended "
-            "with those of fewer nodes: sum |ell| is at most ``limiter`` times that of even steps."
+            "That holds while steps grow by 1 + O(h); longer ones blend weights with those of fewer "
+            "nodes: sum |ell| is at most ``limiter`` times that of even steps."
         )
     if solver.program.pairs and any_grid:
         lines.append(

@@ -32,6 +32,16 @@ def quotient(numerator: str, ratio: str) -> str:
     return f"{sign}{numerator} * {bottom} / {top}" if bottom else f"{sign}{numerator} / {top}"
 
 
+def scaled(name: str, factor: str) -> str:
+    """name * factor, for a factor that may be 1/n."""
+    one, _, number = factor.partition("/")
+    return (
+        f"{name} / {number}"
+        if (one, number.isdigit()) == ("1", True)
+        else f"{name} * {in_parentheses(factor)}"
+    )
+
+
 def unpacked(names: list[str], given: int) -> str:
     """The first of the values that a function returns."""
     return items_code(names if len(names) == given else [*names, "*_"])

@@ -35,6 +35,7 @@ from solvergen.targets.products import (
     in_parentheses,
     product,
     quotient,
+    scaled,
     together,
     unpacked,
 )
@@ -115,9 +116,9 @@ class PhasePrinter(PhaseNames):
         for n, (row, factors) in enumerate(
             zip(self.phase.table.rows, self.phase.rows, strict=True)
         ):
-            rows.append(
-                [self.time(node_of(row.stage)), *self.codes[n : n + 1], *map(self.code, factors)]
-            )
+            items = [self.time(node_of(row.stage)), *self.codes[n : n + 1]]
+            items += map(self.code, factors)
+            rows.append([*items, *(["0"] * (self.formulas.table.width - len(items)))])
         if not self.phase.error:
             return call_code("return _rows", rows)
         error = tuple_code(map(self.code, self.phase.error))
@@ -334,12 +335,11 @@ class PhasePrinter(PhaseNames):
         near = in_parentheses(self.distance(node_p, combine.base))
         apart = in_parentheses(self.distance(node_q, node_p))
         mu_1, mu_2 = moments
-        scaled = in_parentheses(mu_2)
         yield f"{p}, {r} = -{in_parentheses(self.interval(combine))} / {near}, {near} / {apart}"
         yield f"{q} = {p} * {r} / (1.0 + {r})  # the nodes are at 1 / {p} and 1 / {q}"
-        yield f"{self.short(first)} = {p} * (1.0 + {r}) * ({mu_1} - {q} * {scaled})"
-        yield f"{self.short(last)} = {q} * {r} * ({p} * {scaled} - {mu_1})"
-        yield f"{p} * {in_parentheses(mu_1)}"
+        yield f"{self.short(first)} = {p} * (1.0 + {r}) * ({mu_1} - {scaled(q, mu_2)})"
+        yield f"{self.short(last)} = {q} * {r} * ({scaled(p, mu_2)} - {mu_1})"
+        yield scaled(p, mu_1)
 
     def _least(self, combine: Combine) -> list[str]:
         """(1 - c A_k)/2 for k = 2, .., the least sum of the negative ones of k weights."""

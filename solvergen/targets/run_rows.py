@@ -35,13 +35,15 @@ def _joined(
     if step_scalars.is_numbered(formulas, program):
         first = "" if formulas.data_conversion is None else empty_rows(formulas.table)
         return _by_number(given, first, formulas)
+    count = len(phases) - len(formulas.phases) + len(program.phases)  # one less if it is joined
+    steps, others = phases[:count], phases[count:]
     if program.at_infinity is None:
-        calls = [_sliced(given, one, n, ("t", "eta"), len(phases)) for n, one in enumerate(phases)]
+        calls = [_sliced(given, one, n, ("t", "eta"), count) for n, one in enumerate(steps)]
         joined = _listed("rows = np.concatenate([", calls, "])")
         joined = f"rows = {calls[0]}" if len(calls) == 1 else joined
-        return f"\n{INDENT}".join([*_once(given, "t", "eta", phases[0]), joined])
-    *steps, first_order = phases
-    calls = [_sliced(given, one, n, ("u", "e_u"), len(steps)) for n, one in enumerate(steps)]
+        return f"\n{INDENT}".join([*_once(given, "t", "eta", steps[0]), joined])
+    first_order = others[0]
+    calls = [_sliced(given, one, n, ("u", "e_u"), count) for n, one in enumerate(steps)]
     chosen = "[0]" if first_order.phase.error else ""
     call = f"{first_order.name}({', '.join(_at_infinity(given, first_order))}){chosen}"
     lines = [
@@ -60,8 +62,7 @@ def _finite(formulas: Formulas, first: PhasePrinter) -> list[str]:
     if not first.reads_level:
         return [f"finite = {finite_code(formulas)}", "u = t[finite]"]
     return [
-        f"level = {gamma_names(formulas)[0]}(t)",
-        "finite = np.isfinite(level)",
+        f"finite = np.isfinite(level := {gamma_names(formulas)[0]}(t))",
         "u, level = t[finite], level[finite]",
     ]
 

@@ -96,7 +96,7 @@ def _means(h):
 ROWS = '''def _rows(*rows):
     """The rows of each step after one another: float64 [evaluations, {width}]."""
     columns = np.array([np.broadcast_arrays(*row) for row in rows])
-    return columns.transpose(2, 0, 1).reshape(-1, {width})'''
+    return np.ascontiguousarray(columns.transpose(2, 0, 1)).reshape(-1, {width})'''
 
 CALLS = {
     alpha: Symbol("alpha(t)"),

@@ -241,7 +241,7 @@ def _output(output, x, done=False):
 
 @jax.tree_util.register_pytree_node_class
 class Plan:
-    """The coefficients of a run, rounded once: a pytree, so that jit, grad and vmap see ``rows``."""
+    """The coefficients of a run, rounded once: a pytree, whose ``rows`` jit, grad and vmap see."""
 
     def __init__(self, timesteps, dtype=jnp.float32, limiter=1.1):
         if dtype is None or not jnp.issubdtype(dtype, jnp.floating):

@@ -251,10 +251,9 @@ def _output(output, x, done):
 
 
 class Plan:
-    """The coefficients of a run on a device, computed once: nothing more goes to or from the host.
+    """The coefficients of a run on a device, computed and rounded once: no step waits for the host.
 
-    ``rows`` is rounded once to float32, or to float64 for that, and may require a gradient. On a
-    GPU the pass is compiled, one kernel an evaluation; ``compiled`` says otherwise.
+    ``rows`` may require a gradient; on a GPU the pass is compiled, or as ``compiled`` says.
     """
 
     def __init__(self, timesteps, dtype=torch.float32, device=None, compiled=None, limiter=1.1):

@@ -145,8 +145,8 @@ def coefficients(timesteps, limiter=1.0):
     ends = _first_order(t[n], _steps(t[n + 1], t[n])) if n.size else np.empty((0, 8))
     rows = np.concatenate([
         ends[n == 0], _start_0(u[:1], inner, step[:, :1], parts),
-        _start_1(u[1:2], step[:, 1:2], step[0, :1], limiter),
-        _main(u[2:-1], step[:, 2:], step[:, 1:-1], step[0, :-2], limiter), ends[n > 0],
+        _main(u[1:-1], step[:, 1:], step[:, :-1], np.append(np.inf, step[0, :-2]), limiter),
+        ends[n > 0],
     ])  # fmt: skip
     for n in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
         raise ValueError(f"evaluation {n} at t = {rows[n, 0]} has no finite coefficients")
@@ -167,30 +167,22 @@ def _start_0(s, u, step, parts):
     )  # fmt: skip
 
 
-def _start_1(s, step, h_1, limiter):
-    """The rows of steps 1:{0, -1}."""
-    h, a, b, phi, m, mu_1, *_ = step
-    ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
-    ell_0 = 1.0 - ell_1
-    return _rows((s, 1, a * ell_0 * m + phi, b * ell_0 * m, ell_1 * m, 0, a, b))
-
-
 def _main(s, step, step_1, h_2, limiter):
-    """The rows of steps 0<-1:{0, -1, -2}; 1:{0, -1}."""
+    """The rows of steps 0<-1:{0, -1, -2}; 1:{0, -1}; at first node -2 is at infinity."""
     h, a, b, phi, m, mu_1, *_ = step
     h_1, _, _, _, m_0, mu_0_1, mu_0_2 = step_1
-    q, apart = -h_2 / h_1, (h_1 + h_2) / h_1
-    ell_0_0 = (mu_0_2 - q * mu_0_1) / apart
-    ell_0_2 = (mu_0_1 - mu_0_2) / (q * apart)
+    m_0 = phi * np.where(np.isfinite(h_2), m_0, 0.0)  # of the correction, which the first has not
+    r = h_1 / h_2
+    ell_0_0 = (mu_0_1 + r * mu_0_2) / (1.0 + r)
+    ell_0_2 = r * r * (mu_0_2 - mu_0_1) / (1.0 + r)
     ell_0_1 = 1.0 - ell_0_0 - ell_0_2
     ell_1 = np.maximum(-mu_1 * h / h_1, 0.5 - limiter)
     ell_0 = 1.0 - ell_1
     ell_before_1 = np.maximum(-mu_0_1 * h_1 / h_2, 0.5 - limiter)
     ell_before_0 = 1.0 - ell_before_1
     return _rows(
-        (s, 1, a * ell_0 * m + a * ell_0_0 * m_0 * phi + phi, b * (ell_0 * m + ell_0_0 * m_0 * phi),
-         ell_0_1 * m_0 * phi + ell_1 * m - ell_before_0 * m_0 * phi,
-         phi * (ell_0_2 * m_0 - ell_before_1 * m_0), a, b),
+        (s, 1, a * ell_0 * m + a * ell_0_0 * m_0 + phi, b * (ell_0 * m + ell_0_0 * m_0),
+         ell_0_1 * m_0 + ell_1 * m - ell_before_0 * m_0, m_0 * (ell_0_2 - ell_before_1), a, b),
     )  # fmt: skip
 
 
@@ -262,10 +254,9 @@ def _output(output, x, done):
 
 
 class Plan:
-    """The coefficients of a run on a device, computed once: nothing more goes to or from the host.
+    """The coefficients of a run on a device, computed and rounded once: no step waits for the host.
 
-    ``rows`` is rounded once to float32, or to float64 for that, and may require a gradient. On a
-    GPU the pass is compiled, one kernel an evaluation; ``compiled`` says otherwise.
+    ``rows`` may require a gradient; on a GPU the pass is compiled, or as ``compiled`` says.
     """
 
     def __init__(self, timesteps, dtype=torch.float32, device=None, compiled=None, limiter=1.0):

@@ -79,9 +79,8 @@ def coefficients(levels, limiter=1.0):
     if not np.isfinite(rows[:, 1:]).all():
         raise ValueError(
             f"a run through sigma/alpha = {np.exp(-levels)} has no finite coefficients"
-            "; No run may start at t = 1, where alpha = 0: the prediction noise does not "
-            "determine data there. Use the prediction data, velocity, straight; or start before t"
-            " = 1."
+            "; No run may start at t = 1, where alpha = 0: the prediction noise does not determine "
+            "data there. Use prediction data, velocity, straight; or start before t = 1."
         )
     return rows
 
@@ -155,30 +154,18 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        num_train_timesteps: int = 1000,
-        beta_start: float = 0.0001,
-        beta_end: float = 0.02,
-        beta_schedule: str = "compiled",
-        trained_betas: list[float] | None = None,
-        rescale_betas_zero_snr: bool = False,
-        snr_shift_scale: float = 1.0,
-        prediction_type: str = "epsilon",
-        timestep_spacing: str = "linspace",
-        steps_offset: int = 0,
-        final_sigmas_type: str = "zero",
-        use_karras_sigmas: bool = False,
-        use_exponential_sigmas: bool = False,
-        use_lu_lambdas: bool = False,
-        use_beta_sigmas: bool = False,
-        sigma_min: float | None = None,
-        sigma_max: float | None = None,
-        variance_type: str | None = None,
-        clip: float | None = None,
-        thresholding: bool = False,
-        dynamic_thresholding_ratio: float = 0.995,
-        sample_max_value: float = 1.0,
+        num_train_timesteps: int = 1000, beta_schedule: str = "compiled",
+        beta_start: float = 0.0001, beta_end: float = 0.02, snr_shift_scale: float = 1.0,
+        trained_betas: list[float] | None = None, rescale_betas_zero_snr: bool = False,
+        prediction_type: str = "epsilon", variance_type: str | None = None,
+        timestep_spacing: str = "linspace", steps_offset: int = 0, final_sigmas_type: str = "zero",
+        use_karras_sigmas: bool = False, use_exponential_sigmas: bool = False,
+        use_lu_lambdas: bool = False, use_beta_sigmas: bool = False,
+        sigma_min: float | None = None, sigma_max: float | None = None,
+        clip: float | None = None, thresholding: bool = False,
+        dynamic_thresholding_ratio: float = 0.995, sample_max_value: float = 1.0,
         inverse: bool = False,
-    ):
+    ):  # fmt: skip
         _require("prediction_type", prediction_type, "epsilon")
         _require("timestep_spacing", timestep_spacing, "linspace", "leading", "trailing")
         _require("final_sigmas_type", final_sigmas_type, "zero", "sigma_min")
@@ -187,6 +174,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         self.num_inference_steps = self._step_index = self._begin_index = None
         self.timesteps = torch.arange(len(self) - 1, -1, -1)
 
+    @np.errstate(all="ignore")
     def set_timesteps(self, num_inference_steps=None, device=None, timesteps=None, sigmas=None):
         """Plan a run in ``num_inference_steps`` steps, or through given places.
 
@@ -203,8 +191,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             last = self.config.sigma_min or np.exp(-ends[1])
             spread = _spread(first, last, count + self.config.inverse, self.config)
         if spread is not None or sigmas is not None:
-            with np.errstate(divide="ignore"):
-                levels = -np.log(_numbers(sigmas) if spread is None else spread)
+            levels = -np.log(_numbers(sigmas) if spread is None else spread)
         else:
             levels = self._level(self._spaced(count) if timesteps is None else _numbers(timesteps))
         if self.config.inverse and levels[0] <= levels[-1]:
@@ -246,19 +233,15 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
 
     def _level(self, timesteps):
         """The half-log-SNRs at steps of the network's table, and between."""
-        outside = timesteps[~((timesteps >= 0) & (timesteps <= len(self) - 1))]
-        if outside.size:
-            last = len(self) - 1
-            raise ValueError(
-                f"timestep {outside[0]} is not in the network's table; expected 0 to {last}"
-            )
+        last = len(self) - 1
+        for one in timesteps[~((timesteps >= 0) & (timesteps <= last))]:
+            raise ValueError(f"timestep {one} is not in the network's table; expected 0 to {last}")
         log_alpha = np.interp(timesteps, np.arange(len(self)), self._log_alpha)
         return log_alpha - 0.5 * np.log(-np.expm1(2.0 * log_alpha))
 
     def _place(self, levels):
         """The steps or places between them at half-log-SNRs; 0 for less noise than step 0 has."""
-        with np.errstate(over="ignore"):
-            log_alpha = -0.5 * np.log1p(np.exp(-2.0 * levels))
+        log_alpha = -0.5 * np.logaddexp(0.0, -2.0 * levels)
         places = np.interp(-log_alpha, -self._log_alpha, np.arange(len(self)))
         steps = np.round(places)
         return np.where(np.abs(places - steps) < 1e-6, steps, places)
@@ -330,25 +313,20 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         if self.num_inference_steps is None:
             raise RuntimeError("step came before set_timesteps; expected set_timesteps(n) first")
         if eta or use_clipped_model_output:
-            raise ValueError(
-                f"eta is {eta} and use_clipped_model_output {use_clipped_model_output}; expected "
-                "neither, because the compiled solver adds no noise, and clips as the config says"
-            )
+            got = f"eta is {eta} and use_clipped_model_output {use_clipped_model_output}"
+            raise ValueError(f"{got}; expected neither: no noise is added, the config clips")
         if not isinstance(model_output, torch.Tensor):
-            kind = type(model_output).__name__
-            raise TypeError(f"the model output is a {kind}; expected a tensor like the sample")
+            raise TypeError(f"model_output is {model_output!r:.40}; expected a tensor like sample")
         if str(self.config.variance_type).startswith("learned"):
             model_output = model_output[:, : sample.shape[1]]
         if model_output.shape != sample.shape:
-            got, like = tuple(model_output.shape), tuple(sample.shape)
-            raise ValueError(f"the model output is {got}; expected {like}, as the sample")
+            raise ValueError(f"model_output is {[*model_output.shape]}; expected {[*sample.shape]}")
         if isinstance(timestep, torch.Tensor):
             timestep = timestep[(0,) * timestep.ndim]  # of the batch
         if self._step_index is None:
             self._begin(timestep, sample)
         elif self._past[0].shape != sample.shape:
-            got, kept = tuple(sample.shape), tuple(self._past[0].shape)
-            raise ValueError(f"the sample is {got}; expected {kept}, as in the steps before")
+            raise ValueError(f"sample is {[*sample.shape]}; expected {[*self._past[0].shape]}")
         self._require_next(timestep)
         row = self._run[self._step_index - self._first]
         prediction = model_output.to(sample.dtype)
@@ -381,7 +359,6 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         Path(save_directory, f"{__name__}.py").write_bytes(Path(__file__).read_bytes())
         super().save_pretrained(save_directory, push_to_hub, **kwargs)
 
-    @np.errstate(all="ignore")
     def _plan(self, levels, device):
         """Plan a run through noise levels."""
         self._levels, self._rows = levels, coefficients(levels)
@@ -389,8 +366,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
         places = self._place(asked)
         a, s = alpha(asked), sigma(asked)
         self._data = np.stack(np.broadcast_arrays(1 / a, -s / a), axis=1).tolist()
-        whole = np.array_equal(places, np.round(places))
-        dtype = torch.int64 if whole else torch.float32
+        dtype = torch.int64 if np.array_equal(places, np.round(places)) else torch.float32
         self.timesteps = torch.tensor(places, device=device, dtype=dtype)
         self.sigmas = torch.tensor(np.exp(-np.append(self._rows[:, 0], levels[-1]))).float()
         self._listed = self.timesteps.tolist()
@@ -421,10 +397,8 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             return
         got = float(timestep) if view is None else self._listed[view]
         if view not in (None, index) or got != self._listed[index]:
-            raise ValueError(
-                f"timestep {got} is not the next one; expected timesteps[{index}] = "
-                f"{self._listed[index]}: call step once for each of timesteps, in their order"
-            )
+            own = f"timesteps[{index}] = {self._listed[index]}, each once and in order"
+            raise ValueError(f"timestep {got} is not the next one; expected {own}")
 
     def _view(self, timestep):
         """The index of a tensor that is a view of ``timesteps``, without a look at its value."""
@@ -470,23 +444,16 @@ def _spread(first, last, count, config):
     if config.use_exponential_sigmas or config.use_lu_lambdas:
         return np.exp(np.log(first) + u * (np.log(last) - np.log(first)))
     if config.use_beta_sigmas:
-        return last + (first - last) * _beta_quantiles(1.0 - u)
+        from scipy.special import betaincinv  # as diffusers, here alone
+
+        return last + (first - last) * betaincinv(0.6, 0.6, 1.0 - u)
     return None
 
 
-def _beta_quantiles(u, a=0.6, cells=4096):
-    """The quantiles of Beta(a, a): in x = sin(phi)^2 the density is (sin(2 phi)/2)^(2 a - 1)."""
-    phi = np.linspace(0.0, 0.5 * np.pi, cells + 1)
-    mass = np.append(0.0, np.cumsum(np.sin(phi[1:] + phi[:-1]) ** (2.0 * a - 1.0)))
-    return np.sin(np.interp(u, mass / mass[-1], phi)) ** 2
-
-
 _PLAIN = {
-    "interpolation_type": "linear",
-    "lambda_min_clipped": -np.inf,
-    "timestep_scaling": None,
+    "interpolation_type": "linear", "lambda_min_clipped": -np.inf, "timestep_scaling": None,
     "timestep_type": "discrete",
-}
+}  # fmt: skip
 
 
 def _readable(config, kwargs):
@@ -517,6 +484,7 @@ def _readable(config, kwargs):
     return values
 
 
+@np.errstate(divide="ignore")
 def _log_alpha_table(config):
     """log(alpha) at the steps 0 .. N - 1 of the network: half the sum of log(1 - beta)."""
     count, kind = config.num_train_timesteps, config.beta_schedule
@@ -524,8 +492,7 @@ def _log_alpha_table(config):
         betas = np.asarray(config.trained_betas, dtype=np.float64)
     elif kind == "compiled":
         t = np.arange(1, count + 1) / count
-        with np.errstate(divide="ignore"):
-            return (1 / 2) * np.log1p(-t)
+        return (1 / 2) * np.log1p(-t)
     elif kind == "linear":
         betas = np.linspace(config.beta_start, config.beta_end, count)
     elif kind == "scaled_linear":
@@ -541,6 +508,5 @@ def _log_alpha_table(config):
     log_alpha -= 0.5 * np.log(k + (1.0 - k) * np.exp(2.0 * log_alpha))
     if config.rescale_betas_zero_snr:
         first, last = np.exp(log_alpha[[0, -1]])
-        with np.errstate(divide="ignore"):
-            log_alpha = np.log((np.exp(log_alpha) - last) * first / (first - last))
+        log_alpha = np.log((np.exp(log_alpha) - last) * first / (first - last))
     return log_alpha

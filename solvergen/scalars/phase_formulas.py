@@ -52,7 +52,7 @@ class PhaseFormulas:
             if not has_factor:
                 factors = filter(is_factor, found.free_symbols)
                 found = found.xreplace(dict.fromkeys(factors, Integer(1)))
-            return _factored(found) if found.is_Add else found
+            return factored(found)
 
         rows = tuple(tuple(map(known, columns_of(row, shapes[row.shape]))) for row in table.rows)
         error = []
@@ -74,8 +74,10 @@ class PhaseFormulas:
         return frozenset(symbol for form in forms for symbol in form.free_symbols)
 
 
-def _factored(form: Expr) -> Expr:
+def factored(form: Expr) -> Expr:
     """A sum of products with what all of them share in front; the most share nothing."""
+    if not form.is_Add:
+        return form
     form = expand(form)
     terms = Add.make_args(form)
     numbers = [term.as_coeff_Mul()[0] for term in terms]

@@ -177,8 +177,8 @@ def remedy(
 
     integrands = [each.name for each in named if works(each, prediction)]
     predictions = [each.name for each in named if works(weights.ode.integrand, each)]
-    options = [f"the integrand {', '.join(integrands)}"] if integrands else []
-    options += [f"the prediction {', '.join(predictions)}"] if predictions else []
+    options = [f"integrand {', '.join(integrands)}"] if integrands else []
+    options += [f"prediction {', '.join(predictions)}"] if predictions else []
     if not options:
         both = [each.name for each in named if works(each, each)]
         options = [f"{', '.join(both)} as both prediction and integrand"] if both else []

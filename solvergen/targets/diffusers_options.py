@@ -12,7 +12,10 @@ table of betas, a shift or flow sigmas; those of other networks are refused as a
 
 from dataclasses import dataclass
 from math import inf
+from textwrap import wrap
 from typing import Any
+
+WIDTH = 92
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Options:
     def plain_code(self) -> str:
         """The dictionary of plain values."""
         items = (f'"{name}": {_code(value)}' for name, value in sorted(self.plain.items()))
-        return f"{{{', '.join(items)}}}"
+        lines = wrap(f"{', '.join(items)},", WIDTH, break_long_words=False)
+        return "\n".join(["{", *(f"    {line}" for line in lines), "}"])
 
 
 def _code(value: Any) -> str:

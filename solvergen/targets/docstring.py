@@ -296,8 +296,8 @@ def _order(solver: Solver, any_grid: bool) -> str:
         )
     if solver.limiter is not None and any_grid:
         lines.append(
-            "That holds while steps grow by 1 + O(h); longer ones blend weights with those of fewer "
-            "nodes: sum |ell| is at most ``limiter`` times that of even steps."
+            "That holds while steps grow by 1 + O(h); longer ones blend weights with those of "
+            "fewer nodes: sum |ell| is at most ``limiter`` times that of even steps."
         )
     if solver.program.pairs and any_grid:
         lines.append(

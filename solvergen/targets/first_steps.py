@@ -1,19 +1,22 @@
 """A start-up step that is a main step whose earliest node is at infinity.
 
-Weights through nodes behind the step are written in the reciprocals of their places
+Weights through nodes behind a step are written in the reciprocals of their places
 (``PhasePrinter._behind``), p = -h/h_1 and h_1/h_2, so that a node at infinity has the weight 0 and
 the others are those of one node less. A step by 0, -1 is one by 0, -1, -2 after h_2 = inf: the
 last phase of such a start-up needs no function of its own.
+
+A main step that corrects the landing of the step before it, y + Phi M0 sum_j (ell_j - ell'_j) N_j
+with M0 of that step, is one that does not where that M0 is 0.
 """
 
 from dataclasses import replace
 
-from sympy import Integer
+from sympy import Expr, Integer
 
-from solvergen.methods.scheme import CURRENT, Kind
 from solvergen.program.program import StepProgram
-from solvergen.program.table import weight
+from solvergen.program.table import phi, weight, zeroth_moment
 from solvergen.scalars.landings import LandingWeights
+from solvergen.scalars.phase_formulas import factored
 from solvergen.targets.rows import WRITTEN_OUT, PhasePrinter
 from solvergen.targets.step_scalars import StepScalars
 
@@ -22,34 +25,56 @@ def joined(
     given: StepScalars, program: StepProgram, phases: list[PhasePrinter]
 ) -> list[PhasePrinter]:
     """The phases, with the main one in place of the one before it, if it takes that over."""
-    count = len(program.phases)
-    if given.numbered or count < 2:
+    number = len(program.phases) - 2  # of the step in question
+    if given.numbered or number < 0:
         return phases
-    (start, main), others = phases[count - 2 : count], phases[count:]
-    earlier = (given.argument(main, back) for back in range(1, len(main.times) - 1))
-    if main.reads & {*main.times[2:]} or not all(one.startswith("h") for one in earlier):
+    start, main = phases[number : number + 2]
+    missing = [given.argument(main, back) for back in range(number + 1, len(main.times) - 1)]
+    is_length = len(missing) == 1 and missing[0].startswith("h")
+    if not is_length or main.reads & {*main.times[2:]} or not _is_first(start, main):
         return phases
-    whole = [replace(main, begins=True)] if _is_first(start, main) else [start, main]
-    return [*phases[: count - 2], *whole, *others]
+    return [*phases[:number], _begun(main), *phases[number + 2 :]]
 
 
 def _is_first(start: PhasePrinter, main: PhasePrinter) -> bool:
     """Whether the step before is a main step with the earliest node at infinity."""
-    if len(main.phase.weights) != 1 or len(start.phase.weights) != 1 or start.codes != main.codes:
+    few, *others = start.phase.weights
+    last = [one for one in main.phase.weights if one.combine.stage == few.combine.stage]
+    if others or len(last) != 1 or start.codes != main.codes:
         return False
-    (few,), (many,) = start.phase.weights, main.phase.weights
-    support, count = many.combine.support, len(many.nodes)
-    if not 2 <= count <= WRITTEN_OUT or support[: count - 1] != few.combine.support:
+    if main.phase.table.before is not None and zeroth_moment(0) in main.lengths_of_moments:
         return False
-    if support[0] != CURRENT or any(node.kind is not Kind.PAST for node in support[1:]):
+    if max(len(one.nodes) for one in main.phase.weights) > WRITTEN_OUT:
         return False
-    missing = {weight(many.combine.stage, count - 1): Integer(0), **dict(few.numbers)}
+    (many,), count = last, len(few.combine.support)
+    missing = {weight(many.combine.stage, k): Integer(0) for k in range(count, len(many.nodes))}
+    missing |= {zeroth_moment(0): Integer(0), **dict(few.numbers)}
     rows = tuple(tuple(one.xreplace(missing) for one in row) for row in main.phase.rows)
-    return rows == start.phase.rows and (count == 2 or _are_fewer(few, many))
+    return rows == start.phase.rows and _are_first(few, many)
 
 
-def _are_fewer(few: LandingWeights, many: LandingWeights) -> bool:
-    """Whether these are the weights of all nodes but the last, in the same way."""
-    moments = many.moments and many.moments[:-1]
-    bounds = [one.combine.bound and one.combine.bound.factor for one in (few, many)]
-    return few.moments == moments and len(few.nodes) == len(many.nodes) - 1 and len({*bounds}) == 1
+def _are_first(few: LandingWeights, many: LandingWeights) -> bool:
+    """Whether these are the weights of the first nodes, in the same way."""
+    count = len(few.combine.support)
+    if many.combine.support[:count] != few.combine.support or count == 1:
+        return count == 1
+    moments = many.moments and many.moments[:count]
+    bounds = {one.combine.bound and one.combine.bound.factor for one in (few, many)}
+    return few.moments == moments and len(bounds) == 1
+
+
+def _begun(main: PhasePrinter) -> PhasePrinter:
+    """The main phase, which takes over the step before it; Phi M0 of a correction as one."""
+    if main.phase.table.before is None:
+        return replace(main, begins=True)
+    moment, (factor, *_) = zeroth_moment(0), (phi(one.stage) for one in main.landings[1:])
+    name, last = main.short(moment), f"h_{len(main.times) - 2}"
+    chosen = f"np.where(np.isfinite({last}), {name}, 0.0)"
+    product = f"{main.short(factor)} * {chosen}" if factor in main.phase.read else chosen
+
+    def carried(form: Expr) -> Expr:
+        return factored(form.expand().subs(factor * moment, moment))
+
+    rows = tuple(tuple(map(carried, row)) for row in main.phase.rows)
+    opening = (f"{name} = {product}  # of the correction, which the first has not",)
+    return replace(main, begins=True, opening=opening, phase=replace(main.phase, rows=rows))

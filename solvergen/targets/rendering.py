@@ -297,7 +297,7 @@ def _remedy(solver: Solver) -> str:
     """What a module's error says of ends that no run may touch: adjacent string literals."""
     choices = (solver.weights, solver.prediction, solver.program)
     text = "".join(f"; {one} {remedy(*choices, one)}" for one in solver.endpoints.obstacles)
-    lines = textwrap.wrap(text, LINE_LENGTH - 16, drop_whitespace=False)
+    lines = textwrap.wrap(text, LINE_LENGTH - 14, drop_whitespace=False)
     return "\n            ".join(repr(line) for line in lines)
 
 

@@ -53,11 +53,13 @@ class PhasePrinter(PhaseNames):
         codes: the column behind the time: the kind of each row; empty if that needs no column.
         is_given: whether it is given what is known of whole steps, and computes the rest alone.
         begins: whether it also takes the step before, whose earliest node is at infinity.
+        opening: statements by which it does.
     """
 
     codes: tuple[str, ...] = ()
     is_given: bool = False
     begins: bool = False
+    opening: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -97,6 +99,7 @@ class PhasePrinter(PhaseNames):
 
     def _lines(self) -> Iterator[str]:
         """The statements before the rows."""
+        yield from self.opening
         lengths = [(name, self.calls.gap(*ends)) for name, ends in self.lengths.items()]
         if not self.is_given:
             yield from together(one for one in lengths if one[0].startswith("h"))
@@ -291,7 +294,9 @@ class PhasePrinter(PhaseNames):
         """The weights of two nodes beside the base, and how they are bounded."""
         first, last = (self.short(name) for name, _ in others)
         is_behind = combine.base == CURRENT and all(node.kind is Kind.PAST for _, node in others)
-        spelled = self._behind if is_behind else self._anywhere
+        ratios = [self.ratio(combine, combine.base, node) for _, node in others]
+        is_around = ratios[0] == "1.0" and ratios[1].startswith("-")
+        spelled = self._behind if is_behind else self._around if is_around else self._anywhere
         *lines, fewer = spelled(combine, others, moments[1:])
         yield from lines
         if least:
@@ -320,6 +325,22 @@ class PhasePrinter(PhaseNames):
         yield f"{self.short(p)} = ({mu_2} - {product(r_q, mu_1)}) / {below_p}"
         yield f"{self.short(q)} = ({product(r_p, mu_1)} - {mu_2}) / {below_q}"
         yield quotient(mu_1, r_p)
+
+    def _around(
+        self, combine: Combine, others: list[tuple[Symbol, Node]], moments: list[str]
+    ) -> Iterator[str]:
+        """The same for r_p = 1, the end, and a node behind the base, in r = -1/r_q.
+
+        ell_p = (mu_1 + r mu_2)/(1 + r), ell_q = r^2 (mu_2 - mu_1)/(1 + r), also for r = 0.
+        """
+        (first, _), (last, node_q) = others
+        r = "r" if self.is_single else f"r_{combine.stage}"
+        behind = in_parentheses(self.distance(node_q, combine.base))
+        mu_1, mu_2 = moments
+        yield f"{r} = {in_parentheses(self.interval(combine))} / {behind}"
+        yield f"{self.short(first)} = ({mu_1} + {scaled(r, mu_2)}) / (1.0 + {r})"
+        yield f"{self.short(last)} = {r} * {r} * ({mu_2} - {mu_1}) / (1.0 + {r})"
+        yield mu_1
 
     def _behind(
         self, combine: Combine, others: list[tuple[Symbol, Node]], moments: list[str]

@@ -356,7 +356,7 @@ def test_wrong_use_is_said() -> None:
     for wrong in (first, int(first), one.timesteps[3]):
         with pytest.raises(ValueError, match=r"is not the next one; expected timesteps\[1\] = 749"):
             one.step(X, wrong, X)
-    with pytest.raises(ValueError, match="the model output is"):
+    with pytest.raises(ValueError, match="model_output is"):
         one.step(X[:1], second, X)
     with pytest.raises(ValueError, match="eta is 1"):
         one.step(X, second, X, eta=1.0)

@@ -323,6 +323,6 @@ def test_a_scheduler_is_for_one_batch(scheme: str, rows: int) -> None:
     x, other = torch.ones(2, 3), torch.ones(rows, 3)
     t, s = scheduler.timesteps[:2]
     scheduler.step(x, t, x)
-    with pytest.raises(ValueError, match=rf"the sample is \({rows}, 3\); expected \(2, 3\)"):
+    with pytest.raises(ValueError, match=rf"sample is \[{rows}, 3\]; expected \[2, 3\]"):
         scheduler.step(other, s, other)
     assert scheduler.step(x, s, x).prev_sample.shape == x.shape

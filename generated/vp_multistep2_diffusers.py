@@ -316,7 +316,7 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
             got = f"eta is {eta} and use_clipped_model_output {use_clipped_model_output}"
             raise ValueError(f"{got}; expected neither: no noise is added, the config clips")
         if not isinstance(model_output, torch.Tensor):
-            raise TypeError(f"model_output is {model_output!r:.40}; expected a tensor like sample")
+            raise TypeError(f"model_output is {type(model_output)}; expected a tensor like sample")
         if str(self.config.variance_type).startswith("learned"):
             model_output = model_output[:, : sample.shape[1]]
         if model_output.shape != sample.shape:

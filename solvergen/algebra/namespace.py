@@ -35,7 +35,7 @@ _NAMES = """
     add_noise advance after again ahead alpha alpha_alpha_dot alpha_dot
     alpha_dot_over_sigma alpha_s alpha_t alphas_cumprod angle apart array arrays
     asked at at_start atol b back backwards bar base_image_seq_len base_shift batch
-    before begin begin_index below beside beta_end beta_schedule beta_start betas
+    before begin begin_index below beside beta_end beta_schedule beta_start betaincinv betas
     bits both bounds c cache callback cells centre centred change churn clip clipped
     clock closing cls coefficients column columns combinations compiled config
     context copy cos count counts cut d damping data deepcopy denoised density depth

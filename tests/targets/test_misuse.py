@@ -277,8 +277,8 @@ def test_libraries_of_others(target: str) -> None:
         scheduler = sg.compile(spec, target).Scheduler()
         scheduler.set_timesteps(3)
         x = torch.from_numpy(X.copy())
-        for bad, said in ((None, "NoneType"), ([x], "list"), (x[:1], re.escape("(1, 3)"))):
-            with pytest.raises((TypeError, ValueError), match=f"model output is .*{said}"):
+        for bad, said in ((None, "NoneType"), ([x], "list"), (x[:1], re.escape("[1, 3]"))):
+            with pytest.raises((TypeError, ValueError), match=f"model_output is .*{said}"):
                 scheduler.step(bad, scheduler.timesteps[0], x)
         scheduler.step(predicted(x, 0.5), scheduler.timesteps[0], x)
     else:

@@ -17,7 +17,7 @@ from solvergen.program.program import StepProgram
 from solvergen.program.table import phi, weight, zeroth_moment
 from solvergen.scalars.landings import LandingWeights
 from solvergen.scalars.phase_formulas import factored
-from solvergen.targets.rows import WRITTEN_OUT, PhasePrinter
+from solvergen.targets.rows import PhasePrinter
 from solvergen.targets.step_scalars import StepScalars
 
 
@@ -44,7 +44,7 @@ def _is_first(start: PhasePrinter, main: PhasePrinter) -> bool:
         return False
     if main.phase.table.before is not None and zeroth_moment(0) in main.lengths_of_moments:
         return False
-    if max(len(one.nodes) for one in main.phase.weights) > WRITTEN_OUT:
+    if not all(map(main.lets_go, main.phase.weights)):
         return False
     (many,), count = last, len(few.combine.support)
     missing = {weight(many.combine.stage, k): Integer(0) for k in range(count, len(many.nodes))}
@@ -56,11 +56,10 @@ def _is_first(start: PhasePrinter, main: PhasePrinter) -> bool:
 def _are_first(few: LandingWeights, many: LandingWeights) -> bool:
     """Whether these are the weights of the first nodes, in the same way."""
     count = len(few.combine.support)
-    if many.combine.support[:count] != few.combine.support or count == 1:
-        return count == 1
     moments = many.moments and many.moments[:count]
     bounds = {one.combine.bound and one.combine.bound.factor for one in (few, many)}
-    return few.moments == moments and len(bounds) == 1
+    is_alike = count == 1 or (few.moments == moments and len(bounds) == 1)
+    return is_alike and many.combine.support[:count] == few.combine.support
 
 
 def _begun(main: PhasePrinter) -> PhasePrinter:

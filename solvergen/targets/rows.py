@@ -13,7 +13,7 @@ index: phi, m, ell_0 are those of the step.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -21,7 +21,7 @@ from functools import cached_property
 from sympy import Expr, Integer, Symbol
 
 from solvergen.algebra.numpy_code import tuple_code
-from solvergen.methods.scheme import CURRENT, Kind, Node, Stage
+from solvergen.methods.scheme import Node, Stage, past
 from solvergen.program.instructions import Combine, node_of
 from solvergen.program.table import conversion, phi, spread, zeroth_moment
 from solvergen.scalars.intervals import START
@@ -43,6 +43,10 @@ from solvergen.targets.products import (
 WRITTEN_OUT = 3
 """Nodes up to which weights are written out; more go through ``_weights``."""
 DOCSTRING_WIDTH = 88
+
+Form = Callable[[Combine, list[tuple[Symbol, Node]], list[str]], Iterator[str]]
+"""A way to write the weights of two nodes beside the base: statements, and the first without the
+second."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,7 @@ class PhasePrinter(PhaseNames):
         moments = [self.code(self._known(each)) for each in one.moments or own]
         least = self._least(combine)
         base = next((name for name, j in one.nodes if combine.support[j] == combine.base), None)
-        if len(one.nodes) > WRITTEN_OUT or base is None:
+        if not self.is_written_out(one):
             pairs = self.phase.intervals.distances(combine)
             falls = ", ".join(self.ratio(combine, *pair) for pair in pairs)
             names = ", ".join(self.short(name) for name, _ in one.nodes)
@@ -270,7 +274,7 @@ class PhasePrinter(PhaseNames):
                 function = f"_limited({tuple_code(least)}, "
             yield f"{names} = {function}{tuple_code(moments)}, {falls})"
             return
-        others = [(name, combine.support[j]) for name, j in one.nodes if name != base]
+        others = self._others(one)
         if len(others) == 1:
             (name, node), *_ = others
             ratio = self.ratio(combine, combine.base, node)
@@ -279,25 +283,41 @@ class PhasePrinter(PhaseNames):
                 weight = f"np.maximum({weight}, {least[0]})"
             yield f"{self.short(name)} = {weight}"
         else:
-            yield from self._two(combine, others, moments, least)
+            yield from self._two(one, moments, least)
         if base in self.phase.read:
             rest = " - ".join(["1.0", *(self.short(name) for name, _ in others)])
             yield f"{self.short(base)} = {rest}"
 
-    def _two(
-        self,
-        combine: Combine,
-        others: list[tuple[Symbol, Node]],
-        moments: list[str],
-        least: list[str],
-    ) -> Iterator[str]:
+    def is_written_out(self, one: LandingWeights) -> bool:
+        """Whether each weight of a support has a formula of its own."""
+        bases = (one.combine.support[j] == one.combine.base for _, j in one.nodes)
+        return len(one.nodes) <= WRITTEN_OUT and any(bases)
+
+    def lets_go(self, one: LandingWeights) -> bool:
+        """Whether the weights of a landing hold where the earliest node is at infinity."""
+        if not one.nodes or not self.is_written_out(one):
+            return not one.nodes
+        is_finite = one.combine.base != past(len(self.times) - 2)
+        return is_finite and (len(one.nodes) < 3 or self._form(one) != self._anywhere)
+
+    def _others(self, one: LandingWeights) -> list[tuple[Symbol, Node]]:
+        """The weights of the nodes beside the base, the latest first."""
+        found = ((name, one.combine.support[j]) for name, j in one.nodes)
+        return [(name, node) for name, node in found if node != one.combine.base]
+
+    def _form(self, one: LandingWeights) -> Form:
+        """How the weights of two nodes beside the base are spelled: by where they are."""
+        first, last = (self.ratio(one.combine, one.combine.base, n) for _, n in self._others(one))
+        if not last.startswith("-"):
+            return self._anywhere
+        around = self._around if first == "1.0" else self._anywhere
+        return self._behind if first.startswith("-") else around
+
+    def _two(self, one: LandingWeights, moments: list[str], least: list[str]) -> Iterator[str]:
         """The weights of two nodes beside the base, and how they are bounded."""
+        others = self._others(one)
         first, last = (self.short(name) for name, _ in others)
-        is_behind = combine.base == CURRENT and all(node.kind is Kind.PAST for _, node in others)
-        ratios = [self.ratio(combine, combine.base, node) for _, node in others]
-        is_around = ratios[0] == "1.0" and ratios[1].startswith("-")
-        spelled = self._behind if is_behind else self._around if is_around else self._anywhere
-        *lines, fewer = spelled(combine, others, moments[1:])
+        *lines, fewer = self._form(one)(one.combine, others, moments[1:])
         yield from lines
         if least:
             yield f"fewer = {fewer}  # ell_1 of two nodes, for the limiter"

@@ -9,21 +9,12 @@ from dataclasses import dataclass
 
 from solvergen.program.table import Place, Shape, Table
 from solvergen.specification.solver import Solver
-from solvergen.targets.passes import Control, Sums, arrays, name, noise, place_name
+from solvergen.targets.passes import Control, arrays, name, noise, place_name
 
 
 def combination(terms: tuple[tuple[int, str], ...], names: dict[str, str]) -> str:
     """c[1] * x + c[2] * prediction + .."""
     return " + ".join(f"c[{column}] * {names.get(array, array)}" for column, array in terms)
-
-
-def fused(result: str, terms: tuple[tuple[int, str], ...], names: dict[str, str]) -> str:
-    """The same as statements that go over memory once for each term: torch.addcmul."""
-    (column, array), *others = terms
-    lines = [f"{result} = c[{column}] * {names.get(array, array)}"]
-    for column, array in others:
-        lines.append(f"{result} = torch.addcmul({result}, c[{column}], {names.get(array, array)})")
-    return "".join(f"    {line}\n" for line in lines)
 
 
 def signature(table: Table, number: int) -> str:
@@ -36,46 +27,6 @@ def kept(table: Table, shape: Shape) -> str:
     if not table.places or shape.value:
         return ""
     return place_name(table, Place(table.places - 1))
-
-
-def widened_passes(table: Table, cast: str, copied: str, is_fused: bool = False) -> str:
-    """Every pass, with sums in the dtype of the row that are rounded once.
-
-    Args:
-        table: of the solver.
-        cast: the method of an array that changes its dtype.
-        copied: the prediction in the dtype of x, where that is the value.
-        is_fused: whether products are added as they are made, by torch.
-    """
-    return "\n\n\n".join(
-        _widened(table, number, cast, copied, is_fused) for number in range(len(table.shapes))
-    )
-
-
-def _widened(table: Table, number: int, cast: str, copied: str, is_fused: bool) -> str:
-    shape = table.shapes[number]
-    sums = Sums.of(table, shape)
-    read = [one for one in arrays(table) if one in sums.read]
-    value = kept(table, shape)
-    # A value that stays goes on as it is, not as what the sum reads.
-    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
-    names = {one: short.get(one, one) for one in read}
-    if shape.value:
-        value = f"({combination(sums.value, names)}).{cast}(x.dtype)"
-        value = copied if sums.copies else value
-    lines = f"    landing = {combination(sums.landing, names)}\n"
-    if is_fused:
-        lines = fused("landing", sums.landing, names)
-        if shape.value and not sums.copies:
-            lines, value = lines + fused("value", sums.value, names), f"value.{cast}(x.dtype)"
-    wide, given = ", ".join(names[one] for one in read), ", ".join(read)
-    return (
-        f"{signature(table, number)}\n"
-        f'    """{sums.formula("y" if table.keeps_start else "x")}."""\n'
-        f"    {wide} = (one.{cast}(c.dtype) for one in ({given}))\n"
-        f"{lines}"
-        f"    return {', '.join([f'landing.{cast}(x.dtype)', *([value] if value else [])])}"
-    )
 
 
 @dataclass(frozen=True)

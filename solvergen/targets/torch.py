@@ -13,8 +13,15 @@ from solvergen.scalars.formulas import Formulas
 from solvergen.specification.solver import Solver
 from solvergen.targets import normals
 from solvergen.targets.batches import Batches
-from solvergen.targets.functional import Names, pair_reads, step_lines, widened_passes
-from solvergen.targets.passes import Control
+from solvergen.targets.functional import (
+    Names,
+    combination,
+    kept,
+    pair_reads,
+    signature,
+    step_lines,
+)
+from solvergen.targets.passes import Control, Sums, arrays
 from solvergen.targets.target import Library, Target
 
 INTERPOLATION = '''def _interp(t, x, y):
@@ -67,7 +74,44 @@ def passes(table: Table) -> str:
     """The source of every pass; with noise its column is no pass over memory of its own, so that a
     step costs no more than one without and torch.randn."""
     is_fused = any(Array.NOISE in one.landing for one in table.shapes)
-    return widened_passes(table, "to", "prediction.to(x.dtype, copy=True)", is_fused)
+    return "\n\n\n".join(_pass(table, n, is_fused) for n in range(len(table.shapes)))
+
+
+def _pass(table: Table, number: int, is_fused: bool) -> str:
+    """Sums in the dtype of the row that are rounded once; products are added as they are made, if
+    that is asked."""
+    shape = table.shapes[number]
+    sums = Sums.of(table, shape)
+    read = [one for one in arrays(table) if one in sums.read]
+    value = kept(table, shape)
+    # A value that stays goes on as it is, not as what the sum reads.
+    short = {"x": "x_c", "y": "y_c", "prediction": "p", **({} if shape.value else {value: "v_c"})}
+    names = {one: short.get(one, one) for one in read}
+    if shape.value:
+        value = f"({combination(sums.value, names)}).to(x.dtype)"
+        value = "prediction.to(x.dtype, copy=True)" if sums.copies else value
+    lines = f"    landing = {combination(sums.landing, names)}\n"
+    if is_fused:
+        lines = _fused("landing", sums.landing, names)
+        if shape.value and not sums.copies:
+            lines, value = lines + _fused("value", sums.value, names), "value.to(x.dtype)"
+    wide, given = ", ".join(names[one] for one in read), ", ".join(read)
+    return (
+        f"{signature(table, number)}\n"
+        f'    """{sums.formula("y" if table.keeps_start else "x")}."""\n'
+        f"    {wide} = (one.to(c.dtype) for one in ({given}))\n"
+        f"{lines}"
+        f"    return {', '.join(['landing.to(x.dtype)', *([value] if value else [])])}"
+    )
+
+
+def _fused(result: str, terms: tuple[tuple[int, str], ...], names: dict[str, str]) -> str:
+    """A combination as statements that go over memory once for each term: torch.addcmul."""
+    (column, array), *others = terms
+    lines = [f"{result} = c[{column}] * {names.get(array, array)}"]
+    for column, array in others:
+        lines.append(f"{result} = torch.addcmul({result}, c[{column}], {names.get(array, array)})")
+    return "".join(f"    {line}\n" for line in lines)
 
 
 def settings(solver: Solver, formulas: Formulas) -> dict[str, Any]:

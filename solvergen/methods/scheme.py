@@ -324,17 +324,11 @@ class Scheme:
                 f"{len(self.startup)} start-up phases; expected one for each."
             )
         for available, phase in enumerate(self.startup):
-            if phase.history > available:
-                raise SchemeError(
-                    f"start-up phase {phase.name!r} of {self.name!r} reads {phase.history} "
-                    f"earlier steps, but only {available} exist then."
-                )
-        for phase in self.closing:
-            if phase.history > self.main.history:
-                raise SchemeError(
-                    f"closing phase {phase.name!r} of {self.name!r} reads {phase.history} earlier "
-                    f"steps, but the main phase keeps {self.main.history}."
-                )
+            self._require_kept(phase, phase.history, available)
+        replaced = [node.index for node in self.main.stages[-1].support if node.kind is Kind.PAST]
+        for phase in (self.main, *self.closing):
+            corrected = 1 + max(replaced, default=0) if phase.correction else 0
+            self._require_kept(phase, max(phase.history, corrected), self.main.history)
         others = (*self.startup, *self.closing)
         corrects = any(one.correction is not None for one in (self.main, *others))
         if any(one.iteration for one in others) or (self.main.iteration and corrects):
@@ -347,6 +341,14 @@ class Scheme:
                 f"scheme {self.name!r} has the pair {self.pair} beside a main phase that reads "
                 f"{self.main.history} earlier steps; expected a second landing as estimate and no "
                 "history. Adaptive steps of multistep methods are not supported."
+            )
+
+    def _require_kept(self, phase: Phase, reads: int, kept: int) -> None:
+        """Refuse a phase that reads steps that are not there yet, or not kept."""
+        if reads > kept:
+            raise SchemeError(
+                f"phase {phase.name!r} of {self.name!r} reads {reads} earlier steps, with those of "
+                f"the landing that a correction replaces; expected {kept} at most, which are kept."
             )
 
     def _check_size(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from sympy import Expr, Integer
 
+from solvergen.methods.scheme import past
 from solvergen.program.program import StepProgram
 from solvergen.program.table import phi, weight, zeroth_moment
 from solvergen.scalars.landings import LandingWeights
@@ -46,20 +47,21 @@ def _is_first(start: PhasePrinter, main: PhasePrinter) -> bool:
         return False
     if not all(map(main.lets_go, main.phase.weights)):
         return False
-    (many,), count = last, len(few.combine.support)
-    missing = {weight(many.combine.stage, k): Integer(0) for k in range(count, len(many.nodes))}
-    missing |= {zeroth_moment(0): Integer(0), **dict(few.numbers)}
-    rows = tuple(tuple(one.xreplace(missing) for one in row) for row in main.phase.rows)
-    return rows == start.phase.rows and _are_first(few, many)
-
-
-def _are_first(few: LandingWeights, many: LandingWeights) -> bool:
-    """Whether these are the weights of the first nodes, in the same way."""
+    (many,), earliest = last, past(len(main.times) - 2)
+    if few.combine.support != tuple(one for one in many.combine.support if one != earliest):
+        return False
     count = len(few.combine.support)
-    moments = many.moments and many.moments[:count]
+    none = {weight(many.combine.stage, k): Integer(0) for k in range(count, len(many.nodes))}
+    none |= {zeroth_moment(0): Integer(0), **dict(few.numbers)}
+    rows = tuple(tuple(one.xreplace(none) for one in row) for row in main.phase.rows)
+    return rows == start.phase.rows and (count == 1 or _are_alike(few, many))
+
+
+def _are_alike(few: LandingWeights, many: LandingWeights) -> bool:
+    """Whether weights are found and bounded in the same way, some with a node more."""
+    moments = many.moments and many.moments[: len(few.nodes)]
     bounds = {one.combine.bound and one.combine.bound.factor for one in (few, many)}
-    is_alike = count == 1 or (few.moments == moments and len(bounds) == 1)
-    return is_alike and many.combine.support[:count] == few.combine.support
+    return few.moments == moments and len(bounds) == 1
 
 
 def _begun(main: PhasePrinter) -> PhasePrinter:

@@ -50,8 +50,10 @@ def test_text_round_trip(text: str) -> None:
         ("1:{s1}", "not computed yet"),
         ("1/2:{0,s2}; 1/3:{0}; 1:{0,s1,s2}", "not computed yet"),
         ("1:{0,-1}", "start-up phases"),
-        ("1:{0,-1} | 1:{0,-1}", "only 0 exist"),
+        ("1:{0,-1} | 1:{0,-1}", "expected 0 at most"),
         ("1/2:{0}; 1:{0}", "never reads the value"),
+        ("1:{0} | 1:{0,-1} | 0<-1:{0,-1}; 1:{0,-1,-2}", "reads 3 .* expected 2 at most"),
+        ("1:{0} | 1:{0,-1} || 0<-1:{0,-1}; 1:{0}", "'last_0' .* reads 2 .* expected 1 at most"),
     ],
 )
 def test_refused(text: str, message: str) -> None:

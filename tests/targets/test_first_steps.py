@@ -68,6 +68,69 @@ def test_phases_with_functions_of_their_own(scheme: str, expected: list[str]) ->
     assert own == expected
 
 
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        ("1:{0}|1:{0}|1:{0,-1,-2}", ["_start_0", "_start_1", "_main"]),  # two nodes fewer
+        ("1:{0}|1:{0,-1}~classical|1:{0,-1,-2}", ["_start_0", "_start_1", "_main"]),
+        ("1:{0}|1:{0,-1}|1:{0,-1,-2}~frozen", ["_start_0", "_start_1", "_main"]),
+        ("1:{0}|1:{0,-1}~classical|1:{0,-1,-2}~classical", ["_start_0", "_main"]),
+        ("1:{0}|1:{0}|1:{0,-2}", ["_start_0", "_main"]),
+        ("1:{0}|1:{0,-1}|0<-1:{0,-1,-2};1:{0,-1}", ["_start_0", "_main"]),
+        ("1:{0}|1:{0}|0<-1:{0,-1,-2};1:{0}", ["_start_0", "_main"]),
+    ],
+)
+@pytest.mark.parametrize("limiter", [None, 1.3])
+def test_schemes_by_their_text(scheme: str, expected: list[str], limiter: float | None) -> None:
+    """Two steps go as those of the first two phases alone, whatever the main one."""
+    bound = None if scheme.endswith("1:{0}") else limiter
+    found = sg.compile(sg.Solver(*CHOICES[0], scheme=scheme, limiter=bound), "numpy")
+    assert [one for one in vars(found) if one.startswith(("_start", "_main"))] == expected
+    first, second = scheme.split("|")[:2]
+    text = f"{first}|{second}" if "-1" in second else second
+    alone = sg.compile(
+        sg.Solver(*CHOICES[0], scheme=text, limiter=limiter if "-1" in text else None), "numpy"
+    )
+    x = np.array([0.4, -1.3])
+    for shares in SHARES:
+        for grid in (shares[:3], shares[2::-1], shares[-3:]):
+            both = (one.sample(lambda x, t: np.sin(2.0 * x + t), x, grid) for one in (found, alone))
+            np.testing.assert_allclose(*both, rtol=1e-13)
+
+
+def drawn(seed: int) -> str:
+    """A scheme of one to three earlier steps by its text, with any moments and nodes."""
+    rng = np.random.default_rng(seed)
+    moments = ["", str(rng.choice(["", "~classical", "~frozen", "~scaled(1,1/2,1/3)"]))]
+    history, phases = rng.integers(1, 4), []
+    for n in range(history + 1):
+        nodes = [f"-{k}" for k in range(1, n + 1)]
+        if rng.random() < 0.3:
+            nodes = [one for one in nodes if rng.random() < 0.7]
+        landing = f"1:{{{','.join(['0', *nodes])}}}{rng.choice(moments)}"
+        if n == 0 and rng.random() < 0.5:
+            landing = "1/2:{0};1:{0,s1}"
+        if n == history and rng.random() < 0.5:
+            past = ",".join(f"-{k}" for k in range(1, n + 1))
+            landing = f"0<-1:{{0,{past}}};1:{{{','.join(['0', *nodes[: n - 1]])}}}"
+        phases.append(landing)
+    return "|".join(phases)
+
+
+@pytest.mark.slow_but(12)
+@pytest.mark.parametrize("seed", range(80))
+def test_any_scheme_has_the_coefficients_of_its_text(seed: int) -> None:
+    """No module is written whose coefficients a search finds to differ from the scheme's in 50
+    digits: here that is an error, unless the scheme itself is refused."""
+    choice, scheme = CHOICES[seed % len(CHOICES)], drawn(seed)
+    try:
+        text = sg.emit(sg.Solver(*choice, scheme=scheme, limiter=None), "numpy")
+    except sg.SchemeError as error:
+        assert "correction" in str(error) or "start-up phases" in str(error)
+    else:
+        assert "no coefficient is off by more than" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("size", [2, 3, 4])
 @pytest.mark.parametrize("scheme", ["multistep:2", "multistep:3", "unipc:2"])
 @pytest.mark.parametrize("name", ["vp_linear", "rectified_flow", "trigonometric"])

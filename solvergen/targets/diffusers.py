@@ -246,7 +246,7 @@ def whole_run(
         "flow": is_flow,
         "options": FLOW if is_flow else DISCRETE,
         "prediction_type": name,
-        "rows": rows_code(levels, run),
+        **rows_code(levels, run),
         "first_sigma": repr(float(sigmas[0])),
         "last_level": repr(levels[-1]) if np.isfinite(levels[-1]) else "np.inf",
     }

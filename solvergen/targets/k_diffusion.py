@@ -90,7 +90,7 @@ def whole_run(
     scales = [mpmath.mpf(1)] * len(alphas) if is_flow else alphas
     levels = [sigma / scale for sigma, scale in zip(sigmas, scales, strict=True)]
     return {
-        "rows": rows_code(levels, run.in_data(solver, scales)),
+        **rows_code(levels, run.in_data(solver, scales)),
         "last_level": repr(float(levels[-1])),
         "space": _SPACES[is_flow][1],
     }

@@ -7,7 +7,8 @@ in its unrolled form (THEORY section 11), z_i = C_i0 x + sum_(j<i) C_i,j+1 P_j, 
 
 which is the same run, whatever its scheme, and that of coefficients that were fitted: a factor of
 the sample and one of every prediction. What comes out as 0, because no scheme reads so far back,
-is not written.
+is not written, and a run keeps the predictions that are read alone. Coefficients were rounded
+before, so that 0 is what lies below the rounding of the largest factor of its row.
 """
 
 import textwrap
@@ -34,7 +35,9 @@ from solvergen.targets.target import require_own_time
 
 Rows = list[list[Any]]
 MOST = 100
-"""Evaluations of such a run, all of whose predictions are kept."""
+"""Evaluations of such a run, all of whose predictions may be kept."""
+ROUNDING = mpmath.mpf(2) ** -53
+"""Of the largest factor of a row: less than that is 0."""
 WIDTH = 98
 DIGITS = precision.REFERENCE + 10
 
@@ -65,7 +68,7 @@ class WholeRun:
         return cls(tuple(row[0] for row in landings), rows)
 
     def from_sample(self) -> list[tuple[float, ...]]:
-        """The factors of the sample and of all predictions so far in the next sample."""
+        """The factors of the sample, and of the last predictions that are read, in the next one."""
         with mpmath.workdps(DIGITS):
             found = []
             for n, (before, after) in enumerate(zip(self.rows, self.rows[1:], strict=False)):
@@ -76,7 +79,9 @@ class WholeRun:
                     )
                 ratio = after[0] / before[0] if before[0] else mpmath.mpf(0)
                 rest = [b - ratio * a for a, b in zip(before, after, strict=True)][1 : n + 2]
-                found.append(rounded([ratio, *rest]))
+                ratio, *rest = _rounded([ratio, *rest])
+                read = next((k for k, one in enumerate(rest) if one), len(rest) - 1)
+                found.append((ratio, *rest[read:]))
             return found
 
     def in_data(self, solver: Solver, scales: Sequence[Any]) -> "WholeRun":
@@ -114,6 +119,12 @@ class WholeRun:
                     predictions.append([a * one for one in unit])
                     predictions[-1][len(predictions)] += b
             return WholeRun(self.times, found)
+
+
+def _rounded(row: list[Any]) -> tuple[float, ...]:
+    """Floats, with 0 for what the rounding of coefficients before has left."""
+    least = ROUNDING * max(map(abs, row))
+    return rounded([one if abs(one) > least else mpmath.mpf(0) for one in row])
 
 
 def _unrolled(table: Table, baked: Baked) -> Rows:
@@ -241,12 +252,12 @@ def render(
     return rendering.tidy(rendering.fill(f"{found.folder}/whole_run.jinja", filled))
 
 
-def rows_code(places: Sequence[Any], run: WholeRun) -> str:
-    """For every evaluation its place, and the factors of what comes after it."""
-    rows = ((float(one), *row) for one, row in zip(places, run.from_sample(), strict=False))
-    return "\n".join(
-        textwrap.fill(f"({literal(row)[1:-1]}),", WIDTH, **_indented(4, 5)) for row in rows
-    )
+def rows_code(places: Sequence[Any], run: WholeRun) -> dict[str, Any]:
+    """For every evaluation its place and the factors of what comes after it, and how many of the
+    last predictions a run keeps."""
+    rows = [(float(one), *row) for one, row in zip(places, run.from_sample(), strict=False)]
+    lines = (textwrap.fill(f"({literal(row)[1:-1]}),", WIDTH, **_indented(4, 5)) for row in rows)
+    return {"rows": "\n".join(lines), "kept": max(map(len, rows)) - 2}
 
 
 def _indented(first: int, others: int) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import solvergen as sg
 
 FOLDER = Path(__file__).parents[2] / "generated"
 LINES = {
@@ -28,6 +31,14 @@ LINES = {
 def test_a_module_is_no_longer_than_it_has_to_be(name: str) -> None:
     lines = (FOLDER / f"{name}.py").read_text().splitlines()
     assert sum(bool(line.strip()) for line in lines) <= LINES[name]
+
+
+@pytest.mark.parametrize("target", ["numpy", "numba", "torch", "jax", "k-diffusion"])
+def test_a_module_of_one_grid_is_a_page(target: str) -> None:
+    solver = sg.Solver("vp_linear", "noise", "data", "half_log_snr", "multistep:3")
+    grid = np.linspace(1.0, 0.01, 21).tolist()
+    lines = sg.emit(solver, target, timesteps=grid).splitlines()
+    assert sum(bool(line.strip()) for line in lines) <= 110
 
 
 def test_every_module_has_a_bound() -> None:

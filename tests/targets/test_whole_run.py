@@ -82,6 +82,20 @@ def test_a_scheduler_takes_the_steps_of_the_baked_module(name: str) -> None:
     np.testing.assert_allclose(x.numpy(), expected(name), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "most"),
+    [("2m", "k-diffusion", 2), ("ddim", "k-diffusion", 1), ("ddim", "diffusers", 1),
+     ("heun", "diffusers", 2), ("3s", "k-diffusion", 3)],
+)  # fmt: skip
+def test_no_step_reads_more_than_its_scheme(name: str, target: str, most: int) -> None:
+    """Where the network predicts what is integrated: what cancels is 0 behind the last digit, and
+    no prediction is multiplied by that."""
+    rows = [row[1:] for row in module(name, target).ROWS]
+    assert max(map(len, rows)) == 1 + most
+    for _, *factors in rows:
+        assert all(abs(one) > 1e-12 for one in factors)
+
+
 @pytest.mark.slow_but(3)
 @pytest.mark.parametrize("name", sorted(set(CHOICES) - {"heun"}))
 def test_a_sampler_of_k_diffusion_gives_the_same_whatever_is_predicted(name: str) -> None:
@@ -215,7 +229,7 @@ def test_misuse_is_refused() -> None:
         (lambda: scheduler.set_begin_index(2), "expected 0: the run is whole"),
         (lambda: scheduler.step(X, scheduler.timesteps[1], X), "not the next one"),
         (lambda: scheduler.step(X, scheduler.timesteps[0], X, eta=0.5), "adds no noise"),
-        (lambda: scheduler.step(X[:1], scheduler.timesteps[0], X), "as the sample"),
+        (lambda: scheduler.step(X[:1], scheduler.timesteps[0], X), "model_output is"),
         (lambda: scheduler.add_noise(X, X, torch.tensor([3.0])), "3.0 is not listed"),
     ):
         with pytest.raises(ValueError, match=words):

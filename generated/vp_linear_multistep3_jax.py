@@ -169,7 +169,7 @@ def _main(s, step, h_1, h_2, limiter):
     ell_2 = q * r * (p * mu_2 - mu_1)
     fewer = p * mu_1  # ell_1 of two nodes, for the limiter
     least, least_of_all = 0.5 - limiter, 0.5 - 11 / 6 * limiter
-    part = np.minimum(np.maximum((least_of_all - fewer) / (ell_1 - fewer), 0.0), fewer >= least)
+    part = np.fmin(np.fmax((least_of_all - fewer) / (ell_1 - fewer), 0.0), fewer >= least)
     fewer = np.maximum((1.0 - part) * fewer, least)
     ell_1, ell_2 = fewer + part * ell_1, part * ell_2
     ell_0 = 1.0 - ell_1 - ell_2

@@ -154,15 +154,15 @@ class VpAlphabarDataMultistep2Scheduler(SchedulerMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        num_train_timesteps: int = 1000, beta_schedule: str = "compiled",
-        beta_start: float = 0.0001, beta_end: float = 0.02, snr_shift_scale: float = 1.0,
-        trained_betas: list[float] | None = None, rescale_betas_zero_snr: bool = False,
-        prediction_type: str = "epsilon", variance_type: str | None = None,
+        num_train_timesteps: int = 1000, beta_start: float = 0.0001, beta_end: float = 0.02,
+        beta_schedule: str = "compiled", trained_betas: list[float] | None = None,
+        rescale_betas_zero_snr: bool = False, snr_shift_scale: float = 1.0,
+        prediction_type: str = "epsilon",
         timestep_spacing: str = "linspace", steps_offset: int = 0, final_sigmas_type: str = "zero",
         use_karras_sigmas: bool = False, use_exponential_sigmas: bool = False,
         use_lu_lambdas: bool = False, use_beta_sigmas: bool = False,
         sigma_min: float | None = None, sigma_max: float | None = None,
-        clip: float | None = None, thresholding: bool = False,
+        variance_type: str | None = None, clip: float | None = None, thresholding: bool = False,
         dynamic_thresholding_ratio: float = 0.995, sample_max_value: float = 1.0,
         inverse: bool = False,
     ):  # fmt: skip

@@ -25,9 +25,14 @@ from solvergen.targets.step_scalars import StepScalars
 def joined(
     given: StepScalars, program: StepProgram, phases: list[PhasePrinter]
 ) -> list[PhasePrinter]:
-    """The phases, with the main one in place of the one before it, if it takes that over."""
+    """The phases, with the main one in place of the one before it, if it takes that over.
+
+    Its own step must be finite, which that of a table's levels need not be in a scheduler: there
+    another table may begin where alpha = 0.
+    """
     number = len(program.phases) - 2  # of the step in question
-    if given.numbered or number < 0:
+    is_any = given.formulas.schedule.is_half_log_snr and program.at_infinity is None
+    if given.numbered or number < 0 or is_any:
         return phases
     start, main = phases[number : number + 2]
     missing = [given.argument(main, back) for back in range(number + 1, len(main.times) - 1)]
@@ -54,11 +59,16 @@ def _is_first(start: PhasePrinter, main: PhasePrinter) -> bool:
     none = {weight(many.combine.stage, k): Integer(0) for k in range(count, len(many.nodes))}
     none |= {zeroth_moment(0): Integer(0), **dict(few.numbers)}
     rows = tuple(tuple(one.xreplace(none) for one in row) for row in main.phase.rows)
-    return rows == start.phase.rows and (count == 1 or _are_alike(few, many))
+    return rows == start.phase.rows and _are_alike(few, many)
 
 
 def _are_alike(few: LandingWeights, many: LandingWeights) -> bool:
-    """Whether weights are found and bounded in the same way, some with a node more."""
+    """Whether weights are interpolated and bounded in the same way, some with a node more; the
+    weight of one node is 1."""
+    if len(few.combine.support) == 1:
+        return [form for _, form in few.numbers] == [1] and not many.rows
+    if any(len(one.nodes) != len(one.combine.support) for one in (few, many)):
+        return False
     moments = many.moments and many.moments[: len(few.nodes)]
     bounds = {one.combine.bound and one.combine.bound.factor for one in (few, many)}
     return few.moments == moments and len(bounds) == 1

@@ -94,8 +94,8 @@ class PhasePrinter(PhaseNames):
             str(Stage(one.position, one.support, one.rule, one.base, one.mirrored))
             for one in landings
         ]
-        begins = f"; at first node -{len(self.times) - 2} is at infinity" if self.begins else ""
-        text = f"The rows of steps {'; '.join(shown)}{begins}."
+        shown[-1] += f"; at first node -{len(self.times) - 2} is at infinity" if self.begins else ""
+        text = f"The rows of steps {'; '.join(shown)}."
         if len(text) <= DOCSTRING_WIDTH:
             return text
         lines = f";\n{2 * INDENT}".join(shown)
@@ -323,7 +323,7 @@ class PhasePrinter(PhaseNames):
             yield f"fewer = {fewer}  # ell_1 of two nodes, for the limiter"
             yield from together(zip(("least", "least_of_all"), least, strict=True))
             share = f"(least_of_all - fewer) / ({first} - fewer)"
-            yield f"part = np.minimum(np.maximum({share}, 0.0), fewer >= least)"
+            yield f"part = np.fmin(np.fmax({share}, 0.0), fewer >= least)"
             yield "fewer = np.maximum((1.0 - part) * fewer, least)"
             yield f"{first}, {last} = fewer + part * {first}, part * {last}"
 

@@ -1,6 +1,7 @@
 """The diffusers target: schedulers that pipelines run, and that agree with those of diffusers."""
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -342,6 +343,36 @@ def test_zero_terminal_snr_is_exact() -> None:
     options["num_train_timesteps"] = 1000
     with pytest.raises(ValueError, match="not those of the compiled schedule"):
         scheduler("tab3", **options)
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    ["multistep:2", "multistep:2:ramp", "1:{0}|1:{0,-1}~classical", "unip:2:bh2",
+     "multistep:3:ramp", "unipc:2:exact:ramp"],
+)  # fmt: skip
+def test_a_table_of_zero_snr_for_a_schedule_without(scheme: str) -> None:
+    """The compiled schedule ends before alpha = 0, and the network's table does not: exact for a
+    network that always says the same data, in any number of steps."""
+    spec = sg.Solver("stable_diffusion", "velocity", "data", "half_log_snr", scheme)
+    one = sg.compile(spec, "diffusers").Scheduler(
+        beta_schedule="linear", rescale_betas_zero_snr=True, timestep_spacing="trailing"
+    )
+    data = 0.5 * X.tanh()
+    for count in range(1, 8):
+        one.set_timesteps(count)
+        assert one.sigmas[0] == np.inf
+        x = X
+        for t, ratio in zip(one.timesteps, one.sigmas.double(), strict=False):
+            a, s = 1 / (1 + ratio**2).sqrt(), 1 / (1 + ratio**-2.0).sqrt()
+            x = one.step(a * (x - a * data) / s - s * data, t, x).prev_sample
+        torch.testing.assert_close(x, data, rtol=0.0, atol=3e-6)
+
+
+def test_arguments_stand_in_the_order_of_diffusers() -> None:
+    given = [*signature(DDIMScheduler.__init__).parameters][1:6]
+    assert [*signature(type(scheduler("2m")).__init__).parameters][1:6] == given
+    by_place = type(scheduler("2m"))(500, 0.00085, 0.012, "scaled_linear")
+    assert (by_place.config.num_train_timesteps, by_place.config.beta_end) == (500, 0.012)
 
 
 def test_wrong_use_is_said() -> None:

@@ -76,6 +76,9 @@ def test_phases_with_functions_of_their_own(scheme: str, expected: list[str]) ->
         ("1:{0}|1:{0,-1}|1:{0,-1,-2}~frozen", ["_start_0", "_start_1", "_main"]),
         ("1:{0}|1:{0,-1}~classical|1:{0,-1,-2}~classical", ["_start_0", "_main"]),
         ("1:{0}|1:{0}|1:{0,-2}", ["_start_0", "_main"]),
+        ("1:{0}|1:{0:3/2,-1:-1/2}|1:{0,-1,-2}", ["_start_0", "_start_1", "_main"]),
+        ("1:{0}|1:{0:1+mu1,-1:-1*mu1}|1:{0,-1,-2}", ["_start_0", "_start_1", "_main"]),
+        ("1:{0}|1:{0,-1}|1:{0:23/12,-1:-16/12,-2:5/12}", ["_start_0", "_start_1", "_main"]),
         ("1:{0}|1:{0,-1}|0<-1:{0,-1,-2};1:{0,-1}", ["_start_0", "_main"]),
         ("1:{0}|1:{0}|0<-1:{0,-1,-2};1:{0}", ["_start_0", "_main"]),
     ],
@@ -83,14 +86,18 @@ def test_phases_with_functions_of_their_own(scheme: str, expected: list[str]) ->
 @pytest.mark.parametrize("limiter", [None, 1.3])
 def test_schemes_by_their_text(scheme: str, expected: list[str], limiter: float | None) -> None:
     """Two steps go as those of the first two phases alone, whatever the main one."""
-    bound = None if scheme.endswith("1:{0}") else limiter
-    found = sg.compile(sg.Solver(*CHOICES[0], scheme=scheme, limiter=bound), "numpy")
+
+    def bounded(text: str, bound: float | None) -> sg.Solver:
+        last = text.split("|")[-1].split(";")[-1].partition("~")[0]  # bounded if interpolated
+        bound = bound if last in ("1:{0,-1}", "1:{0,-1,-2}", "1:{0,-2}") else None
+        return sg.Solver(*CHOICES[0], scheme=text, limiter=bound)
+
+    whole = bounded(scheme, limiter)
+    found = sg.compile(whole, "numpy")
     assert [one for one in vars(found) if one.startswith(("_start", "_main"))] == expected
     first, second = scheme.split("|")[:2]
     text = f"{first}|{second}" if "-1" in second else second
-    alone = sg.compile(
-        sg.Solver(*CHOICES[0], scheme=text, limiter=limiter if "-1" in text else None), "numpy"
-    )
+    alone = sg.compile(bounded(text, whole.limiter and float(whole.limiter)), "numpy")
     x = np.array([0.4, -1.3])
     for shares in SHARES:
         for grid in (shares[:3], shares[2::-1], shares[-3:]):
@@ -110,11 +117,24 @@ def drawn(seed: int) -> str:
         landing = f"1:{{{','.join(['0', *nodes])}}}{rng.choice(moments)}"
         if n == 0 and rng.random() < 0.5:
             landing = "1/2:{0};1:{0,s1}"
+        if n == 1 and rng.random() < 0.3:
+            landing = str(rng.choice(["1:{0:3/2,-1:-1/2}", "1:{0:1+mu1,-1:-1*mu1}"]))
         if n == history and rng.random() < 0.5:
             past = ",".join(f"-{k}" for k in range(1, n + 1))
             landing = f"0<-1:{{0,{past}}};1:{{{','.join(['0', *nodes[: n - 1]])}}}"
         phases.append(landing)
     return "|".join(phases)
+
+
+@pytest.mark.parametrize("limiter", [1.0, 1.5, 2.0])
+def test_a_bound_that_is_met_exactly(limiter: float) -> None:
+    """h/h_1 for which the weight of two nodes is the least that those of three may add up to: the
+    share of three nodes that are two is 0/0 there."""
+    found = module(("rectified_flow", "flow", "flow", "time"), "multistep:3:ramp")
+    for h_1 in np.array([3, 6, 12, 24]) / 256.0:
+        h = h_1 / 3.0 * (11.0 * limiter - 3.0)
+        row = found.coefficients([1.0, 1.0 - h_1, 1.0 - h_1 - h, 0.01], limiter)[1]
+        np.testing.assert_allclose(row[2:5], [-h * (0.5 + limiter), h * (limiter - 0.5), 0.0])
 
 
 @pytest.mark.usefixtures("certified")

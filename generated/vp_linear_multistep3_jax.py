@@ -291,7 +291,7 @@ class Stepper:
 def sample(model, x, timesteps, callback=None):
     """From x to timesteps[-1], by lax.scan without a callback; model(x, t) predicts noise."""
     stepper = Stepper(x, timesteps)
-    while callback is not None and not stepper.done:
+    while callback is not None:
         stepper.step(model(stepper.x, stepper.t))
         if callback(stepper) is True or stepper.done:
             return stepper.x

@@ -346,9 +346,10 @@ class Scheme:
     def _require_kept(self, phase: Phase, reads: int, kept: int) -> None:
         """Refuse a phase that reads steps that are not there yet, or not kept."""
         if reads > kept:
+            why = ", with those of the landing that it corrects" if reads > phase.history else ""
             raise SchemeError(
-                f"phase {phase.name!r} of {self.name!r} reads {reads} earlier steps, with those of "
-                f"the landing that a correction replaces; expected {kept} at most, which are kept."
+                f"phase {phase.name!r} of {self.name!r} reads {reads} earlier steps{why}; expected "
+                f"{kept} at most, which are kept."
             )
 
     def _check_size(self) -> None:

@@ -27,12 +27,12 @@ def joined(
 ) -> list[PhasePrinter]:
     """The phases, with the main one in place of the one before it, if it takes that over.
 
-    Its own step must be finite, which that of a table's levels need not be in a scheduler: there
-    another table may begin where alpha = 0.
+    Then every step must be finite. In a scheduler it need not be, though the schedule is finite:
+    its network's table may begin where alpha = 0.
     """
     number = len(program.phases) - 2  # of the step in question
-    is_any = given.formulas.schedule.is_half_log_snr and program.at_infinity is None
-    if given.numbered or number < 0 or is_any:
+    may_be_infinite = given.formulas.schedule.is_half_log_snr and program.at_infinity is None
+    if given.numbered or number < 0 or may_be_infinite:
         return phases
     start, main = phases[number : number + 2]
     missing = [given.argument(main, back) for back in range(number + 1, len(main.times) - 1)]

@@ -35,11 +35,8 @@ def quotient(numerator: str, ratio: str) -> str:
 def scaled(name: str, factor: str) -> str:
     """name * factor, for a factor that may be 1/n."""
     one, _, number = factor.partition("/")
-    return (
-        f"{name} / {number}"
-        if (one, number.isdigit()) == ("1", True)
-        else f"{name} * {in_parentheses(factor)}"
-    )
+    is_share = one == "1" and number.isdigit()
+    return f"{name} / {number}" if is_share else f"{name} * {in_parentheses(factor)}"
 
 
 def unpacked(names: list[str], given: int) -> str:

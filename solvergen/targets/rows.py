@@ -264,7 +264,6 @@ class PhasePrinter(PhaseNames):
         own = tuple(moment_symbol(first, k) if k else Integer(1) for k in powers)
         moments = [self.code(self._known(each)) for each in one.moments or own]
         least = self._least(combine)
-        base = next((name for name, j in one.nodes if combine.support[j] == combine.base), None)
         if not self.is_written_out(one):
             pairs = self.phase.intervals.distances(combine)
             falls = ", ".join(self.ratio(combine, *pair) for pair in pairs)
@@ -274,6 +273,7 @@ class PhasePrinter(PhaseNames):
                 function = f"_limited({tuple_code(least)}, "
             yield f"{names} = {function}{tuple_code(moments)}, {falls})"
             return
+        base = next(name for name, j in one.nodes if combine.support[j] == combine.base)
         others = self._others(one)
         if len(others) == 1:
             (name, node), *_ = others
@@ -295,10 +295,11 @@ class PhasePrinter(PhaseNames):
 
     def lets_go(self, one: LandingWeights) -> bool:
         """Whether the weights of a landing hold where the earliest node is at infinity."""
-        if not one.nodes or not self.is_written_out(one):
-            return not one.nodes
-        is_finite = one.combine.base != past(len(self.times) - 2)
-        return is_finite and (len(one.nodes) < 3 or self._form(one) != self._anywhere)
+        if not one.nodes:
+            return True
+        if not self.is_written_out(one) or one.combine.base == past(len(self.times) - 2):
+            return False
+        return len(one.nodes) < 3 or self._form(one) != self._anywhere
 
     def _others(self, one: LandingWeights) -> list[tuple[Symbol, Node]]:
         """The weights of the nodes beside the base, the latest first."""
